@@ -1,0 +1,3 @@
+//! The command `chaos`.
+
+fn main() {}
