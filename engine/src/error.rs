@@ -67,7 +67,11 @@ pub enum StorageError {
 impl StorageError {
     /// Wraps the system's answer to `operation` on `file`.
     pub fn io(operation: &'static str, file: &str, source: io::Error) -> Self {
-        Self::Io { operation, file: file.to_owned(), source: Arc::new(source) }
+        Self::Io {
+            operation,
+            file: file.to_owned(),
+            source: Arc::new(source),
+        }
     }
 
     /// Damage found in `file` at `offset`.
@@ -91,7 +95,10 @@ impl StorageError {
     pub fn is_full(&self) -> bool {
         match self {
             Self::Io { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+                matches!(
+                    source.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                )
             }
             Self::Corruption(_) | Self::Limit { .. } => false,
         }

@@ -1,5 +1,7 @@
 //! Lightning DB: an embedded, ordered, transactional key-value engine.
 
+pub mod btree;
 pub mod disk;
 pub mod error;
 pub mod ids;
+pub mod image;

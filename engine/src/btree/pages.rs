@@ -1,0 +1,48 @@
+//! What a tree asks of the pages below it.
+//!
+//! A tree holds plain page numbers; where a page lies, which version of it is seen and who else sees
+//! it is the implementer's business. The implementer reports damage that it can see (checksums); the
+//! tree reports damage in a page's structure, and trusts no byte that it is given.
+
+use crate::error::StorageError;
+use crate::ids::PageNo;
+use crate::image::Image;
+
+/// The bytes of one page, header included. Its length is the page size: a power of two from 4 KiB to
+/// 64 KiB, the same for all pages of a tree.
+pub type PageImage = Image;
+
+/// The bytes of one extent, without any header.
+pub type ExtentImage = Image;
+
+/// Pages as one snapshot sees them.
+pub trait ReadPages {
+    /// The page's image. `Corruption` if there is no such page.
+    fn page(&self, no: PageNo) -> Result<PageImage, StorageError>;
+
+    /// The `len` bytes of the extent that starts at page `first`. The length comes from a page and may be
+    /// damaged: the implementer checks it against what it knows before it reserves memory.
+    /// `Corruption` if there is no such extent, or it has another length.
+    fn extent(&self, first: PageNo, len: u64) -> Result<ExtentImage, StorageError>;
+}
+
+/// Pages being changed by one writer.
+///
+/// After an error the private pages are in an unknown state, and the caller throws all of them away.
+pub trait WritePages: ReadPages {
+    /// The bytes of a private copy of the page, made at the first touch. The tree changes bytes 8..18
+    /// and those from 32 on; the rest of the header belongs to others.
+    fn page_mut(&mut self, no: PageNo) -> Result<&mut [u8], StorageError>;
+
+    /// A new private page. The tree's part of it is zeroed.
+    fn allocate(&mut self) -> Result<PageNo, StorageError>;
+
+    /// Gives a page back.
+    fn free(&mut self, no: PageNo) -> Result<(), StorageError>;
+
+    /// Stores `value`, which is never empty, in a new extent, and returns its first page.
+    fn allocate_extent(&mut self, value: &[u8]) -> Result<PageNo, StorageError>;
+
+    /// Gives an extent of `len` bytes back. As in [`ReadPages::extent`], `len` may be damaged.
+    fn free_extent(&mut self, first: PageNo, len: u64) -> Result<(), StorageError>;
+}
