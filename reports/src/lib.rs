@@ -1,1 +1,19 @@
-//! The stability report.
+//! The stability report: one model, `report.json`, and renderers that turn it into pages for people
+//! and files for machines.
+//!
+//! 1. Whatever depends on time or machine stands under keys named `timing` or `environment`. Everything
+//!    else is equal for equal (commit, scenarios, seed).
+//! 2. A renderer invents nothing: what it shows is in the model.
+//! 3. Strings in a report come from scenarios and from engines under test: every renderer escapes them.
+//!
+//! This crate does not know how a scenario is run, nor any engine.
+
+pub mod model;
+pub mod read;
+
+pub use model::{
+    CheckReport, Counts, Coverage, CoverageMethod, CrashStates, ElisionReport, Environment, Expect,
+    Fate, FaultReport, Finding, Histogram, HistogramBucket, Report, SCHEMA_VERSION, ScenarioReport,
+    ScenarioTiming, ScenarioVerdict, Skipped, TimelineEntry, TimelineKind, Timing, Totals, Verdict,
+};
+pub use read::ReadError;

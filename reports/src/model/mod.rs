@@ -1,0 +1,18 @@
+//! What a report holds: the types of `report.json`.
+
+mod finding;
+mod histogram;
+mod report;
+mod scenario;
+mod verdict;
+
+pub use finding::{Fate, Finding, TimelineEntry, TimelineKind};
+pub use histogram::{Histogram, HistogramBucket};
+pub use report::{
+    Counts, CrashStates, Environment, Report, SCHEMA_VERSION, Skipped, Timing, Totals,
+};
+pub use scenario::{
+    CheckReport, Coverage, CoverageMethod, ElisionReport, FaultReport, ScenarioReport,
+    ScenarioTiming,
+};
+pub use verdict::{Expect, ScenarioVerdict, Verdict};

@@ -1,0 +1,415 @@
+//! The report of one scenario, and how its verdict follows from what was seen.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Counts, Expect, Finding, Histogram, ScenarioVerdict};
+
+/// What one scenario did and showed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioReport {
+    /// The scenario's id.
+    pub id: String,
+    /// Its file, relative to where the run began, with forward slashes.
+    pub file: String,
+    /// Its title.
+    pub title: String,
+    /// Its verdict; `ScenarioReport::judge` sets it.
+    pub verdict: ScenarioVerdict,
+    /// Why the verdict is not a plain pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What its file says will happen.
+    pub expect: Expect,
+    /// The disk plane that it ran on.
+    pub plane: String,
+    /// The model of power loss, such as `posix`; `none` if it has no such fault.
+    pub model: String,
+    /// How much was done.
+    pub totals: Counts,
+    /// Every check that its file names, by name.
+    pub checks: BTreeMap<String, CheckReport>,
+    /// Every fault that its file names, by kind.
+    pub faults: BTreeMap<String, FaultReport>,
+    /// Every elision that its file plants, by the rule as the file writes it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub elisions: BTreeMap<String, ElisionReport>,
+    /// The checks of which its file says that one must see the planted bug; empty: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub must_be_caught_by: Vec<String>,
+    /// The checks that saw the planted bug; empty if `expect` is `pass`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caught_by: Vec<String>,
+    /// How much of what is legal was explored.
+    pub coverage: Coverage,
+    /// What was broken, most frequent first, then by fingerprint.
+    pub findings: Vec<Finding>,
+    /// Storage operations that each recovery took.
+    pub recovery_operations: Histogram,
+    /// How long it took. Not reproducible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<ScenarioTiming>,
+}
+
+/// What a check saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckReport {
+    /// Crash states, or runs, that it judged.
+    pub examined: u64,
+    /// Those in which it found the promise broken.
+    pub violations: u64,
+}
+
+/// How often a fault could have struck, and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FaultReport {
+    /// Times that it was set up.
+    pub armed: u64,
+    /// Times that it struck.
+    pub fired: u64,
+}
+
+/// How often a planted bug left an operation out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ElisionReport {
+    /// Operations left out.
+    pub fired: u64,
+}
+
+/// How much of what is legal was explored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Coverage {
+    /// How states were chosen.
+    pub method: CoverageMethod,
+    /// Crash points that the scenario's traces hold.
+    pub crash_points_total: u64,
+    /// Those that were explored.
+    pub crash_points_explored: u64,
+    /// Explored crash points by what the target was doing: `commit`, `checkpoint`, `recovery`…
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub crash_points_by_phase: BTreeMap<String, u64>,
+    /// The number of legal states, exact where it is known, such as `2^37`; absent if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_states: Option<String>,
+}
+
+/// How crash states were chosen.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum CoverageMethod {
+    /// Drawn from the seed.
+    #[default]
+    Sampled,
+    /// Every legal state is covered.
+    Full,
+    /// Every legal state is covered, mixtures inside one write merged.
+    FullByUnit,
+}
+
+/// How long a scenario took.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioTiming {
+    /// Wall-clock time.
+    pub wall_ms: u64,
+    /// Distinct crash states checked per second of wall-clock time.
+    pub states_per_second: u64,
+    /// Wall-clock time that each recovery took, in microseconds.
+    #[serde(default)]
+    pub recovery_us: Histogram,
+}
+
+impl ScenarioReport {
+    /// A scenario about which nothing is known yet; inconclusive until it is judged.
+    pub fn new(id: String, file: String, title: String, expect: Expect) -> Self {
+        Self {
+            id,
+            file,
+            title,
+            verdict: ScenarioVerdict::Inconclusive,
+            reason: Some("it was not judged".to_owned()),
+            expect,
+            plane: "sim".to_owned(),
+            model: "none".to_owned(),
+            totals: Counts::default(),
+            checks: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            elisions: BTreeMap::new(),
+            must_be_caught_by: Vec::new(),
+            caught_by: Vec::new(),
+            coverage: Coverage::default(),
+            findings: Vec::new(),
+            recovery_operations: Histogram::default(),
+            timing: None,
+        }
+    }
+
+    /// Marks the scenario as not run.
+    #[must_use]
+    pub fn skipped(mut self, reason: String) -> Self {
+        self.verdict = ScenarioVerdict::Skipped;
+        self.reason = Some(reason);
+        self
+    }
+
+    /// Orders the findings and sets `caught_by`, `verdict` and `reason` from what was seen. `unfinished` says why
+    /// the scenario ended early, if it did.
+    ///
+    /// Precedence: fail > inconclusive > pass. A fault or an elision that never fired, or a check that
+    /// examined nothing, is a failure: nothing passes vacuously. If `expect` is `fail` the scenario
+    /// passes if and only if a check that its file names saw the bug.
+    pub fn judge(&mut self, unfinished: Option<String>) {
+        self.findings.sort_by(|a, b| {
+            b.count
+                .cmp(&a.count)
+                .then_with(|| a.fingerprint.cmp(&b.fingerprint))
+        });
+        self.caught_by = match self.expect {
+            Expect::Pass => Vec::new(),
+            Expect::Fail => self.broken_checks().map(str::to_owned).collect(),
+        };
+        (self.verdict, self.reason) = match self.expect {
+            Expect::Pass => self.judge_sound(unfinished),
+            Expect::Fail => self.judge_planted(unfinished),
+        };
+    }
+
+    /// Checks that found a promise broken, in the order of their names.
+    pub fn broken_checks(&self) -> impl Iterator<Item = &str> {
+        self.checks
+            .iter()
+            .filter(|(_, c)| c.violations > 0)
+            .map(|(name, _)| name.as_str())
+    }
+
+    fn judge_sound(&self, unfinished: Option<String>) -> (ScenarioVerdict, Option<String>) {
+        let broken: Vec<&str> = self.broken_checks().collect();
+        if !broken.is_empty() {
+            return fail(format!("broken: {}", broken.join(", ")));
+        }
+        if !self.findings.is_empty() {
+            return fail("a finding was recorded that no check counted".to_owned());
+        }
+        self.judge_unbroken(unfinished)
+            .unwrap_or((ScenarioVerdict::Pass, None))
+    }
+
+    fn judge_planted(&self, unfinished: Option<String>) -> (ScenarioVerdict, Option<String>) {
+        if self.is_caught() && self.elisions.values().all(|e| e.fired > 0) {
+            return (ScenarioVerdict::Pass, None);
+        }
+        if self.is_caught() {
+            return fail("a check failed although a planted elision never fired".to_owned());
+        }
+        if !self.caught_by.is_empty() {
+            return fail(format!(
+                "the planted bug was seen by {}, not by {}",
+                self.caught_by.join(", "),
+                self.must_be_caught_by.join(", ")
+            ));
+        }
+        self.judge_unbroken(unfinished)
+            .unwrap_or_else(|| fail("the planted bug was not caught".to_owned()))
+    }
+
+    /// The verdict where no check was broken; nothing if the scenario ran to its end and exercised all it names.
+    fn judge_unbroken(
+        &self,
+        unfinished: Option<String>,
+    ) -> Option<(ScenarioVerdict, Option<String>)> {
+        if let Some(why) = unfinished {
+            return Some((ScenarioVerdict::Inconclusive, Some(why)));
+        }
+        self.vacuous().map(fail)
+    }
+
+    fn is_caught(&self) -> bool {
+        let named = &self.must_be_caught_by;
+        self.caught_by
+            .iter()
+            .any(|check| named.is_empty() || named.contains(check))
+    }
+
+    /// Names what the scenario asked for and did not exercise.
+    fn vacuous(&self) -> Option<String> {
+        if self.checks.is_empty() {
+            return Some("it names no check".to_owned());
+        }
+        let fault = self.faults.iter().find(|(_, f)| f.fired == 0);
+        let elision = self.elisions.iter().find(|(_, e)| e.fired == 0);
+        let check = self.checks.iter().find(|(_, c)| c.examined == 0);
+        fault
+            .map(|(name, _)| format!("the fault {name} never fired"))
+            .or_else(|| elision.map(|(rule, _)| format!("the elision {rule} never fired")))
+            .or_else(|| check.map(|(name, _)| format!("the check {name} examined nothing")))
+    }
+}
+
+const fn fail(reason: String) -> (ScenarioVerdict, Option<String>) {
+    (ScenarioVerdict::Fail, Some(reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario(expect: Expect) -> ScenarioReport {
+        let mut s = ScenarioReport::new("id".into(), "f.toml".into(), "t".into(), expect);
+        s.faults
+            .insert("power-loss".into(), FaultReport { armed: 9, fired: 9 });
+        s.checks.insert(
+            "durability".into(),
+            CheckReport {
+                examined: 9,
+                violations: 0,
+            },
+        );
+        s.checks.insert(
+            "atomicity".into(),
+            CheckReport {
+                examined: 9,
+                violations: 0,
+            },
+        );
+        if expect == Expect::Fail {
+            s.elisions
+                .insert("sync wal/*".into(), ElisionReport { fired: 3 });
+        }
+        s
+    }
+
+    fn judged(mut s: ScenarioReport, unfinished: Option<&str>) -> (ScenarioVerdict, String) {
+        s.judge(unfinished.map(str::to_owned));
+        (s.verdict, s.reason.unwrap_or_default())
+    }
+
+    fn violate(s: &mut ScenarioReport, check: &str) {
+        s.checks.entry(check.to_owned()).or_default().violations += 1;
+    }
+
+    #[test]
+    fn a_scenario_passes_when_all_it_names_was_exercised_and_held() {
+        assert_eq!(
+            judged(scenario(Expect::Pass), None),
+            (ScenarioVerdict::Pass, String::new())
+        );
+    }
+
+    #[test]
+    fn a_broken_check_fails_even_when_the_budget_ended() {
+        let mut s = scenario(Expect::Pass);
+        violate(&mut s, "durability");
+        let (verdict, reason) = judged(s, Some("time ran out"));
+        assert_eq!(verdict, ScenarioVerdict::Fail);
+        assert_eq!(reason, "broken: durability");
+    }
+
+    #[test]
+    fn an_unfinished_scenario_is_inconclusive() {
+        let got = judged(scenario(Expect::Pass), Some("time ran out"));
+        assert_eq!(
+            got,
+            (ScenarioVerdict::Inconclusive, "time ran out".to_owned())
+        );
+    }
+
+    #[test]
+    fn nothing_passes_vacuously() {
+        let mut no_fault = scenario(Expect::Pass);
+        no_fault
+            .faults
+            .insert("power-loss".into(), FaultReport { armed: 4, fired: 0 });
+        let mut no_check = scenario(Expect::Pass);
+        no_check.checks.clear();
+        let mut blind = scenario(Expect::Pass);
+        blind
+            .checks
+            .insert("integrity".into(), CheckReport::default());
+        for (s, reason) in [
+            (no_fault, "the fault power-loss never fired"),
+            (no_check, "it names no check"),
+            (blind, "the check integrity examined nothing"),
+        ] {
+            assert_eq!(judged(s, None), (ScenarioVerdict::Fail, reason.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_finding_without_a_violation_is_not_swallowed() {
+        let mut s = scenario(Expect::Pass);
+        s.findings.push(Finding::default());
+        assert_eq!(judged(s, None).0, ScenarioVerdict::Fail);
+    }
+
+    #[test]
+    fn a_planted_bug_passes_if_and_only_if_it_is_caught() {
+        let mut caught = scenario(Expect::Fail);
+        violate(&mut caught, "atomicity");
+        assert_eq!(
+            judged(caught.clone(), Some("time ran out")).0,
+            ScenarioVerdict::Pass
+        );
+        caught.judge(None);
+        assert_eq!(caught.caught_by, ["atomicity"]);
+
+        let (verdict, reason) = judged(scenario(Expect::Fail), None);
+        assert_eq!(
+            (verdict, reason.as_str()),
+            (ScenarioVerdict::Fail, "the planted bug was not caught")
+        );
+        let undecided = judged(scenario(Expect::Fail), Some("time ran out"));
+        assert_eq!(undecided.0, ScenarioVerdict::Inconclusive);
+    }
+
+    #[test]
+    fn a_planted_bug_must_be_caught_by_the_check_that_its_file_names() {
+        let mut s = scenario(Expect::Fail);
+        s.must_be_caught_by = vec!["durability".into()];
+        violate(&mut s, "atomicity");
+        let (verdict, reason) = judged(s, None);
+        assert_eq!(verdict, ScenarioVerdict::Fail);
+        assert_eq!(
+            reason,
+            "the planted bug was seen by atomicity, not by durability"
+        );
+    }
+
+    #[test]
+    fn a_planted_bug_that_was_never_planted_does_not_count_as_caught() {
+        let mut s = scenario(Expect::Fail);
+        s.elisions
+            .insert("sync_dir wal".into(), ElisionReport { fired: 0 });
+        violate(&mut s, "atomicity");
+        assert_eq!(judged(s, None).0, ScenarioVerdict::Fail);
+    }
+
+    #[test]
+    fn findings_are_ordered_by_frequency_then_fingerprint() {
+        let mut s = scenario(Expect::Pass);
+        for (fingerprint, count) in [("b", 1), ("c", 7), ("a", 1)] {
+            let fingerprint = fingerprint.to_owned();
+            s.findings.push(Finding {
+                fingerprint,
+                count,
+                ..Finding::default()
+            });
+        }
+        s.judge(None);
+        let order: Vec<&str> = s.findings.iter().map(|f| f.fingerprint.as_str()).collect();
+        assert_eq!(order, ["c", "a", "b"]);
+    }
+}
