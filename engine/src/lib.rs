@@ -5,3 +5,4 @@ pub mod disk;
 pub mod error;
 pub mod ids;
 pub mod image;
+pub mod pages;

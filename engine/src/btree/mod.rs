@@ -1,7 +1,6 @@
 //! The B+tree: node layout, search, insert, delete, cursor, check.
 
-mod pages;
 mod value;
 
-pub use pages::{ExtentImage, PageImage, ReadPages, WritePages};
+pub use crate::pages::{ExtentImage, PageImage, ReadPages, WritePages};
 pub use value::{Key, Value};
