@@ -1,1 +1,4 @@
 //! The chaos harness.
+
+pub mod batch;
+pub mod scenario;

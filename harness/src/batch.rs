@@ -1,0 +1,162 @@
+//! What travels between running scenarios and exploring crash states.
+//!
+//! A *batch* is one run of a scenario's workload, with options and transactions drawn from the seed and
+//! the run's index, and all the crash states explored from it. Batches are deterministic and independent
+//! of each other: whoever computes one, whenever, gets the same [`BatchResult`], its `timing` apart.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::{CheckKind, Scenario};
+
+/// One run of a scenario's workload, to be explored.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// What to run.
+    pub scenario: Arc<Scenario>,
+    /// The target engine's name.
+    pub target: String,
+    /// The seed of the whole invocation.
+    pub seed: u64,
+    /// Which run of the scenario this is, from 0.
+    pub run: u32,
+    /// Whether the scenario's plants are active.
+    pub plants: PlantSwitch,
+    /// Distinct states after which this batch stops, wherever it is.
+    pub states_max: u64,
+    /// Cases that ended a worker before and are left out.
+    pub skip: Vec<CaseId>,
+}
+
+/// Whether a scenario's planted bugs are active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlantSwitch {
+    /// They are.
+    Planted,
+    /// They are not: the control run.
+    Healthy,
+}
+
+/// Names one crash state of a batch: for each generation where the power was cut and which survival was
+/// drawn, `p<crash point>.s<sample>`, joined by `/`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CaseId(pub String);
+
+impl fmt::Display for CaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What exploring a batch gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchResult {
+    /// The options drawn for this run.
+    pub options: BTreeMap<String, String>,
+    /// Crash points that were visited.
+    pub crash_points: u64,
+    /// Crash states generated, equal ones included.
+    pub generated: u64,
+    /// The deduplication keys of the states that were checked, in order.
+    pub distinct: Vec<u128>,
+    /// States that were recovered and checked.
+    pub checked: u64,
+    /// Every broken invariant, one entry a state and check.
+    pub findings: Vec<Finding>,
+    /// States about which a bounded search gave no verdict.
+    pub inconclusive: Vec<Inconclusive>,
+    /// Power cuts that happened.
+    pub faults_fired: u64,
+    /// Operations each plant dropped, by the plant's place in the file (`plant 0`).
+    pub elisions_fired: BTreeMap<String, u64>,
+    /// In how many states each check really examined something.
+    pub checks_seen: BTreeMap<CheckKind, u64>,
+    /// How many recoveries took so many disk operations.
+    pub recovery_operations: BTreeMap<u64, u64>,
+    /// What depends on the machine.
+    pub timing: BatchTiming,
+}
+
+/// The part of a batch's result that differs from run to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchTiming {
+    /// How many recoveries took up to so many microseconds; bounds are powers of two.
+    pub recovery_micros: BTreeMap<u64, u64>,
+}
+
+/// A broken invariant in one state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The invariant.
+    pub check: CheckKind,
+    /// The same for findings with the same cause, as far as can be told: the check and the evidence
+    /// without its accidental numbers.
+    pub fingerprint: String,
+    /// The state.
+    pub case: CaseId,
+    /// The operation before which the power was cut.
+    pub crash_point: String,
+    /// What the oracle allows.
+    pub expected: String,
+    /// What was there.
+    pub actual: String,
+    /// The last operations before the cut, and which survived.
+    pub timeline: Vec<String>,
+}
+
+/// A state without a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inconclusive {
+    /// The state.
+    pub case: CaseId,
+    /// Why there is none.
+    pub reason: String,
+}
+
+/// What running a single case gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CaseResult {
+    /// The options drawn for its run.
+    pub options: BTreeMap<String, String>,
+    /// Every broken invariant.
+    pub findings: Vec<Finding>,
+    /// Why there is no verdict, if there is none.
+    pub inconclusive: Option<String>,
+    /// The files as the crash left them, before recovery, by name.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+/// A batch that could not be explored. Nothing about the target follows from it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ExploreError {
+    /// There is no such target.
+    #[error("unknown target `{name}`, expected one of {known:?}")]
+    UnknownTarget {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The target refuses an option.
+    #[error("target {target} refuses option {option}: {reason}")]
+    Option {
+        /// The target.
+        target: String,
+        /// The option, with its value.
+        option: String,
+        /// Why.
+        reason: String,
+    },
+    /// A case that this batch does not have.
+    #[error("this run has no case {0}")]
+    UnknownCase(CaseId),
+    /// The harness contradicts itself.
+    #[error("internal error: {0}")]
+    Internal(String),
+}

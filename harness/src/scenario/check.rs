@@ -1,0 +1,84 @@
+//! The invariants a scenario can ask for.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An invariant that must hold in every state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// Which one.
+    pub kind: CheckKind,
+}
+
+/// The invariants.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckKind {
+    /// What was acknowledged as durable is there after recovery.
+    Durability,
+    /// A transaction is there as a whole or not at all.
+    Atomicity,
+    /// What survived is a prefix of commit order.
+    PrefixOrder,
+    /// Nothing is there that nobody wrote, and no value is damaged.
+    NoGarbage,
+    /// The target's own check finds nothing wrong.
+    Integrity,
+    /// Recovering twice, or crashing in the middle of recovery, changes nothing.
+    IdempotentRecovery,
+    /// The target neither panics nor ends the process.
+    NoPanic,
+    /// Every call returns within its budget of operations.
+    NoHang,
+}
+
+impl CheckKind {
+    /// Every kind, in the order of reports.
+    pub const ALL: [Self; 8] = [
+        Self::Durability,
+        Self::Atomicity,
+        Self::PrefixOrder,
+        Self::NoGarbage,
+        Self::Integrity,
+        Self::IdempotentRecovery,
+        Self::NoPanic,
+        Self::NoHang,
+    ];
+
+    /// The name used in files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Durability => "durability",
+            Self::Atomicity => "atomicity",
+            Self::PrefixOrder => "prefix-order",
+            Self::NoGarbage => "no-garbage",
+            Self::Integrity => "integrity",
+            Self::IdempotentRecovery => "idempotent-recovery",
+            Self::NoPanic => "no-panic",
+            Self::NoHang => "no-hang",
+        }
+    }
+}
+
+impl fmt::Display for CheckKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_the_name_that_files_use() {
+        for kind in CheckKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+    }
+}

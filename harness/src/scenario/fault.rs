@@ -1,0 +1,100 @@
+//! The faults a scenario can ask for.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::OneOrMany;
+
+/// A fault: one way in which the world under the target breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(tag = "kind")]
+pub enum Fault {
+    /// The machine loses power, or the process ends, at chosen operations.
+    PowerLoss(PowerLoss),
+}
+
+/// A power cut, and what may survive it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PowerLoss {
+    /// What may survive: one model for every generation, or a list with one for each.
+    pub model: OneOrMany<CrashModel>,
+    /// Where the power is cut.
+    #[serde(default)]
+    pub at: CrashPoints,
+    /// With `at = "sampled"`: how many crash points are drawn in each run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<NonZeroU32>,
+    /// How many times in a row: crash, recover, commit more, crash again.
+    #[serde(default = "one")]
+    #[schemars(range(max = 4))]
+    pub generations: NonZeroU32,
+    /// Survivals drawn at each crash point, where the model leaves a choice.
+    #[serde(default = "samples_by_default")]
+    pub samples: NonZeroU32,
+}
+
+impl PowerLoss {
+    /// The model of generation `generation`, counted from 0.
+    pub fn model_of(&self, generation: usize) -> CrashModel {
+        let models = self.model.as_slice();
+        let index = generation.min(models.len().saturating_sub(1));
+        models.get(index).copied().unwrap_or(CrashModel::Posix)
+    }
+}
+
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
+fn samples_by_default() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(7)
+}
+
+/// What may survive a crash.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum CrashModel {
+    /// Any choice that POSIX allows: unsynced sectors, sizes and names survive each for itself.
+    Posix,
+    /// A prefix of the operations: the disk keeps their order.
+    Prefix,
+    /// Only the process ends: everything survives but part of the write in flight.
+    ProcessCrash,
+}
+
+impl CrashModel {
+    /// The name used in files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Posix => "posix",
+            Self::Prefix => "prefix",
+            Self::ProcessCrash => "process-crash",
+        }
+    }
+}
+
+impl fmt::Display for CrashModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where the power is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CrashPoints {
+    /// Before each operation that changes the disk, and after the last.
+    #[default]
+    EveryOperation,
+    /// Before each sync, where most is at stake.
+    EverySync,
+    /// At `points` operations drawn by the seed.
+    Sampled,
+}

@@ -1,0 +1,38 @@
+//! Scenario files: what to run, what to break, what must hold.
+//!
+//! Text becomes a [`Scenario`] by [`Scenario::parse`] and in no other way, so a value of this type is
+//! always one that makes sense. Errors show the line. This module knows no target, no plane and no
+//! workload code: only what a file may say.
+
+mod model;
+
+mod check;
+mod fault;
+mod option_values;
+mod plant;
+mod workload;
+
+mod glob;
+mod one_or_many;
+mod units;
+
+mod digest;
+mod error;
+mod parse;
+mod schema;
+mod suggest;
+mod validate;
+
+pub use check::{Check, CheckKind};
+pub use digest::ScenarioDigest;
+pub use error::{ScenarioError, ScenarioReadError};
+pub use fault::{CrashModel, CrashPoints, Fault, PowerLoss};
+pub use glob::FileGlob;
+pub use model::{Budget, Expect, Format, Plane, Scenario};
+pub use one_or_many::OneOrMany;
+pub use option_values::{OptionValues, TargetOptions};
+pub use plant::{Elision, Occurrence, OperationKind, Plant};
+pub use schema::schema;
+pub use suggest::did_you_mean;
+pub use units::{ByteSize, Percent, TimeSpan, UnitError};
+pub use workload::{BankWorkload, KvWorkload, Workload};

@@ -1,0 +1,175 @@
+//! Bugs planted under a target.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::de::{self, Deserializer, Visitor};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
+
+use super::FileGlob;
+
+/// A planted bug.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(tag = "kind")]
+pub enum Plant {
+    /// Operations that the target issues and the disk never gets. The target is told that they worked.
+    Elision(Elision),
+}
+
+/// Which operations are dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Elision {
+    /// The kind of operation.
+    pub operation: OperationKind,
+    /// The files it concerns, relative to the database's directory; `.` is the directory itself.
+    pub file: FileGlob,
+    /// Which of the matching operations.
+    #[serde(default)]
+    pub occurrence: Occurrence,
+}
+
+impl fmt::Display for Elision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} ({})",
+            self.operation, self.file, self.occurrence
+        )
+    }
+}
+
+/// The operations that can be dropped.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperationKind {
+    /// A sync of a file.
+    Sync,
+    /// A write into a file.
+    Write,
+    /// A change of a file's length.
+    SetLen,
+    /// An allocation of space.
+    Allocate,
+    /// A sync of a directory.
+    SyncDir,
+    /// A rename; the glob is matched against the new name.
+    Rename,
+    /// A removal.
+    Remove,
+}
+
+impl OperationKind {
+    /// The name used in files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Write => "write",
+            Self::SetLen => "set-len",
+            Self::Allocate => "allocate",
+            Self::SyncDir => "sync-dir",
+            Self::Rename => "rename",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+impl fmt::Display for OperationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Which of the matching operations of one run are dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Occurrence {
+    /// Each of them.
+    #[default]
+    Every,
+    /// Only this one, counted from 1.
+    Nth(NonZeroU32),
+}
+
+impl Occurrence {
+    /// Whether the `nth` matching operation, counted from 1, is dropped.
+    pub fn covers(self, nth: u64) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Nth(only) => nth == u64::from(only.get()),
+        }
+    }
+}
+
+impl fmt::Display for Occurrence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Every => f.write_str("every"),
+            Self::Nth(nth) => write!(f, "number {nth}"),
+        }
+    }
+}
+
+impl Serialize for Occurrence {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Every => serializer.serialize_str("every"),
+            Self::Nth(nth) => serializer.serialize_u32(nth.get()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Occurrence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OccurrenceVisitor)
+    }
+}
+
+struct OccurrenceVisitor;
+
+impl Visitor<'_> for OccurrenceVisitor {
+    type Value = Occurrence;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"every\" or a number from 1 on")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Occurrence, E> {
+        match text {
+            "every" => Ok(Occurrence::Every),
+            _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Occurrence, E> {
+        u32::try_from(number)
+            .ok()
+            .and_then(NonZeroU32::new)
+            .map(Occurrence::Nth)
+            .ok_or_else(|| E::invalid_value(de::Unexpected::Signed(number), &self))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Occurrence, E> {
+        self.visit_i64(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl JsonSchema for Occurrence {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Occurrence".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Which of the matching operations of one run are dropped.",
+            "anyOf": [
+                { "const": "every" },
+                { "type": "integer", "minimum": 1, "maximum": u32::MAX }
+            ]
+        })
+    }
+}

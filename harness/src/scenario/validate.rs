@@ -1,0 +1,357 @@
+//! What the types alone cannot refuse: combinations that make no sense or prove nothing.
+
+use std::collections::BTreeSet;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::Problem;
+use super::{
+    BankWorkload, CheckKind, CrashPoints, Expect, Fault, KvWorkload, PowerLoss, Scenario, Workload,
+};
+
+const CLIENTS_MAX: u32 = 64;
+const TABLES_MAX: u32 = 64;
+const GENERATIONS_MAX: u32 = 4;
+
+/// A combination that is refused, and the path of keys to what is to blame.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    path: Vec<Step>,
+    message: String,
+    help: Option<&'static str>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Key(&'static str),
+    Index(usize),
+}
+
+type Verdict = Result<(), Refusal>;
+
+/// Refuses what makes no sense.
+pub(super) fn validate(scenario: &Scenario) -> Verdict {
+    validate_names(scenario)?;
+    validate_workload(&scenario.workload)?;
+    validate_faults(scenario)?;
+    validate_checks(scenario)?;
+    validate_expectation(scenario)
+}
+
+impl Refusal {
+    /// Finds the line to blame: the key, or the nearest table around it that is there.
+    pub(super) fn in_text(self, text: &str) -> Problem {
+        let span = DeTable::parse(text)
+            .ok()
+            .and_then(|document| span_of(&document, &self.path));
+        Problem {
+            message: self.message,
+            help: self.help.map(str::to_owned),
+            span: span.unwrap_or(0..0),
+        }
+    }
+}
+
+fn span_of(document: &Spanned<DeTable<'_>>, path: &[Step]) -> Option<std::ops::Range<usize>> {
+    let (first, rest) = path.split_first()?;
+    let Step::Key(key) = first else { return None };
+    let mut value: &Spanned<DeValue<'_>> = document.get_ref().get(*key)?;
+    for step in rest {
+        let next = match step {
+            Step::Key(key) => value.get_ref().get(*key),
+            Step::Index(index) => value.get_ref().get(*index),
+        };
+        match next {
+            Some(inner) => value = inner,
+            None => break,
+        }
+    }
+    Some(value.span())
+}
+
+fn refuse(path: Vec<Step>, message: impl Into<String>, help: &'static str) -> Verdict {
+    Err(Refusal {
+        path,
+        message: message.into(),
+        help: Some(help),
+    })
+}
+
+fn top(key: &'static str) -> Vec<Step> {
+    vec![Step::Key(key)]
+}
+
+fn workload(key: &'static str) -> Vec<Step> {
+    vec![Step::Key("workload"), Step::Key(key)]
+}
+
+fn fault(index: usize, key: &'static str) -> Vec<Step> {
+    vec![Step::Key("fault"), Step::Index(index), Step::Key(key)]
+}
+
+fn validate_names(scenario: &Scenario) -> Verdict {
+    if !is_name(&scenario.id) {
+        let help = "expected lower-case letters and digits, with single hyphens between words";
+        return refuse(top("id"), format!("`{}` is no id", scenario.id), help);
+    }
+    if scenario.title.trim().is_empty() {
+        return refuse(
+            top("title"),
+            "the title is empty",
+            "say in a sentence what is shown",
+        );
+    }
+    match scenario.tags.iter().find(|tag| !is_name(tag)) {
+        Some(tag) => refuse(
+            top("tags"),
+            format!("`{tag}` is no tag"),
+            "expected lower-case letters and digits, with single hyphens between words",
+        ),
+        None => Ok(()),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let word = |word: &str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    text.split('-').all(word)
+}
+
+fn validate_workload(chosen: &Workload) -> Verdict {
+    let (clients, tables, transactions, checkpoints, rollbacks) = match chosen {
+        Workload::Kv(kv) => {
+            validate_kv(kv)?;
+            (
+                kv.clients,
+                kv.tables,
+                kv.transactions,
+                kv.checkpoints,
+                kv.rollbacks,
+            )
+        }
+        Workload::Bank(bank) => {
+            validate_bank(bank)?;
+            (
+                bank.clients,
+                bank.tables,
+                bank.transactions,
+                bank.checkpoints,
+                bank.rollbacks,
+            )
+        }
+    };
+    if clients.get() > CLIENTS_MAX {
+        return refuse(
+            workload("clients"),
+            format!("{clients} clients"),
+            "expected 64 at most",
+        );
+    }
+    if tables.get() > TABLES_MAX {
+        return refuse(
+            workload("tables"),
+            format!("{tables} tables"),
+            "expected 64 at most",
+        );
+    }
+    if checkpoints > transactions.get() {
+        let message = format!("{checkpoints} checkpoints in {transactions} transactions");
+        return refuse(
+            workload("checkpoints"),
+            message,
+            "expected one a transaction at most",
+        );
+    }
+    if rollbacks.get() == 100 {
+        let message = "every transaction is rolled back, so nothing would be stored";
+        return refuse(
+            workload("rollbacks"),
+            message,
+            "expected less than \"100 %\"",
+        );
+    }
+    Ok(())
+}
+
+fn validate_kv(kv: &KvWorkload) -> Verdict {
+    const VALUE_LEN_MAX: u64 = 64 << 20;
+    if kv.deletes.get() == 100 {
+        let message = "every operation is a delete, so nothing would be stored";
+        return refuse(workload("deletes"), message, "expected less than \"100 %\"");
+    }
+    if kv.value_len_max.bytes() > VALUE_LEN_MAX {
+        let message = format!("values of {}", kv.value_len_max);
+        return refuse(
+            workload("value_len_max"),
+            message,
+            "expected \"64 MiB\" at most",
+        );
+    }
+    if kv.large_value_len_max.bytes() > VALUE_LEN_MAX {
+        let message = format!("values of {}", kv.large_value_len_max);
+        return refuse(
+            workload("large_value_len_max"),
+            message,
+            "expected \"64 MiB\" at most",
+        );
+    }
+    if kv.large_values.get() > 0 && kv.large_value_len_max <= kv.value_len_max {
+        let message = "large values are no longer than ordinary ones";
+        let help = "expected more than `value_len_max`";
+        return refuse(workload("large_value_len_max"), message, help);
+    }
+    Ok(())
+}
+
+fn validate_bank(bank: &BankWorkload) -> Verdict {
+    if bank.accounts < 2 {
+        let message = format!("a bank with accounts = {} has no transfers", bank.accounts);
+        return refuse(
+            workload("accounts"),
+            message,
+            "expected at least 2 accounts",
+        );
+    }
+    if bank.tables.get() > bank.accounts {
+        let message = format!("{} tables for {} accounts", bank.tables, bank.accounts);
+        return refuse(
+            workload("tables"),
+            message,
+            "expected an account a table at least",
+        );
+    }
+    Ok(())
+}
+
+fn validate_faults(scenario: &Scenario) -> Verdict {
+    match scenario.faults.as_slice() {
+        [] => {
+            let message = "no fault: a run in which nothing breaks shows nothing";
+            refuse(
+                top("format"),
+                message,
+                "add a [[fault]] with its kind, such as \"power-loss\"",
+            )
+        }
+        [Fault::PowerLoss(power_loss)] => validate_power_loss(power_loss),
+        [_, _, ..] => {
+            let help =
+                "for crashes of different kinds give `model` a list, one for each generation";
+            refuse(
+                vec![Step::Key("fault"), Step::Index(1)],
+                "a second fault of kind `power-loss`",
+                help,
+            )
+        }
+    }
+}
+
+fn validate_power_loss(power_loss: &PowerLoss) -> Verdict {
+    let generations = power_loss.generations.get();
+    if generations > GENERATIONS_MAX {
+        let message = format!("{generations} generations");
+        return refuse(fault(0, "generations"), message, "expected 4 at most");
+    }
+    let models = power_loss.model.as_slice().len();
+    if models > 1 && models != generations as usize {
+        let message = format!("{models} models for {generations} generations");
+        return refuse(
+            fault(0, "model"),
+            message,
+            "expected one model, or one for each generation",
+        );
+    }
+    match (power_loss.at, power_loss.points) {
+        (CrashPoints::Sampled, None) => {
+            let message = "sampled crash points without their number";
+            refuse(
+                fault(0, "at"),
+                message,
+                "add `points`, the crash points drawn in each run",
+            )
+        }
+        (CrashPoints::EveryOperation | CrashPoints::EverySync, Some(_)) => {
+            let message = "`points` without sampling";
+            refuse(
+                fault(0, "points"),
+                message,
+                "remove it, or say at = \"sampled\"",
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+fn validate_checks(scenario: &Scenario) -> Verdict {
+    if scenario.checks.is_empty() {
+        let message = "no check: a run that looks at nothing shows nothing";
+        return refuse(
+            top("format"),
+            message,
+            "add a [[check]] with its kind, such as \"durability\"",
+        );
+    }
+    let mut seen = BTreeSet::new();
+    for (index, check) in scenario.checks.iter().enumerate() {
+        if !seen.insert(check.kind) {
+            let path = vec![Step::Key("check"), Step::Index(index)];
+            return refuse(
+                path,
+                format!("check `{}` stands here twice", check.kind),
+                "remove one",
+            );
+        }
+    }
+    let transactions = match &scenario.workload {
+        Workload::Kv(kv) => kv.transactions.get(),
+        Workload::Bank(bank) => bank.transactions.get(),
+    };
+    if transactions == 1 && scenario.asks_for(CheckKind::PrefixOrder) {
+        let message = "check `prefix-order` with a single transaction";
+        return refuse(
+            workload("transactions"),
+            message,
+            "expected at least 2 transactions",
+        );
+    }
+    Ok(())
+}
+
+fn validate_expectation(scenario: &Scenario) -> Verdict {
+    match (
+        scenario.expect,
+        scenario.plants.is_empty(),
+        scenario.caught_by,
+    ) {
+        (Expect::Fail, true, _) => {
+            let message = "expect = \"fail\" without a planted bug";
+            refuse(
+                top("expect"),
+                message,
+                "add a [[plant]], or expect = \"pass\"",
+            )
+        }
+        (Expect::Fail, false, None) => {
+            let message = "expect = \"fail\" without the check that must see it";
+            refuse(
+                top("expect"),
+                message,
+                "add `caught_by` with the name of a check",
+            )
+        }
+        (Expect::Pass, true, Some(_)) => {
+            let message = "`caught_by` without a planted bug";
+            refuse(top("caught_by"), message, "remove it, or add a [[plant]]")
+        }
+        (_, _, Some(check)) if !scenario.asks_for(check) => {
+            let message = format!("`caught_by` names `{check}`, which the scenario does not check");
+            refuse(top("caught_by"), message, "add a [[check]] of this kind")
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,125 @@
+//! What the clients of a scenario do.
+
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ByteSize, Percent};
+
+/// A workload and its parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(tag = "kind")]
+pub enum Workload {
+    /// Puts, overwrites and deletes of keys.
+    Kv(KvWorkload),
+    /// Transfers between accounts, whose sum never changes.
+    Bank(BankWorkload),
+}
+
+impl Workload {
+    /// The name used in files and reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Kv(_) => "kv",
+            Self::Bank(_) => "bank",
+        }
+    }
+}
+
+/// Puts, overwrites and deletes of keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KvWorkload {
+    /// Transactions of one run, all clients together.
+    pub transactions: NonZeroU32,
+    /// Logical clients, whose open transactions interleave.
+    #[serde(default = "one")]
+    #[schemars(range(max = 64))]
+    pub clients: NonZeroU32,
+    /// Tables, used alike.
+    #[serde(default = "one")]
+    #[schemars(range(max = 64))]
+    pub tables: NonZeroU32,
+    /// Different keys in each table.
+    #[serde(default = "keys_by_default")]
+    pub keys: NonZeroU32,
+    /// Operations in one transaction, at most; at least 1.
+    #[serde(default = "operations_by_default")]
+    pub operations_max: NonZeroU32,
+    /// Share of deletes among the operations.
+    #[serde(default = "deletes_by_default")]
+    pub deletes: Percent,
+    /// Longest ordinary value.
+    #[serde(default = "value_len_by_default")]
+    pub value_len_max: ByteSize,
+    /// Share of large values among the puts.
+    #[serde(default)]
+    pub large_values: Percent,
+    /// Longest large value; they are at least half as long.
+    #[serde(default = "large_value_len_by_default")]
+    pub large_value_len_max: ByteSize,
+    /// Share of transactions that their client rolls back.
+    #[serde(default)]
+    pub rollbacks: Percent,
+    /// Checkpoints asked for, spread over the run.
+    #[serde(default)]
+    pub checkpoints: u32,
+}
+
+/// Transfers between accounts, whose sum never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BankWorkload {
+    /// Accounts, spread over the tables; a transfer needs two.
+    #[schemars(range(min = 2))]
+    pub accounts: u32,
+    /// Transfers of one run, all clients together.
+    pub transactions: NonZeroU32,
+    /// Logical clients, whose open transactions interleave.
+    #[serde(default = "one")]
+    #[schemars(range(max = 64))]
+    pub clients: NonZeroU32,
+    /// Tables, used alike.
+    #[serde(default = "one")]
+    #[schemars(range(max = 64))]
+    pub tables: NonZeroU32,
+    /// What each account holds at the start.
+    #[serde(default = "balance_by_default")]
+    pub initial_balance: NonZeroU32,
+    /// Share of transfers that their client rolls back.
+    #[serde(default)]
+    pub rollbacks: Percent,
+    /// Checkpoints asked for, spread over the run.
+    #[serde(default)]
+    pub checkpoints: u32,
+}
+
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
+fn keys_by_default() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(63)
+}
+
+fn operations_by_default() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(3)
+}
+
+fn balance_by_default() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(999)
+}
+
+fn deletes_by_default() -> Percent {
+    Percent::clamped(20)
+}
+
+fn value_len_by_default() -> ByteSize {
+    ByteSize::from_bytes(100)
+}
+
+fn large_value_len_by_default() -> ByteSize {
+    ByteSize::from_bytes(20 << 10)
+}
