@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use lightning_report::{Histogram, TimelineEntry};
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::{CheckKind, Scenario};
@@ -76,8 +77,8 @@ pub struct BatchResult {
     pub elisions_fired: BTreeMap<String, u64>,
     /// In how many states each check really examined something.
     pub checks_seen: BTreeMap<CheckKind, u64>,
-    /// How many recoveries took so many disk operations.
-    pub recovery_operations: BTreeMap<u64, u64>,
+    /// Disk operations that each recovery took.
+    pub recovery_operations: Histogram,
     /// What depends on the machine.
     pub timing: BatchTiming,
 }
@@ -85,8 +86,8 @@ pub struct BatchResult {
 /// The part of a batch's result that differs from run to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchTiming {
-    /// How many recoveries took up to so many microseconds; bounds are powers of two.
-    pub recovery_micros: BTreeMap<u64, u64>,
+    /// Microseconds that each recovery took.
+    pub recovery_us: Histogram,
 }
 
 /// A broken invariant in one state.
@@ -99,14 +100,20 @@ pub struct Finding {
     pub fingerprint: String,
     /// The state.
     pub case: CaseId,
-    /// The operation before which the power was cut.
-    pub crash_point: String,
+    /// One sentence for a person; may be empty.
+    pub title: String,
+    /// Where the power was cut: the number of the last operation of the trace that had begun.
+    pub crash_point: u64,
+    /// The boot in which the cut was, counted from 1.
+    pub generation: u32,
     /// What the oracle allows.
     pub expected: String,
     /// What was there.
     pub actual: String,
-    /// The last operations before the cut, and which survived.
-    pub timeline: Vec<String>,
+    /// The last operations before the cut, and what survived of each.
+    pub timeline: Vec<TimelineEntry>,
+    /// Assumptions about storage that the state violates; may be empty.
+    pub assumptions: Vec<String>,
 }
 
 /// A state without a verdict.
