@@ -2,6 +2,7 @@
 
 pub mod btree;
 pub mod disk;
+pub mod disk_format;
 pub mod error;
 pub mod ids;
 pub mod image;

@@ -1,5 +1,14 @@
 //! The door through which bytes reach storage.
 
 mod contract;
+#[cfg(test)]
+mod contract_tests;
+mod memory;
+mod name;
+#[cfg(unix)]
+mod real;
 
 pub use contract::{Disk, DiskFile, DiskLock, OpenMode};
+pub use memory::MemoryDisk;
+#[cfg(unix)]
+pub use real::RealDisk;
