@@ -2,3 +2,6 @@
 
 pub mod batch;
 pub mod scenario;
+
+pub mod rng;
+pub mod trace;

@@ -1,0 +1,262 @@
+//! What a disk holds, and how each operation changes it.
+//!
+//! 1. `apply` is the only way in: the running disk and the replay of a trace go through it alike.
+//! 2. A clone shares everything, and is cheap; a change copies the one file, or the one chunk of it, or the names.
+//! 3. It does not know why an operation came, whether it was right, or what will survive: it keeps the versions
+//!    from which `crash` chooses.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::{fs, io};
+
+use super::super::event::{Event, FileRef, Operation};
+use super::file::FileState;
+use super::names::{Change, Entry, Names};
+use super::sectors::SectorSize;
+
+/// Names a file for as long as its disk lives, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InodeId(pub u32);
+
+/// The order of the operations that changed a disk, across boots: larger is newer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Order(pub u64);
+
+impl Order {
+    /// What was durable before anything pending.
+    pub const BASE: Self = Self(0);
+}
+
+/// The last operation, if it was a write that nobody saw the end of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InFlight {
+    pub(crate) inode: InodeId,
+    pub(crate) order: Order,
+}
+
+/// What a disk holds: what is durable, what is pending, and what readers see.
+#[derive(Clone, Debug, Default)]
+pub struct DiskState {
+    sector: SectorSize,
+    pub(super) names: Arc<Names>,
+    pub(super) files: Vec<Option<Arc<FileState>>>,
+    pub(super) newest: Order,
+    pub(super) durable: Order,
+    in_flight: Option<InFlight>,
+}
+
+impl DiskState {
+    /// An empty disk.
+    pub fn new(sector: SectorSize) -> Self {
+        Self {
+            sector,
+            ..Self::default()
+        }
+    }
+
+    /// The names.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// A file's content.
+    pub fn file(&self, inode: InodeId) -> Option<&FileState> {
+        self.files.get(slot(inode))?.as_deref()
+    }
+
+    /// The content of the file that has a name now.
+    pub fn named(&self, name: &str) -> Option<&FileState> {
+        match self.names.get(name)? {
+            Entry::File(inode) => self.file(inode),
+            Entry::Directory => None,
+        }
+    }
+
+    /// All files, also those without a name.
+    pub fn files(&self) -> impl Iterator<Item = (InodeId, &FileState)> {
+        let known = (0..).map(InodeId).zip(&self.files);
+        known.filter_map(|(inode, file)| Some((inode, file.as_deref()?)))
+    }
+
+    /// Whether a power cut could change what readers see.
+    pub fn is_pending(&self) -> bool {
+        !self.names.pending().is_empty() || self.files().any(|(_, file)| file.is_pending())
+    }
+
+    /// The newest operation.
+    pub fn newest(&self) -> Order {
+        self.newest
+    }
+
+    /// The newest operation that a sync has covered.
+    pub fn durable(&self) -> Order {
+        self.durable
+    }
+
+    /// The id that the next created file gets.
+    pub fn next_inode(&self) -> InodeId {
+        InodeId(u32::try_from(self.files.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Does what an event did.
+    pub fn apply(&mut self, event: &Event) {
+        self.in_flight = None;
+        if let Some(operation) = event.applied() {
+            self.operate(operation);
+        }
+    }
+
+    fn operate(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Create(file) => self.create(file),
+            Operation::CreateDir { name } => {
+                self.rename(Change::Set {
+                    name: Arc::clone(name),
+                    entry: Entry::Directory,
+                });
+            }
+            Operation::Rename { from, to } => {
+                if let Some(Entry::File(inode)) = self.names.get(from) {
+                    let (from, to) = (Arc::clone(from), Arc::clone(to));
+                    self.rename(Change::Rename { from, to, inode });
+                }
+            }
+            Operation::Remove { name } => self.rename(Change::Remove {
+                name: Arc::clone(name),
+            }),
+            Operation::SyncDir { dir } => {
+                let covered = Arc::make_mut(&mut self.names).sync_dir(dir);
+                self.durable = self.durable.max(covered.unwrap_or_default());
+            }
+            Operation::Write {
+                file,
+                offset,
+                bytes,
+            } => {
+                let order = self.change(file, |state, order| state.write(*offset, bytes, order));
+                self.in_flight = Some(InFlight {
+                    inode: file.inode,
+                    order,
+                });
+            }
+            Operation::SetLen { file, len } => {
+                self.change(file, |state, order| state.set_len(*len, order));
+            }
+            Operation::Allocate { file, offset, len } => {
+                let end = offset.saturating_add(*len);
+                self.change(file, |state, order| {
+                    state.set_len(state.len().max(end), order);
+                });
+            }
+            Operation::Sync(file) => self.sync(file),
+        }
+    }
+
+    fn tick(&mut self) -> Order {
+        self.newest.0 += 1;
+        self.newest
+    }
+
+    fn create(&mut self, file: &FileRef) {
+        if self.files.len() <= slot(file.inode) {
+            self.files.resize(slot(file.inode) + 1, None);
+        }
+        self.files[slot(file.inode)] = Some(Arc::new(FileState::new(self.sector)));
+        self.rename(Change::Set {
+            name: Arc::clone(&file.name),
+            entry: Entry::File(file.inode),
+        });
+    }
+
+    fn rename(&mut self, change: Change) {
+        let order = self.tick();
+        Arc::make_mut(&mut self.names).change(change, order);
+    }
+
+    fn change(&mut self, file: &FileRef, edit: impl FnOnce(&mut FileState, Order)) -> Order {
+        let order = self.tick();
+        if let Some(Some(state)) = self.files.get_mut(slot(file.inode)) {
+            edit(Arc::make_mut(state), order);
+        }
+        order
+    }
+
+    fn sync(&mut self, file: &FileRef) {
+        if let Some(Some(state)) = self.files.get_mut(slot(file.inode))
+            && state.newest().is_some()
+        {
+            let covered = Arc::make_mut(state).sync();
+            self.durable = self.durable.max(covered.unwrap_or_default());
+        }
+    }
+
+    pub(crate) fn in_flight(&self) -> Option<InFlight> {
+        self.in_flight
+    }
+
+    /// Lets the last operation be over.
+    pub(crate) fn settle(&mut self) {
+        self.in_flight = None;
+    }
+
+    /// The disk with another content of one file.
+    pub(crate) fn replace(&mut self, inode: InodeId, file: FileState) {
+        self.in_flight = None;
+        if let Some(state) = self.files.get_mut(slot(inode)) {
+            *state = Some(Arc::new(file));
+        }
+    }
+
+    /// The disk after a power cut that left these names, and of each file that has one what `resolve` makes of
+    /// it. Nothing is pending then, and files without a name are gone.
+    pub(crate) fn survivor(
+        &self,
+        names: Names,
+        mut resolve: impl FnMut(InodeId, &FileState) -> FileState,
+    ) -> Self {
+        let mut files = vec![None; self.files.len()];
+        for (_, entry) in names.iter() {
+            if let Entry::File(inode) = entry
+                && let Some(Some(file)) = self.files.get(slot(inode))
+            {
+                let whole = !file.is_pending();
+                let kept = if whole {
+                    Arc::clone(file)
+                } else {
+                    Arc::new(resolve(inode, file))
+                };
+                files[slot(inode)] = Some(kept);
+            }
+        }
+        let (sector, newest) = (self.sector, self.newest);
+        Self {
+            sector,
+            names: Arc::new(names),
+            files,
+            newest,
+            durable: newest,
+            in_flight: None,
+        }
+    }
+
+    /// Writes what readers see into a real directory, which is created if need be and should be empty.
+    pub fn materialize(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir_all(dir)?;
+        for (name, entry) in self.names.iter() {
+            match entry {
+                Entry::Directory => fs::create_dir_all(dir.join(&**name))?,
+                Entry::File(inode) => {
+                    fs::write(
+                        dir.join(&**name),
+                        self.file(inode).map_or(vec![], FileState::bytes),
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn slot(inode: InodeId) -> usize {
+    usize::try_from(inode.0).unwrap_or(usize::MAX)
+}
