@@ -4,4 +4,5 @@ pub mod batch;
 pub mod scenario;
 
 pub mod rng;
+pub mod sim;
 pub mod trace;

@@ -1,0 +1,160 @@
+//! A disk in memory that records what is done to it.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lightning_db::disk::{Disk, DiskFile, DiskLock, OpenMode};
+
+use super::config::SimConfig;
+use super::error::SimError;
+use super::file::{SimFile, SimLock};
+use super::machine::Machine;
+use crate::trace::{DiskState, Entry, Mark, Name, Operation, Trace, TracePosition};
+
+/// A simulated disk. Clones share it.
+#[derive(Clone, Debug)]
+pub struct SimDisk {
+    machine: Arc<Mutex<Machine>>,
+}
+
+impl SimDisk {
+    /// An empty disk.
+    pub fn new(config: SimConfig) -> Self {
+        Self::boot(DiskState::new(config.sector), config)
+    }
+
+    /// A disk that holds `state`, with what is pending in it: nothing after a power cut.
+    pub fn boot(state: DiskState, config: SimConfig) -> Self {
+        Self {
+            machine: Arc::new(Mutex::new(Machine::new(state, config))),
+        }
+    }
+
+    /// Puts what the workload saw into the sequence of operations. Does nothing once the power is off.
+    pub fn mark(&self, mark: Mark) {
+        self.machine().mark(mark);
+    }
+
+    /// The present moment: the number of events so far.
+    pub fn position(&self) -> TracePosition {
+        TracePosition::after(self.machine().events.len())
+    }
+
+    /// What the disk holds now.
+    pub fn state(&self) -> DiskState {
+        self.machine().state.clone()
+    }
+
+    /// How many calls, reads included, were made.
+    pub fn calls(&self) -> u64 {
+        self.machine().calls
+    }
+
+    /// Whether the budget of operations was used up.
+    pub fn is_hung(&self) -> bool {
+        self.machine().stopped == Some(SimError::Hang)
+    }
+
+    /// Whether the power is off.
+    pub fn is_off(&self) -> bool {
+        self.machine().check_power() == Err(SimError::PowerOff)
+    }
+
+    /// How often each elision of the configuration dropped an operation.
+    pub fn elisions_fired(&self) -> Vec<u64> {
+        self.machine()
+            .elisions
+            .iter()
+            .map(|armed| armed.fired)
+            .collect()
+    }
+
+    /// Turns the power off and hands out what happened since boot.
+    pub fn finish(&self) -> Trace {
+        let mut machine = self.machine();
+        machine.stopped.get_or_insert(SimError::PowerOff);
+        Trace {
+            start: machine.start.clone(),
+            events: std::mem::take(&mut machine.events),
+        }
+    }
+
+    /// Writes what readers see into a real directory.
+    pub fn materialize(&self, dir: &Path) -> io::Result<()> {
+        self.state().materialize(dir)
+    }
+
+    pub(super) fn machine(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a call.
+    pub(super) fn enter(&self) -> io::Result<MutexGuard<'_, Machine>> {
+        let mut machine = self.machine();
+        machine.enter()?;
+        Ok(machine)
+    }
+}
+
+impl Disk for SimDisk {
+    fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        let mut machine = self.enter()?;
+        let inode = match mode {
+            OpenMode::Read | OpenMode::Write => machine.find(name)?,
+            OpenMode::Create => machine.create(name)?,
+        };
+        drop(machine);
+        Ok(Arc::new(SimFile::new(
+            self.clone(),
+            inode,
+            Name::from(name),
+            mode,
+        )))
+    }
+
+    fn create_dir(&self, name: &str) -> io::Result<()> {
+        let mut machine = self.enter()?;
+        if machine.state.names().get(name) == Some(Entry::Directory) {
+            return Ok(());
+        }
+        machine.check_free(name)?;
+        machine.perform(Operation::CreateDir {
+            name: Name::from(name),
+        });
+        Ok(())
+    }
+
+    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
+        let machine = self.enter()?;
+        machine.find_dir(dir)?;
+        Ok(machine.state.names().list(dir))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.enter()?.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut machine = self.enter()?;
+        machine.find(name)?;
+        machine.perform(Operation::Remove {
+            name: Name::from(name),
+        });
+        Ok(())
+    }
+
+    fn sync_dir(&self, dir: &str) -> io::Result<()> {
+        let mut machine = self.enter()?;
+        machine.find_dir(dir)?;
+        machine.perform(Operation::SyncDir {
+            dir: Name::from(dir),
+        });
+        Ok(())
+    }
+
+    fn lock(&self, name: &str) -> io::Result<Box<dyn DiskLock>> {
+        let inode = self.enter()?.lock(name)?;
+        Ok(Box::new(SimLock::new(self.clone(), inode)))
+    }
+}

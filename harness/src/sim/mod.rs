@@ -1,0 +1,12 @@
+//! The `sim` plane: a disk in memory that records what is done to it, and can be rebuilt at any moment of it.
+
+mod config;
+mod disk;
+mod elision;
+mod error;
+mod file;
+mod machine;
+
+pub use config::SimConfig;
+pub use disk::SimDisk;
+pub use error::SimError;
