@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod scenario;
 
+pub mod crash;
 pub mod rng;
 pub mod sim;
 pub mod trace;

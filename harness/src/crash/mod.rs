@@ -1,0 +1,14 @@
+//! Where a trace can be cut, and what a disk can hold after the cut.
+
+mod count;
+mod cut;
+mod plan;
+mod points;
+mod sample;
+mod walker;
+
+pub use count::{StateCount, choices_count};
+pub use cut::cut;
+pub use points::crash_points;
+pub use sample::Sample;
+pub use walker::CrashWalker;
