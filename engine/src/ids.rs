@@ -48,3 +48,12 @@ id! {
     /// Sequence number of a log segment, from 1; never used twice.
     SegmentSeq(u64)
 }
+
+/// A point in the log at which reading can begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LogPosition {
+    /// Where it is: just past the last record before it.
+    pub lsn: Lsn,
+    /// The chain value there, which the next frame continues.
+    pub chain: u32,
+}

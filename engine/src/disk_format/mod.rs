@@ -1,3 +1,20 @@
 //! What lies on disk: bytes to types and back. Pure: no I/O, lock, clock, or panic on any input.
 
 pub mod codec;
+mod doublewrite;
+mod fields;
+mod map_page;
+mod page_header;
+mod superblock;
+
+pub use codec::FormatError;
+pub use doublewrite::{BUFFER_HEADER_LEN, BufferHeader, Seal, SealedBuffer, encode_void};
+pub use map_page::{
+    BITMAP_BITS, MAP_FANOUT, MAP_HEIGHT_MAX, MAP_PAGE_LEN, MapKind, MapPage, MapPageId, height_of,
+    level_len,
+};
+pub use page_header::{PAGE_HEADER_LEN, PageExpectation, PageHeader, checkpoint_low, stamp};
+pub use superblock::{
+    Digest, FORMAT_VERSION, Geometry, PAGE_SIZE_MAX, PAGE_SIZE_MIN, Root, SUPERBLOCK_LEN,
+    SUPERBLOCK_OFFSETS, Superblock, SuperblockError,
+};
