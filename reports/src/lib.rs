@@ -3,13 +3,20 @@
 //!
 //! 1. Whatever depends on time or machine stands under keys named `timing` or `environment`. Everything
 //!    else is equal for equal (commit, scenarios, seed).
-//! 2. A renderer invents nothing: what it shows is in the model.
+//! 2. A renderer invents nothing: what it shows is in the model. What it leaves out for size it names.
 //! 3. Strings in a report come from scenarios and from engines under test: every renderer escapes them.
 //!
 //! This crate does not know how a scenario is run, nor any engine.
 
+pub mod heat_map;
+pub mod html;
+pub mod junit;
+pub mod markdown;
 pub mod model;
+pub mod number;
 pub mod read;
+pub mod summary;
+pub mod write;
 
 pub use model::{
     CheckReport, Counts, Coverage, CoverageMethod, CrashStates, ElisionReport, Environment, Expect,
@@ -17,3 +24,4 @@ pub use model::{
     ScenarioTiming, ScenarioVerdict, Skipped, TimelineEntry, TimelineKind, Timing, Totals, Verdict,
 };
 pub use read::ReadError;
+pub use write::{WriteError, Written, write_all};

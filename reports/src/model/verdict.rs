@@ -114,6 +114,16 @@ impl ScenarioVerdict {
     }
 }
 
+impl Expect {
+    /// The word that `report.json` and every renderer use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
