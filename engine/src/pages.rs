@@ -26,6 +26,16 @@ pub trait ReadPages {
     fn extent(&self, first: PageNo, len: u64) -> Result<ExtentImage, StorageError>;
 }
 
+impl<P: ReadPages + ?Sized> ReadPages for &P {
+    fn page(&self, no: PageNo) -> Result<PageImage, StorageError> {
+        (**self).page(no)
+    }
+
+    fn extent(&self, first: PageNo, len: u64) -> Result<ExtentImage, StorageError> {
+        (**self).extent(first, len)
+    }
+}
+
 /// Pages being changed by one writer.
 ///
 /// After an error the private pages are in an unknown state, and the caller throws all of them away.

@@ -1,0 +1,115 @@
+//! Writing a whole node.
+
+use std::ops::Range;
+
+use super::entries::Entries;
+use super::item::Payload;
+use super::layout::{
+    HEADER_BYTES, Header, Kind, OWN_HEADER, damage, prefix_max, put, put_u16, put_u32,
+};
+use crate::error::StorageError;
+use crate::ids::PageNo;
+
+/// A node to be written.
+pub(crate) struct Plan<'a> {
+    /// Where the entries come from.
+    pub(crate) entries: &'a Entries,
+    /// Which of them the node gets.
+    pub(crate) range: Range<usize>,
+    /// How much of its keys is put once at its end; all of them share so much.
+    pub(crate) prefix_len: usize,
+}
+
+/// Writes `plan` into `page`, page `no`. Unused bytes are zeroed, so that equal content is equal bytes.
+/// `Corruption` if the entries do not fit or do not share the prefix, which only damage brings about;
+/// the page is unchanged then.
+pub(crate) fn build(page: &mut [u8], no: PageNo, plan: &Plan<'_>) -> Result<(), StorageError> {
+    let Plan {
+        entries,
+        range,
+        prefix_len,
+    } = plan;
+    let size = entries.size(range.clone(), *prefix_len);
+    if page.len() != entries.page_size() || size > entries.capacity() {
+        return Err(damage(no, "entries that fit a node", size));
+    }
+    let shared = match entries.items(range.clone()).next() {
+        Some(first) => first.key.inline.get(..*prefix_len).unwrap_or_default(),
+        None => &[],
+    };
+    let all = entries
+        .items(range.clone())
+        .all(|item| item.key.inline.starts_with(shared));
+    if shared.len() != *prefix_len || *prefix_len > prefix_max(page.len()) || !all {
+        return Err(damage(no, "keys that share the node's prefix", "others"));
+    }
+    write(page, plan, shared).ok_or_else(|| damage(no, "entries that fit a node", "larger ones"))
+}
+
+fn write(page: &mut [u8], plan: &Plan<'_>, prefix: &[u8]) -> Option<()> {
+    let Plan {
+        entries,
+        range,
+        prefix_len,
+    } = plan;
+    let kind = Kind::at(entries.level());
+    let n = range.len();
+    page.get_mut(HEADER_BYTES..)?.fill(0);
+    let mut heap_lo = page.len() - prefix_len;
+    put(page, heap_lo, prefix)?;
+    if kind == Kind::Inner {
+        let first = entries.child(range.start).ok()?;
+        put_u32(page, HEADER_BYTES + 4 * n, first.get())?;
+    }
+    for (i, item) in entries.items(range.clone()).enumerate() {
+        let cell_len = item.cell_len(*prefix_len);
+        heap_lo = heap_lo.checked_sub(cell_len)?;
+        item.write_cell(*prefix_len, page.get_mut(heap_lo..heap_lo + cell_len)?)?;
+        put_u32(page, HEADER_BYTES + 4 * i, item.head(*prefix_len))?;
+        put_u16(
+            page,
+            kind.slots_start(n) + 2 * i,
+            item.slot(*prefix_len, heap_lo),
+        )?;
+        if let Payload::Child(child) = item.payload {
+            put_u32(page, HEADER_BYTES + 4 * n + 4 * (i + 1), child.get())?;
+        }
+    }
+    let header = Header {
+        n,
+        prefix_len: *prefix_len,
+        level: entries.level(),
+        heap_lo,
+        garbage: 0,
+    };
+    header.write(page)
+}
+
+/// Makes the tree's part of page `no` equal to that of `from`.
+pub(crate) fn copy_content(page: &mut [u8], no: PageNo, from: &[u8]) -> Result<(), StorageError> {
+    for range in [OWN_HEADER, HEADER_BYTES..page.len()] {
+        match (page.get_mut(range.clone()), from.get(range)) {
+            (Some(to), Some(from)) if to.len() == from.len() => to.copy_from_slice(from),
+            _ => return Err(damage(no, "pages of one size", from.len())),
+        }
+    }
+    Ok(())
+}
+
+/// Makes `page` an empty leaf.
+pub(crate) fn build_empty_leaf(page: &mut [u8], no: PageNo) -> Result<(), StorageError> {
+    let heap_lo = page.len();
+    if let Some(body) = page.get_mut(HEADER_BYTES..) {
+        body.fill(0);
+    }
+    let header = Header {
+        n: 0,
+        prefix_len: 0,
+        level: 0,
+        heap_lo,
+        garbage: 0,
+    };
+    header
+        .write(page)
+        .ok_or_else(|| damage(no, "a page of 4 KiB to 64 KiB", heap_lo))
+}

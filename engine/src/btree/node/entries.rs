@@ -1,0 +1,272 @@
+//! A node's entries, taken out of their page so that they can be cut anew: for a split, a merge, a compaction.
+
+use std::ops::Range;
+
+use super::item::{InlineKey, Item, Payload};
+use super::layout::{HEADER_BYTES, Kind, damage, key_inline_max};
+use super::view::{Node, ValueRef};
+use crate::error::StorageError;
+use crate::ids::PageNo;
+
+/// The entries of one node, or of two neighbours.
+#[derive(Clone, Debug)]
+pub(crate) struct Entries {
+    no: PageNo,
+    level: u8,
+    page_size: usize,
+    prefix_len: usize,
+    /// The leftmost child of an inner node.
+    first_child: PageNo,
+    bytes: Vec<u8>,
+    items: Vec<Stored>,
+}
+
+#[derive(Clone, Debug)]
+struct Stored {
+    key: Range<usize>,
+    key_len: usize,
+    tail: Option<PageNo>,
+    payload: StoredPayload,
+}
+
+#[derive(Clone, Debug)]
+enum StoredPayload {
+    Value(Range<usize>),
+    Extent { first: PageNo, len: u64 },
+    Child(PageNo),
+}
+
+impl Entries {
+    /// The entries of `node`.
+    pub(crate) fn decode(node: &Node<'_>) -> Result<Self, StorageError> {
+        let first_child = if node.is_leaf() {
+            PageNo(0)
+        } else {
+            node.child(0)?
+        };
+        let mut entries = Self {
+            no: node.no(),
+            level: node.level(),
+            page_size: node.page_size(),
+            prefix_len: node.prefix().len(),
+            first_child,
+            bytes: Vec::with_capacity(2 * node.page_size()),
+            items: Vec::with_capacity(node.n() + 1),
+        };
+        for i in 0..node.n() {
+            entries.push_decoded(node, i)?;
+        }
+        Ok(entries)
+    }
+
+    /// A root above `first_child`.
+    pub(crate) fn above(below: &Self, first_child: PageNo) -> Self {
+        Self {
+            no: below.no,
+            level: below.level + 1,
+            page_size: below.page_size,
+            prefix_len: 0,
+            first_child,
+            bytes: Vec::new(),
+            items: Vec::new(),
+        }
+    }
+
+    fn push_decoded(&mut self, node: &Node<'_>, i: usize) -> Result<(), StorageError> {
+        let start = self.bytes.len();
+        let key_len = node.push_inline_key(i, &mut self.bytes)?;
+        let key = start..self.bytes.len();
+        let payload = if node.is_leaf() {
+            match node.value(i)? {
+                ValueRef::Inline(range) => StoredPayload::Value(self.keep(node.slice(range)?)),
+                ValueRef::Extent { first, len } => StoredPayload::Extent { first, len },
+            }
+        } else {
+            StoredPayload::Child(node.child(i + 1)?)
+        };
+        let tail = node.key(i)?.tail.map(|tail| tail.first);
+        self.items.push(Stored {
+            key,
+            key_len,
+            tail,
+            payload,
+        });
+        Ok(())
+    }
+
+    fn keep(&mut self, piece: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(piece);
+        start..self.bytes.len()
+    }
+
+    fn store(&mut self, item: &Item<'_>) -> Stored {
+        Stored {
+            key: self.keep(item.key.inline),
+            key_len: item.key.len,
+            tail: item.key.tail,
+            payload: match item.payload {
+                Payload::Value(value) => StoredPayload::Value(self.keep(value)),
+                Payload::Extent { first, len } => StoredPayload::Extent { first, len },
+                Payload::Child(child) => StoredPayload::Child(child),
+            },
+        }
+    }
+
+    /// The page they came from.
+    pub(crate) fn no(&self) -> PageNo {
+        self.no
+    }
+
+    pub(crate) fn n(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(crate) fn level(&self) -> u8 {
+        self.level
+    }
+
+    pub(crate) fn is_leaf(&self) -> bool {
+        self.level == 0
+    }
+
+    pub(crate) fn page_size(&self) -> usize {
+        self.page_size
+    }
+
+    /// A prefix length that is sure to be shared: that of the page the entries came from.
+    pub(crate) fn prefix_len(&self) -> usize {
+        self.prefix_len
+    }
+
+    pub(crate) fn inline_max(&self) -> usize {
+        key_inline_max(self.page_size)
+    }
+
+    /// Entry `i`.
+    pub(crate) fn item(&self, i: usize) -> Result<Item<'_>, StorageError> {
+        let stored = self.items.get(i).ok_or_else(|| self.missing(i))?;
+        self.view(stored).ok_or_else(|| self.missing(i))
+    }
+
+    fn view(&self, stored: &Stored) -> Option<Item<'_>> {
+        Some(Item {
+            key: InlineKey {
+                inline: self.bytes.get(stored.key.clone())?,
+                len: stored.key_len,
+                tail: stored.tail,
+            },
+            payload: match &stored.payload {
+                StoredPayload::Value(range) => Payload::Value(self.bytes.get(range.clone())?),
+                StoredPayload::Extent { first, len } => Payload::Extent {
+                    first: *first,
+                    len: *len,
+                },
+                StoredPayload::Child(child) => Payload::Child(*child),
+            },
+        })
+    }
+
+    #[cold]
+    pub(crate) fn missing(&self, i: usize) -> StorageError {
+        damage(
+            self.no,
+            "enough entries in a node",
+            format!("{} without {i}", self.n()),
+        )
+    }
+
+    /// The entries in `range`.
+    pub(crate) fn items(&self, range: Range<usize>) -> impl Iterator<Item = Item<'_>> {
+        self.items
+            .get(range)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|stored| self.view(stored))
+    }
+
+    /// Puts `item` before entry `i`.
+    pub(crate) fn insert(&mut self, i: usize, item: &Item<'_>) -> Result<(), StorageError> {
+        if i > self.n() {
+            return Err(self.missing(i));
+        }
+        let stored = self.store(item);
+        self.items.insert(i, stored);
+        Ok(())
+    }
+
+    /// Takes entry `i` out.
+    pub(crate) fn remove(&mut self, i: usize) -> Result<(), StorageError> {
+        if i >= self.n() {
+            return Err(self.missing(i));
+        }
+        self.items.remove(i);
+        Ok(())
+    }
+
+    /// Gives separator `i` another key.
+    pub(crate) fn set_key(&mut self, i: usize, key: &InlineKey<'_>) -> Result<(), StorageError> {
+        let inline = self.keep(key.inline);
+        let Some(stored) = self.items.get_mut(i) else {
+            return Err(self.missing(i));
+        };
+        stored.key = inline;
+        stored.key_len = key.len;
+        stored.tail = key.tail;
+        Ok(())
+    }
+
+    /// The child to the left of separator `i`.
+    pub(crate) fn child(&self, i: usize) -> Result<PageNo, StorageError> {
+        let Some(before) = i.checked_sub(1) else {
+            return Ok(self.first_child);
+        };
+        match self.item(before)?.payload {
+            Payload::Child(child) => Ok(child),
+            _ => Err(self.missing(i)),
+        }
+    }
+
+    /// Appends the entries of `right`. Between inner nodes goes `separator`, the parent's.
+    pub(crate) fn append(
+        &mut self,
+        separator: &InlineKey<'_>,
+        right: &Self,
+    ) -> Result<(), StorageError> {
+        if right.level != self.level {
+            return Err(damage(
+                right.no,
+                "a neighbour at the same level",
+                right.level,
+            ));
+        }
+        if !self.is_leaf() {
+            let item = Item {
+                key: *separator,
+                payload: Payload::Child(right.first_child),
+            };
+            self.insert(self.n(), &item)?;
+        }
+        for item in right.items(0..right.n()) {
+            self.insert(self.n(), &item)?;
+        }
+        self.prefix_len = self.prefix_len.min(right.prefix_len);
+        Ok(())
+    }
+
+    /// Bytes that the entries in `range` take in a node with a prefix of `prefix_len` bytes, prefix included.
+    pub(crate) fn size(&self, range: Range<usize>, prefix_len: usize) -> usize {
+        let entry = Kind::at(self.level).entry_bytes();
+        let fixed = Kind::at(self.level).arrays_end(0) - HEADER_BYTES;
+        let items = self
+            .items(range)
+            .map(|item| entry + item.cell_len(prefix_len))
+            .sum::<usize>();
+        fixed + items + prefix_len
+    }
+
+    /// Bytes that a node's entries can take.
+    pub(crate) fn capacity(&self) -> usize {
+        self.page_size - HEADER_BYTES
+    }
+}

@@ -1,0 +1,19 @@
+//! One node: its layout, how it is searched, changed in place and built anew.
+
+mod build;
+mod edit;
+mod entries;
+mod item;
+mod layout;
+mod search;
+mod view;
+
+pub(crate) use build::{Plan, build, build_empty_leaf, copy_content};
+pub(crate) use edit::{Inserted, compact, insert_cell, overwrite_value, remove_cell};
+pub(crate) use entries::Entries;
+pub(crate) use item::{InlineKey, Item, Payload};
+pub(crate) use layout::{
+    KEY_LEN_MAX, LEVEL_MAX, common_prefix_len, damage, key_inline_max, prefix_max, value_inline_max,
+};
+pub(crate) use search::Found;
+pub(crate) use view::{Node, Tail, ValueRef, load_extent};

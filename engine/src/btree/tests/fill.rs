@@ -1,0 +1,67 @@
+//! How full pages are.
+
+use super::inputs::Numbers;
+use super::memory_pages::MemoryPages;
+use crate::btree::Tree;
+
+/// Bytes of keys and values for each byte of pages, in percent, after inserting `keys` with 100-byte values.
+fn fill_percent(page_size: usize, keys: impl Iterator<Item = u64>) -> usize {
+    let mut pages = MemoryPages::new(page_size);
+    let tree = Tree::create(&mut pages).unwrap();
+    let mut stored = 0;
+    for key in keys {
+        tree.insert(&mut pages, &key.to_be_bytes(), &[7; 100])
+            .unwrap();
+        stored += 8 + 100;
+    }
+    pages.assert_sound(&[tree]);
+    stored * 100 / (pages.live().0 * page_size)
+}
+
+#[test]
+fn a_load_in_ascending_order_fills_pages_to_nine_tenths() {
+    for page_size in [4096, 16_384, 65_536] {
+        // So many that the root and the last leaf do not count.
+        let percent = fill_percent(page_size, 0..5 * page_size as u64);
+        assert!(percent > 90, "{percent} % of {page_size}");
+    }
+}
+
+#[test]
+fn a_load_in_descending_order_fills_pages_to_nine_tenths() {
+    let percent = fill_percent(4096, (0..20_000).rev());
+    assert!(percent > 90, "{percent} %");
+}
+
+#[test]
+fn a_load_in_random_order_fills_pages_to_six_tenths() {
+    let mut numbers = Numbers(1);
+    let percent = fill_percent(
+        4096,
+        std::iter::repeat_with(move || numbers.next()).take(20_000),
+    );
+    assert!(percent > 60, "{percent} %");
+}
+
+#[test]
+fn overwriting_in_place_takes_no_more_pages() {
+    let mut pages = MemoryPages::new(4096);
+    let tree = Tree::create(&mut pages).unwrap();
+    for key in 0..5000_u64 {
+        tree.insert(&mut pages, &key.to_be_bytes(), &[1; 50])
+            .unwrap();
+    }
+    let before = pages.live();
+    for round in 0..4_u8 {
+        for key in 0..5000_u64 {
+            tree.insert(&mut pages, &key.to_be_bytes(), &[round; 50])
+                .unwrap();
+        }
+        for key in 0..5000_u64 {
+            tree.insert(&mut pages, &key.to_be_bytes(), &[round; 20])
+                .unwrap();
+        }
+    }
+    assert_eq!(pages.live(), before);
+    pages.assert_sound(&[tree]);
+}

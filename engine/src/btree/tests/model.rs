@@ -1,0 +1,194 @@
+//! The tree does what a `BTreeMap` does, and is sound after every step.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::inputs::{Numbers, key, value};
+use super::memory_pages::MemoryPages;
+use crate::btree::Tree;
+
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(Vec<u8>, Vec<u8>),
+    /// Deletes a key that may be absent.
+    Delete(Vec<u8>),
+    /// Deletes a run of keys that are present, from this share of the way on.
+    DeleteRun(usize, usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (key(), value()).prop_map(|(key, value)| Step::Insert(key, value)),
+        2 => key().prop_map(Step::Delete),
+        2 => (0_usize..100, 1_usize..12).prop_map(|(from, count)| Step::DeleteRun(from, count)),
+    ]
+}
+
+fn take(step: &Step, tree: Tree, pages: &mut MemoryPages, model: &mut Model) {
+    match step {
+        Step::Insert(key, value) => {
+            tree.insert(pages, key, value).unwrap();
+            model.insert(key.clone(), value.clone());
+        }
+        Step::Delete(key) => {
+            assert_eq!(
+                tree.delete(pages, key).unwrap(),
+                model.remove(key).is_some()
+            );
+        }
+        Step::DeleteRun(from, count) => {
+            let skip = model.len() * from / 100;
+            let keys: Vec<_> = model.keys().skip(skip).take(*count).cloned().collect();
+            for key in keys {
+                assert!(tree.delete(pages, &key).unwrap());
+                model.remove(&key);
+            }
+        }
+    }
+}
+
+fn assert_equal(tree: Tree, pages: &MemoryPages, model: &Model) {
+    let mut entries = tree.range(pages, ..);
+    for (key, value) in model {
+        let (found_key, found_value) = entries.next().expect("an entry is missing").unwrap();
+        assert_eq!((&*found_key, &*found_value), (&key[..], &value[..]));
+    }
+    assert!(entries.next().is_none(), "an entry too many");
+}
+
+fn follows_the_model(page_size: usize, steps: &[Step]) {
+    let mut pages = MemoryPages::new(page_size);
+    let tree = Tree::create(&mut pages).unwrap();
+    let mut model = Model::new();
+    for step in steps {
+        take(step, tree, &mut pages, &mut model);
+        pages.assert_sound(&[tree]);
+        if let Step::Insert(key, _) | Step::Delete(key) = step {
+            let found = tree.get(&pages, key).unwrap();
+            assert_eq!(found.as_deref(), model.get(key).map(|value| &value[..]));
+        }
+    }
+    assert_equal(tree, &pages, &model);
+    for key in model.keys() {
+        assert!(tree.delete(&mut pages, key).unwrap());
+    }
+    assert_eq!(
+        pages.live(),
+        (1, 0),
+        "only the root is left of an empty tree"
+    );
+    pages.assert_sound(&[tree]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_tree_of_small_pages_follows_the_model(steps in vec(step(), 1..250)) {
+        follows_the_model(4096, &steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_tree_of_16_kib_pages_follows_the_model(steps in vec(step(), 1..250)) {
+        follows_the_model(16_384, &steps);
+    }
+
+    #[test]
+    fn a_tree_of_64_kib_pages_follows_the_model(steps in vec(step(), 1..250)) {
+        follows_the_model(65_536, &steps);
+    }
+
+    #[test]
+    fn destroying_a_tree_frees_it_and_nothing_else(
+        ours in vec((key(), value()), 0..80),
+        others in vec((key(), value()), 0..20),
+    ) {
+        let mut pages = MemoryPages::new(4096);
+        let (tree, other) = (Tree::create(&mut pages).unwrap(), Tree::create(&mut pages).unwrap());
+        let fill = |pages: &mut MemoryPages, tree: Tree, entries: &[(Vec<u8>, Vec<u8>)]| {
+            for (key, value) in entries {
+                tree.insert(pages, key, value).unwrap();
+            }
+        };
+        fill(&mut pages, tree, &ours);
+        fill(&mut pages, other, &others);
+        tree.destroy(&mut pages).unwrap();
+        pages.assert_sound(&[other]);
+        other.destroy(&mut pages).unwrap();
+        prop_assert_eq!(pages.live(), (0, 0));
+    }
+}
+
+/// Keys of a family, by number.
+type Family = fn(u64) -> Vec<u8>;
+
+const FAMILIES: [(&str, Family); 5] = [
+    ("fixed", |n| n.to_be_bytes().to_vec()),
+    ("text", |n| format!("table/{n:012}/row").into_bytes()),
+    ("growing", |n| vec![b'x'; (n % 3000) as usize]),
+    ("shared", |n| {
+        let mut key = vec![b'p'; 600 + (n % 3) as usize * 700];
+        key.extend_from_slice(&n.to_be_bytes());
+        key
+    }),
+    ("mixed", |n| {
+        let mut key = vec![b'm'; (n % 5) as usize * 150];
+        key.extend_from_slice(&(n * 7919).to_le_bytes());
+        key
+    }),
+];
+
+/// Inserts in one order, deletes in another, and looks at everything from time to time.
+fn survives(family: Family, insert: &[u64], delete: &[u64]) {
+    let mut pages = MemoryPages::new(4096);
+    let tree = Tree::create(&mut pages).unwrap();
+    let mut model = Model::new();
+    for (i, n) in insert.iter().enumerate() {
+        take(
+            &Step::Insert(family(*n), n.to_le_bytes().to_vec()),
+            tree,
+            &mut pages,
+            &mut model,
+        );
+        if i % 101 == 0 {
+            pages.assert_sound(&[tree]);
+        }
+    }
+    pages.assert_sound(&[tree]);
+    assert_equal(tree, &pages, &model);
+    for (i, n) in delete.iter().enumerate() {
+        take(&Step::Delete(family(*n)), tree, &mut pages, &mut model);
+        if i % 101 == 0 {
+            pages.assert_sound(&[tree]);
+            assert_equal(tree, &pages, &model);
+        }
+    }
+    assert_eq!(pages.live(), (1, 0));
+}
+
+#[test]
+fn every_family_of_keys_survives_every_order_of_growing_and_shrinking() {
+    let ascending: Vec<u64> = (0..2500).collect();
+    let descending: Vec<u64> = ascending.iter().rev().copied().collect();
+    let mut numbers = Numbers(7);
+    let mut shuffled = ascending.clone();
+    for i in (1..shuffled.len()).rev() {
+        shuffled.swap(i, numbers.below(i + 1));
+    }
+    for (name, family) in FAMILIES {
+        println!("family {name}");
+        for insert in [&ascending, &descending, &shuffled] {
+            for delete in [&ascending, &descending, &shuffled] {
+                survives(family, insert, delete);
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Deletion, and what keeps nodes filled: a node that is less than a quarter full is merged with a
+//! neighbour, or takes entries from it.
+//!
+//! Where neither fits, because entries would lose a long prefix, a node that is not empty stays as it is.
+//! An empty one never stays: taking one entry from a neighbour, or both going into one node, always fits.
+
+use super::cut::{self, Separator};
+use super::descent::Place;
+use super::handle::Tree;
+use super::insert::free_value;
+use super::path::{Path, Step};
+use super::store::{decode, store, write, write_both};
+use crate::btree::node::{Entries, Found, Node, Plan, Tail, copy_content, damage, remove_cell};
+use crate::error::StorageError;
+use crate::ids::PageNo;
+use crate::pages::{ReadPages, WritePages};
+
+impl Tree {
+    /// Removes `key`, and says whether it was there. See the type for what an error leaves behind.
+    pub fn delete(self, pages: &mut impl WritePages, key: &[u8]) -> Result<bool, StorageError> {
+        let place = Place::find(pages, self.root(), key)?;
+        let (Found::At(i), Some(entry)) = (place.found, place.entry()?) else {
+            return Ok(false);
+        };
+        let leaf = place.leaf;
+        drop(place);
+        free_value(pages, &entry.value)?;
+        free_tail(pages, entry.tail)?;
+        let page = pages.page_mut(leaf)?;
+        remove_cell(page, leaf, i)?;
+        let is_underfull = Node::open(leaf, page)?.is_underfull();
+        if is_underfull && leaf != self.root() {
+            let path = Path::find(pages, self.root(), key)?;
+            fill_up(pages, &path)?;
+        }
+        Ok(true)
+    }
+}
+
+fn free_tail(pages: &mut impl WritePages, tail: Option<Tail>) -> Result<(), StorageError> {
+    tail.map_or(Ok(()), |tail| pages.free_extent(tail.first, tail.len))
+}
+
+/// Fills up the leaf, and then each node above it that lost an entry by that.
+fn fill_up(pages: &mut impl WritePages, path: &Path) -> Result<(), StorageError> {
+    let mut depth = path.leaf_depth();
+    while let Some(above) = path.step_to(depth) {
+        if !is_underfull(pages, path.page(depth))?
+            || !fill_from_neighbour(pages, path, depth, above)?
+        {
+            return Ok(());
+        }
+        depth -= 1;
+    }
+    shrink_root(pages, path.page(0))
+}
+
+fn is_underfull(pages: &impl ReadPages, no: PageNo) -> Result<bool, StorageError> {
+    let image = pages.page(no)?;
+    Ok(Node::open(no, &image)?.is_underfull())
+}
+
+/// Two neighbours, the children `index` and `index + 1` of the node above.
+struct Pair {
+    index: usize,
+    left: PageNo,
+    right: PageNo,
+    separator: Separator,
+    /// Where in the joined entries the right node's begin, or the separator is.
+    boundary: usize,
+    entries: Entries,
+}
+
+/// Merges the node at `depth` with a neighbour or takes entries from it. Whether the node above lost an entry.
+fn fill_from_neighbour(
+    pages: &mut impl WritePages,
+    path: &Path,
+    depth: usize,
+    above: Step,
+) -> Result<bool, StorageError> {
+    let mut parent = decode(pages, above.no)?;
+    let pair = read_pair(pages, &parent, above.child.saturating_sub(1))?;
+    let fences = path.fences_of_pair(pages, depth, Some(pair.index))?;
+    let range = 0..pair.entries.n();
+    let (low, high) = (fences.low.as_deref(), fences.high.as_deref());
+    if let Some(prefix_len) = cut::fitting_prefix(&pair.entries, &range, low, high) {
+        write(
+            pages,
+            pair.left,
+            &Plan {
+                entries: &pair.entries,
+                range,
+                prefix_len,
+            },
+        )?;
+        pages.free(pair.right)?;
+        free_separator(pages, &pair)?;
+        parent.remove(pair.index)?;
+        store(pages, path, depth - 1, &parent, None)?;
+        return Ok(true);
+    }
+    let Some(cut) = cut::choose_evener(&pair.entries, &fences, pair.boundary) else {
+        return Ok(false);
+    };
+    let separator = cut::separator(pages, &pair.entries, cut.at)?;
+    write_both(pages, &pair.entries, &cut, (pair.left, pair.right))?;
+    free_separator(pages, &pair)?;
+    parent.set_key(pair.index, &separator.key())?;
+    store(pages, path, depth - 1, &parent, None)?;
+    Ok(false)
+}
+
+fn read_pair(pages: &impl ReadPages, parent: &Entries, index: usize) -> Result<Pair, StorageError> {
+    let separator = Separator::of(&parent.item(index)?.key);
+    let (left, right) = (parent.child(index)?, parent.child(index + 1)?);
+    if left == right {
+        return Err(damage(left, "a page with one parent", "two references"));
+    }
+    let mut entries = decode(pages, left)?;
+    let boundary = entries.n();
+    if entries.level().checked_add(1) != Some(parent.level()) {
+        return Err(damage(
+            left,
+            "a node one level below its parent",
+            entries.level(),
+        ));
+    }
+    entries.append(&separator.key(), &decode(pages, right)?)?;
+    Ok(Pair {
+        index,
+        left,
+        right,
+        separator,
+        boundary,
+        entries,
+    })
+}
+
+/// The old separator between leaves is of no use any more; between inner nodes it has come down.
+fn free_separator(pages: &mut impl WritePages, pair: &Pair) -> Result<(), StorageError> {
+    if pair.entries.is_leaf() {
+        free_tail(
+            pages,
+            Tail::of(&pair.separator.key(), pair.entries.inline_max()),
+        )?;
+    }
+    Ok(())
+}
+
+/// A root with a single child takes that child's content.
+fn shrink_root(pages: &mut impl WritePages, root: PageNo) -> Result<(), StorageError> {
+    loop {
+        let image = pages.page(root)?;
+        let node = Node::open(root, &image)?;
+        if node.is_leaf() || node.n() > 0 {
+            return Ok(());
+        }
+        let (child, level) = (node.child(0)?, node.level().checked_sub(1));
+        drop(image);
+        let content = pages.page(child)?;
+        Node::open_at(child, &content, level)?;
+        copy_content(pages.page_mut(root)?, root, &content)?;
+        drop(content);
+        pages.free(child)?;
+    }
+}

@@ -1,0 +1,70 @@
+//! The tree itself: nothing but its root's page number.
+
+use std::ops::RangeBounds;
+
+use super::descent::Place;
+use super::walk::{Reached, collect};
+use crate::btree::check::{Check, Problem};
+use crate::btree::cursor::Cursor;
+use crate::btree::node::build_empty_leaf;
+use crate::btree::value::Value;
+use crate::error::StorageError;
+use crate::ids::PageNo;
+use crate::pages::{ReadPages, WritePages};
+
+/// A B+tree, named by its root page, whose number stays the same for the tree's whole life.
+///
+/// Keys are 0 to 65,535 bytes, values of any length. Damage in a page is an error, never a panic or
+/// an endless loop. After an error from a method that writes, the private pages may hold half a change,
+/// and the caller throws the whole private group away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tree {
+    root: PageNo,
+}
+
+impl Tree {
+    /// A new, empty tree.
+    pub fn create(pages: &mut impl WritePages) -> Result<Self, StorageError> {
+        let root = pages.allocate()?;
+        build_empty_leaf(pages.page_mut(root)?, root)?;
+        Ok(Self { root })
+    }
+
+    /// The tree whose root is page `root`. Nothing is read yet.
+    pub const fn open(root: PageNo) -> Self {
+        Self { root }
+    }
+
+    /// The root page.
+    pub const fn root(self) -> PageNo {
+        self.root
+    }
+
+    /// The value of `key`, borrowed from the image it is in.
+    pub fn get(self, pages: &impl ReadPages, key: &[u8]) -> Result<Option<Value>, StorageError> {
+        Place::find(pages, self.root, key)?.into_value(pages)
+    }
+
+    /// The entries with keys in `bounds`, from both ends.
+    pub fn range<P: ReadPages>(self, pages: P, bounds: impl RangeBounds<[u8]>) -> Cursor<P> {
+        Cursor::new(pages, self.root, bounds.start_bound(), bounds.end_bound())
+    }
+
+    /// Frees every page and extent of the tree. If the tree is damaged nothing is freed.
+    pub fn destroy(self, pages: &mut impl WritePages) -> Result<(), StorageError> {
+        for reached in collect(pages, self.root)? {
+            match reached {
+                Reached::Page(no) => pages.free(no)?,
+                Reached::Extent { first, len } => pages.free_extent(first, len)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Verifies the tree's invariants, shows every page and extent once to `visit`, and returns what is
+    /// wrong. A page that the tree reaches twice is a problem and is not shown again; extents are shown
+    /// as often as they are referred to.
+    pub fn check(self, pages: &impl ReadPages, visit: impl FnMut(Reached)) -> Vec<Problem> {
+        Check::run(pages, self.root, visit)
+    }
+}

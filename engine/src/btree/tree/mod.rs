@@ -1,0 +1,15 @@
+//! A tree of nodes: finding, inserting, deleting, taking all down.
+
+mod cut;
+mod delete;
+mod descent;
+mod handle;
+mod insert;
+mod path;
+mod store;
+mod walk;
+
+pub(in crate::btree) use descent::resolve;
+pub use handle::Tree;
+pub use walk::Reached;
+pub(in crate::btree) use walk::extents;

@@ -1,0 +1,71 @@
+//! Every page and extent of a tree that is sound.
+
+use std::collections::BTreeSet;
+
+use crate::btree::node::{Node, ValueRef, damage};
+use crate::error::StorageError;
+use crate::ids::PageNo;
+use crate::pages::ReadPages;
+
+/// Something that belongs to a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reached {
+    /// A node.
+    Page(PageNo),
+    /// The extent of a value, or of the end of a long key or separator.
+    Extent {
+        /// Its first page.
+        first: PageNo,
+        /// Its length in bytes.
+        len: u64,
+    },
+}
+
+/// Calls `found` for the extents that `node` refers to.
+pub(in crate::btree) fn extents(
+    node: &Node<'_>,
+    mut found: impl FnMut(Reached),
+) -> Result<(), StorageError> {
+    for i in 0..node.n() {
+        if let Some(tail) = node.key(i)?.tail {
+            found(Reached::Extent {
+                first: tail.first,
+                len: tail.len,
+            });
+        }
+        if node.is_leaf()
+            && let ValueRef::Extent { first, len } = node.value(i)?
+        {
+            found(Reached::Extent { first, len });
+        }
+    }
+    Ok(())
+}
+
+/// All that belongs to the tree under `root`, each once. `Corruption` if anything is reached twice.
+pub(super) fn collect(
+    pages: &impl ReadPages,
+    root: PageNo,
+) -> Result<BTreeSet<Reached>, StorageError> {
+    let mut all = BTreeSet::from([Reached::Page(root)]);
+    let mut waiting = vec![(root, None)];
+    while let Some((no, level)) = waiting.pop() {
+        let image = pages.page(no)?;
+        let node = Node::open_at(no, &image, level)?;
+        let mut reached = Vec::new();
+        extents(&node, |extent| reached.push(extent))?;
+        if !node.is_leaf() {
+            for i in 0..=node.n() {
+                let child = node.child(i)?;
+                reached.push(Reached::Page(child));
+                waiting.push((child, node.level().checked_sub(1)));
+            }
+        }
+        for one in reached {
+            if !all.insert(one) {
+                return Err(damage(no, "pages with one owner", format!("{one:?} twice")));
+            }
+        }
+    }
+    Ok(all)
+}
