@@ -35,4 +35,4 @@ pub use plant::{Elision, Occurrence, OperationKind, Plant};
 pub use schema::schema;
 pub use suggest::did_you_mean;
 pub use units::{ByteSize, Percent, TimeSpan, UnitError};
-pub use workload::{BankWorkload, KvWorkload, Workload};
+pub use workload::{BankWorkload, DurabilityLevel, KvWorkload, Workload};

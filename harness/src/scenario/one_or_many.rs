@@ -14,6 +14,11 @@ use serde::{Deserialize, Serialize};
 pub struct OneOrMany<T>(Vec<T>);
 
 impl<T> OneOrMany<T> {
+    /// Just this value.
+    pub fn one(value: T) -> Self {
+        Self(vec![value])
+    }
+
     /// The values, never none.
     pub fn as_slice(&self) -> &[T] {
         &self.0

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ByteSize, Percent};
+use super::{ByteSize, OneOrMany, Percent};
 
 /// A workload and its parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +63,9 @@ pub struct KvWorkload {
     /// Share of transactions that their client rolls back.
     #[serde(default)]
     pub rollbacks: Percent,
+    /// Durability of commits: a level, or a list that each transaction draws from.
+    #[serde(default = "sync")]
+    pub durability: OneOrMany<DurabilityLevel>,
     /// Checkpoints asked for, spread over the run.
     #[serde(default)]
     pub checkpoints: u32,
@@ -91,9 +94,30 @@ pub struct BankWorkload {
     /// Share of transfers that their client rolls back.
     #[serde(default)]
     pub rollbacks: Percent,
+    /// Durability of commits: a level, or a list that each transaction draws from.
+    #[serde(default = "sync")]
+    pub durability: OneOrMany<DurabilityLevel>,
     /// Checkpoints asked for, spread over the run.
     #[serde(default)]
     pub checkpoints: u32,
+}
+
+/// How durable a commit is asked to be.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum DurabilityLevel {
+    /// On stable storage when acknowledged.
+    Sync,
+    /// With the operating system when acknowledged.
+    Buffered,
+    /// Decided when acknowledged.
+    None,
+}
+
+fn sync() -> OneOrMany<DurabilityLevel> {
+    OneOrMany::one(DurabilityLevel::Sync)
 }
 
 fn one() -> NonZeroU32 {
