@@ -7,3 +7,7 @@ pub mod crash;
 pub mod rng;
 pub mod sim;
 pub mod trace;
+
+pub mod oracle;
+pub mod target;
+pub mod workload;

@@ -1,0 +1,27 @@
+//! What a state after a crash may show, and what is wrong with one that shows something else.
+//!
+//! See docs/design/oracle.md for the rules. Nothing here knows disks, targets or how clients choose their
+//! transactions: only what was asked for, what was answered, and when in the trace.
+
+mod rows;
+mod value;
+
+mod observed;
+
+mod history;
+mod obligations;
+
+mod explain;
+mod violation;
+
+mod judge;
+
+#[cfg(test)]
+mod brute_force;
+
+pub use history::{Change, History, Outcome, Request, Transaction};
+pub use obligations::{CrashKinds, Obligations};
+pub use observed::{Observed, ObservedRow};
+pub use rows::{RowDigest, RowKey, RowMap, RowValue, StateDigest, TableId};
+pub use value::{Garbage, Stamp, VALUE_LEN_MIN, client_and_sequence, transaction_id};
+pub use violation::{Violation, row_text, transaction_text, value_text};

@@ -1,0 +1,152 @@
+//! What is owed after a crash at one moment of a trace.
+//!
+//! A transaction must be there, may be there, or must not. States after `least` to `most` transactions
+//! are legal as they are; others (possible only where outcomes are unknown or promises are weak) have to be
+//! explained transaction by transaction.
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::history::{History, Outcome, Transaction};
+use crate::target::{CrashKind, Promise, Promises};
+use crate::trace::TracePosition;
+
+/// The kinds of crash since the last time the target was open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CrashKinds {
+    first: CrashKind,
+    then: Option<CrashKind>,
+}
+
+/// What is owed after a crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obligations {
+    /// The moment of the crash.
+    pub at: TracePosition,
+    /// What crashed since the target was last open.
+    pub kinds: CrashKinds,
+    /// What each acknowledged transaction may expect, by durability level.
+    promises: Promises,
+    /// The fewest transactions that must be there.
+    pub least: usize,
+    /// The most that may be there.
+    pub most: usize,
+}
+
+/// What is owed to one transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Owed {
+    /// It must be there.
+    Must,
+    /// It may be there, and must be if any later one is.
+    MayInOrder,
+    /// It may be there, whole.
+    May,
+    /// Any part of it may be there.
+    Anything,
+    /// It was refused: nothing of it may be there.
+    NeverRefused,
+    /// Nothing of it had reached the disk.
+    NeverRequested,
+}
+
+impl CrashKinds {
+    /// One crash.
+    pub fn one(kind: CrashKind) -> Self {
+        Self {
+            first: kind,
+            then: None,
+        }
+    }
+
+    /// Another crash, before the target was open again.
+    #[must_use]
+    pub fn and(self, kind: CrashKind) -> Self {
+        if kind == self.first {
+            self
+        } else {
+            Self {
+                then: Some(kind),
+                ..self
+            }
+        }
+    }
+
+    /// Whether the power was cut at least once.
+    pub fn include_power(self) -> bool {
+        self.first == CrashKind::Power || self.then == Some(CrashKind::Power)
+    }
+
+    /// The weakest promise among those for the kinds.
+    fn promise(self, promises: &Promises, transaction: &Transaction) -> Promise {
+        let first = promises.promise(transaction.durability, self.first);
+        let then = self
+            .then
+            .map(|kind| promises.promise(transaction.durability, kind));
+        then.map_or(first, |then| first.max(then))
+    }
+}
+
+impl Obligations {
+    /// What is owed after a crash at `at`.
+    pub fn new(
+        history: &History,
+        promises: &Promises,
+        at: TracePosition,
+        kinds: CrashKinds,
+    ) -> Self {
+        let mut obligations = Self {
+            at,
+            kinds,
+            promises: promises.clone(),
+            least: 0,
+            most: 0,
+        };
+        for (index, transaction) in history.transactions().iter().enumerate() {
+            match obligations.owed(transaction) {
+                Owed::Must => (obligations.least, obligations.most) = (index + 1, index + 1),
+                Owed::MayInOrder | Owed::May | Owed::Anything => obligations.most = index + 1,
+                Owed::NeverRefused => {}
+                Owed::NeverRequested => break,
+            }
+        }
+        obligations
+    }
+
+    /// A digest for telling obligations apart: equal if the same states are legal.
+    pub fn digest(&self, history: &History) -> u128 {
+        let mut hasher = Xxh3::new();
+        for count in self.least..=self.most {
+            let state = history.state_after(count).unwrap_or_default();
+            hasher.update(&state.0.to_le_bytes());
+        }
+        for transaction in &history.transactions()[..self.most] {
+            let owed = self.owed(transaction);
+            let special = transaction.outcome == Outcome::Refused && owed == Owed::May;
+            if special || matches!(owed, Owed::Anything) || transaction.outcome == Outcome::Unknown
+            {
+                hasher.update(&transaction.id.0.to_le_bytes());
+            }
+        }
+        hasher.digest128()
+    }
+
+    /// What is owed to one transaction.
+    pub(super) fn owed(&self, transaction: &Transaction) -> Owed {
+        if transaction.visible_from > self.at && transaction.answered > self.at {
+            return Owed::NeverRequested;
+        }
+        if transaction.answered > self.at {
+            return Owed::May;
+        }
+        match transaction.outcome {
+            Outcome::InFlight | Outcome::Unknown => Owed::May,
+            Outcome::Refused => Owed::NeverRefused,
+            Outcome::Acknowledged => match self.kinds.promise(&self.promises, transaction) {
+                Promise::Durable => Owed::Must,
+                Promise::Prefix => Owed::MayInOrder,
+                Promise::Atomic => Owed::May,
+                Promise::Nothing => Owed::Anything,
+            },
+        }
+    }
+}

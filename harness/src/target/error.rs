@@ -1,0 +1,90 @@
+//! What a target's failure means to the oracle.
+
+use std::fmt;
+
+/// A failed call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {text}")]
+pub struct TargetError {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// Whether a commit that failed may have happened all the same.
+    pub applied: Applied,
+    /// The engine's words.
+    pub text: String,
+}
+
+/// Kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Another transaction was first.
+    Conflict,
+    /// The engine can't do it now.
+    Busy,
+    /// The storage is full.
+    Full,
+    /// The storage failed.
+    Io,
+    /// The engine found damage.
+    Corruption,
+    /// The engine does not offer it.
+    Unsupported,
+    /// Anything else.
+    Other,
+}
+
+/// Whether a transaction whose commit failed may have happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Applied {
+    /// It did not, and never will.
+    No,
+    /// The next recovery shows.
+    Unknown,
+}
+
+impl TargetError {
+    /// A failure after which nothing of the transaction is ever seen.
+    pub fn refused(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            applied: Applied::No,
+            text: text.into(),
+        }
+    }
+
+    /// A failure that leaves the transaction's outcome open.
+    pub fn unknown(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            applied: Applied::Unknown,
+            text: text.into(),
+        }
+    }
+
+    /// Whether the same transaction may be tried again.
+    pub fn may_retry(&self) -> bool {
+        matches!(self.kind, ErrorKind::Conflict | ErrorKind::Busy)
+    }
+}
+
+impl ErrorKind {
+    /// The name used in fingerprints.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Busy => "busy",
+            Self::Full => "full",
+            Self::Io => "io",
+            Self::Corruption => "corruption",
+            Self::Unsupported => "unsupported",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,16 @@
+//! The engines under test, behind one small trait.
+//!
+//! A target is opened on a disk and driven by one thread; several clients' transactions may be open at once.
+//! It declares what it promises for each durability level and kind of crash, and is judged by that alone.
+//! Nothing here knows scenarios, workloads, crash states or the oracle.
+
+mod contract;
+mod error;
+mod promises;
+
+mod options;
+
+pub use contract::{Ability, ClientId, Mode, Options, RowSink, Session, Target};
+pub use error::{Applied, ErrorKind, TargetError};
+pub use options::{KnownOption, OptionError, OptionKind, parse_size};
+pub use promises::{CrashKind, Durability, Promise, Promises};

@@ -1,0 +1,118 @@
+//! What a target promises, and for which crash.
+
+use std::fmt;
+
+/// How durable a commit is asked to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Durability {
+    /// On stable storage when acknowledged.
+    Sync,
+    /// With the operating system when acknowledged.
+    Buffered,
+    /// Decided when acknowledged.
+    None,
+}
+
+/// What ended the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CrashKind {
+    /// Its process ended; the operating system kept what it had been given.
+    Process,
+    /// The power was cut.
+    Power,
+}
+
+/// What an acknowledged transaction may expect. The stronger is the smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Promise {
+    /// It survives.
+    Durable,
+    /// It survives if any later one does, whole or not at all.
+    Prefix,
+    /// It survives whole or not at all.
+    Atomic,
+    /// Nothing, but that its values are its values.
+    Nothing,
+}
+
+/// A target's promises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promises {
+    levels: Vec<(Durability, Promise, Promise)>,
+}
+
+impl Durability {
+    /// The name used in scenarios and fingerprints.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Buffered => "buffered",
+            Self::None => "none",
+        }
+    }
+}
+
+impl CrashKind {
+    /// The name used in fingerprints.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Power => "power",
+        }
+    }
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Promises {
+    /// No levels.
+    pub fn none() -> Self {
+        Self { levels: Vec::new() }
+    }
+
+    /// Adds a level with its promise after a process crash and after a power cut.
+    #[must_use]
+    pub fn with(mut self, level: Durability, process: Promise, power: Promise) -> Self {
+        self.levels.push((level, process, power));
+        self
+    }
+
+    /// The levels the target offers.
+    pub fn levels(&self) -> impl Iterator<Item = Durability> + '_ {
+        self.levels.iter().map(|&(level, ..)| level)
+    }
+
+    /// What a transaction acknowledged at `level` may expect of this crash. A level that is not offered
+    /// promises nothing.
+    pub fn promise(&self, level: Durability, crash: CrashKind) -> Promise {
+        let found = self.levels.iter().find(|(offered, ..)| *offered == level);
+        match (found, crash) {
+            (Some(&(_, process, _)), CrashKind::Process) => process,
+            (Some(&(_, _, power)), CrashKind::Power) => power,
+            (None, _) => Promise::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_that_is_not_offered_promises_nothing() {
+        let promises =
+            Promises::none().with(Durability::Buffered, Promise::Durable, Promise::Prefix);
+        assert_eq!(
+            promises.promise(Durability::Sync, CrashKind::Process),
+            Promise::Nothing
+        );
+        assert_eq!(
+            promises.promise(Durability::Buffered, CrashKind::Power),
+            Promise::Prefix
+        );
+    }
+}

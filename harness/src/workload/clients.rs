@@ -1,0 +1,348 @@
+//! Clients with open transactions, interleaved by the seed on one thread.
+
+use super::desk::{Desk, OpenTransaction};
+use super::plan::{End, Plan, Setting, Step, levels, sequence_row, table_names};
+use super::{bank, kv};
+use crate::oracle::{Change, RowKey, RowMap, Stamp, Violation, transaction_id};
+use crate::rng::Rng;
+use crate::scenario::Workload;
+use crate::target::{ClientId, Durability, TargetError};
+
+/// How often a transaction that met a conflict is tried, at most.
+const TRIES_MAX: u32 = 4;
+
+/// The clients of a workload.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    workload: Workload,
+    setting: Setting,
+    levels: Vec<Durability>,
+    tables: Vec<String>,
+    rng: Rng,
+    all: Vec<Client>,
+    until_checkpoint: u32,
+    checkpoint_every: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Client {
+    id: ClientId,
+    next_sequence: u32,
+    work: Option<Work>,
+}
+
+/// A transaction in work.
+#[derive(Clone, Debug)]
+struct Work {
+    open: OpenTransaction,
+    plan: Plan,
+    next: usize,
+    tries: u32,
+    looked_at: Vec<(RowKey, i64)>,
+}
+
+/// Why a workload did not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// The call that failed.
+    pub call: &'static str,
+    /// How.
+    pub error: TargetError,
+}
+
+/// What became of a transaction's turn.
+enum Turn {
+    Goes,
+    Ended,
+}
+
+impl Clients {
+    /// The clients of a database whose transactions so far have sequence numbers below `first_sequence`.
+    pub fn new(workload: &Workload, setting: Setting, rng: Rng, first_sequence: u32) -> Self {
+        let (count, tables, transactions, checkpoints) = match workload {
+            Workload::Kv(kv) => (kv.clients, kv.tables, kv.transactions, kv.checkpoints),
+            Workload::Bank(bank) => (
+                bank.clients,
+                bank.tables,
+                bank.transactions,
+                bank.checkpoints,
+            ),
+        };
+        let client = |id| Client {
+            id: ClientId(id),
+            next_sequence: first_sequence,
+            work: None,
+        };
+        let count = u16::try_from(count.get()).unwrap_or(u16::MAX);
+        let checkpoint_every = match checkpoints {
+            _ if !setting.checkpoint => u32::MAX,
+            0 => u32::MAX,
+            some => (transactions.get() / (some.saturating_add(1))).max(1),
+        };
+        Self {
+            levels: levels(workload, &setting),
+            tables: table_names(tables.get()),
+            all: (0..count).map(client).collect(),
+            until_checkpoint: checkpoint_every,
+            workload: workload.clone(),
+            checkpoint_every,
+            setting,
+            rng,
+        }
+    }
+
+    /// The next checkpoint comes after a drawn number of transactions, as if the run had been going on.
+    pub fn draw_checkpoint(&mut self) {
+        if self.checkpoint_every < u32::MAX {
+            let drawn = self.rng.below(u64::from(self.checkpoint_every));
+            self.until_checkpoint = 1 + u32::try_from(drawn).unwrap_or(0);
+        }
+    }
+
+    /// The names of the tables.
+    pub fn tables(&self) -> &[String] {
+        &self.tables
+    }
+
+    /// Transactions of one run.
+    pub fn transactions(&self) -> u32 {
+        match &self.workload {
+            Workload::Kv(kv) => kv.transactions.get(),
+            Workload::Bank(bank) => bank.transactions.get(),
+        }
+    }
+
+    /// What is wrong with a set of rows, whatever the history: the workload's own invariant.
+    pub fn check_rows(&self, rows: &RowMap) -> Option<Violation> {
+        match &self.workload {
+            Workload::Kv(_) => None,
+            Workload::Bank(bank) => bank::check_sum(bank, rows),
+        }
+    }
+
+    /// Runs until so many more transactions have ended. Others may be left open.
+    pub fn run(&mut self, desk: &mut Desk<'_>, transactions: u32) -> Result<(), Stopped> {
+        self.set_up(desk)?;
+        let mut current = 0;
+        let mut left = transactions;
+        while left > 0 {
+            if self.setting.interleave || self.all[current].work.is_none() {
+                current = self.rng.index(self.all.len());
+            }
+            if matches!(self.turn(desk, current)?, Turn::Ended) {
+                left -= 1;
+                self.maybe_checkpoint(desk)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits one transaction of the first client, from begin to end, at the first durability level.
+    pub fn commit_one(&mut self, desk: &mut Desk<'_>) -> Result<(), Stopped> {
+        self.set_up(desk)?;
+        let mut plan = self.draw_plan();
+        plan.end = End::Commit(self.levels.first().copied().unwrap_or(Durability::Sync));
+        self.run_whole(desk, plan)
+    }
+
+    /// A bank needs its accounts.
+    fn set_up(&mut self, desk: &mut Desk<'_>) -> Result<(), Stopped> {
+        let Workload::Bank(bank) = &self.workload else {
+            return Ok(());
+        };
+        if desk.committed(&bank::account(bank, 0)).is_some() {
+            return Ok(());
+        }
+        let durability = self
+            .rng
+            .pick(&self.levels)
+            .copied()
+            .unwrap_or(Durability::Sync);
+        let plan = Plan {
+            steps: bank::setup(bank),
+            end: End::Commit(durability),
+        };
+        self.run_whole(desk, plan)
+    }
+
+    fn run_whole(&mut self, desk: &mut Desk<'_>, plan: Plan) -> Result<(), Stopped> {
+        self.begin(desk, 0, plan, 1)?;
+        while self.all[0].work.is_some() {
+            self.turn(desk, 0)?;
+        }
+        Ok(())
+    }
+
+    /// The next step of a client.
+    fn turn(&mut self, desk: &mut Desk<'_>, client: usize) -> Result<Turn, Stopped> {
+        let Some(mut work) = self.all[client].work.take() else {
+            let plan = self.draw_plan();
+            self.begin(desk, client, plan, 1)?;
+            return Ok(Turn::Goes);
+        };
+        let done = match work.plan.steps.get(work.next).cloned() {
+            Some(step) => work.step(desk, step).map_err(|error| ("step", error)),
+            None => return self.end(desk, client, work),
+        };
+        match done {
+            Ok(()) => {
+                work.next += 1;
+                self.all[client].work = Some(work);
+                Ok(Turn::Goes)
+            }
+            Err((call, error)) => self.failed(desk, client, work, Stopped { call, error }),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        desk: &mut Desk<'_>,
+        client: usize,
+        plan: Plan,
+        tries: u32,
+    ) -> Result<(), Stopped> {
+        let this = &mut self.all[client];
+        let id = transaction_id(this.id.0, this.next_sequence);
+        this.next_sequence += 1;
+        let open = desk.begin(this.id, id).map_err(|error| Stopped {
+            call: "begin",
+            error,
+        })?;
+        this.work = Some(Work {
+            open,
+            plan,
+            next: 0,
+            tries,
+            looked_at: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// Ends a transaction whose steps are done.
+    fn end(&mut self, desk: &mut Desk<'_>, client: usize, work: Work) -> Result<Turn, Stopped> {
+        let End::Commit(durability) = work.plan.end else {
+            let rolled_back = desk.rollback(&work.open);
+            return rolled_back.map(|()| Turn::Ended).map_err(|error| Stopped {
+                call: "rollback",
+                error,
+            });
+        };
+        let mut work = work;
+        if let Err(error) = work.write_sequence(desk) {
+            return self.failed(desk, client, work, Stopped { call: "put", error });
+        }
+        match desk.commit(work.open.clone(), durability) {
+            Ok(()) => Ok(Turn::Ended),
+            Err(error) => self.failed(
+                desk,
+                client,
+                work,
+                Stopped {
+                    call: "commit",
+                    error,
+                },
+            ),
+        }
+    }
+
+    /// A conflict is tried again, or given up; anything else stops the workload.
+    fn failed(
+        &mut self,
+        desk: &mut Desk<'_>,
+        client: usize,
+        work: Work,
+        stopped: Stopped,
+    ) -> Result<Turn, Stopped> {
+        if !stopped.error.may_retry() {
+            return Err(stopped);
+        }
+        if work.tries < TRIES_MAX && self.rng.chance(0.75) {
+            self.begin(desk, client, work.plan, work.tries + 1)?;
+            return Ok(Turn::Goes);
+        }
+        Ok(Turn::Ended)
+    }
+
+    fn draw_plan(&mut self) -> Plan {
+        let (steps, rollbacks) = match &self.workload {
+            Workload::Kv(kv) => (kv::steps(kv, &mut self.rng), kv.rollbacks),
+            Workload::Bank(bank) => (bank::steps(bank, &mut self.rng), bank.rollbacks),
+        };
+        let end = match self.rng.pick(&self.levels) {
+            _ if self.rng.clone().chance(kv::share(rollbacks.get())) => End::Rollback,
+            level => End::Commit(level.copied().unwrap_or(Durability::Sync)),
+        };
+        self.rng.next_u64();
+        Plan { steps, end }
+    }
+
+    fn maybe_checkpoint(&mut self, desk: &mut Desk<'_>) -> Result<(), Stopped> {
+        if self.checkpoint_every == u32::MAX {
+            return Ok(());
+        }
+        self.until_checkpoint = self.until_checkpoint.saturating_sub(1);
+        if self.until_checkpoint > 0 {
+            return Ok(());
+        }
+        self.until_checkpoint = self.checkpoint_every;
+        desk.checkpoint().map_err(|error| Stopped {
+            call: "checkpoint",
+            error,
+        })
+    }
+}
+
+impl Work {
+    fn step(&mut self, desk: &mut Desk<'_>, step: Step) -> Result<(), TargetError> {
+        match step {
+            Step::Get(row) => desk.get(&self.open, &row).map(|_| ()),
+            Step::Delete(row) => desk.change(&mut self.open, Change { row, value: None }),
+            Step::Put { row, len, payload } => self.put(desk, row, len, payload),
+            Step::Look { from, to } => {
+                self.looked_at.clear();
+                for row in [from, to] {
+                    let value = desk.get(&self.open, &row)?;
+                    let balance = bank::balance(&row, value.as_deref());
+                    self.looked_at.push((row, balance));
+                }
+                Ok(())
+            }
+            Step::Move { amount } => {
+                for ((row, balance), change) in std::mem::take(&mut self.looked_at)
+                    .into_iter()
+                    .zip([-amount, amount])
+                {
+                    self.put(desk, row, 0, balance.wrapping_add(change))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn put(
+        &mut self,
+        desk: &mut Desk<'_>,
+        row: RowKey,
+        len: usize,
+        payload: i64,
+    ) -> Result<(), TargetError> {
+        let operation = u32::try_from(self.open.operations.len()).unwrap_or(u32::MAX);
+        let stamp = Stamp {
+            transaction: self.open.id,
+            operation,
+            payload,
+        };
+        let value = Some(stamp.write(row.table, &row.key, len).into());
+        desk.change(&mut self.open, Change { row, value })
+    }
+
+    fn write_sequence(&mut self, desk: &mut Desk<'_>) -> Result<(), TargetError> {
+        let (_, sequence) = crate::oracle::client_and_sequence(self.open.id);
+        self.put(
+            desk,
+            sequence_row(self.open.client.0),
+            0,
+            i64::from(sequence),
+        )
+    }
+}

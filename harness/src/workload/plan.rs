@@ -1,0 +1,86 @@
+//! What one transaction will do, drawn before it begins.
+
+use crate::oracle::{RowKey, TableId};
+use crate::scenario::{DurabilityLevel, Workload};
+use crate::target::Durability;
+
+/// What of a target's abilities and promises a workload has to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Whether several transactions may be open at once.
+    pub interleave: bool,
+    /// Whether checkpoints can be asked for.
+    pub checkpoint: bool,
+    /// The durability levels of the target.
+    pub levels: Vec<Durability>,
+}
+
+/// What a transaction will do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) steps: Vec<Step>,
+    pub(super) end: End,
+}
+
+/// One step of a transaction. Others may come between two steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Get(RowKey),
+    Put {
+        row: RowKey,
+        len: usize,
+        payload: i64,
+    },
+    Delete(RowKey),
+    /// Reads the balances of two accounts.
+    Look {
+        from: RowKey,
+        to: RowKey,
+    },
+    /// Moves money between the accounts looked at last.
+    Move {
+        amount: i64,
+    },
+}
+
+/// How a transaction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Commit(Durability),
+    Rollback,
+}
+
+/// The levels that a workload draws from and a target offers.
+pub(super) fn levels(workload: &Workload, setting: &Setting) -> Vec<Durability> {
+    let asked = match workload {
+        Workload::Kv(kv) => kv.durability.as_slice(),
+        Workload::Bank(bank) => bank.durability.as_slice(),
+    };
+    let level = |asked: &DurabilityLevel| match asked {
+        DurabilityLevel::Sync => Durability::Sync,
+        DurabilityLevel::Buffered => Durability::Buffered,
+        DurabilityLevel::None => Durability::None,
+    };
+    asked
+        .iter()
+        .map(level)
+        .filter(|level| setting.levels.contains(level))
+        .collect()
+}
+
+/// The row that each of a client's transactions writes.
+pub(super) fn sequence_row(client: u16) -> RowKey {
+    RowKey::new(TableId(0), format!("seq/{client}").as_bytes())
+}
+
+/// The table of row number `row`, and the names of all tables.
+pub(super) fn table_of(row: u64, tables: u32) -> TableId {
+    TableId(u8::try_from(row % u64::from(tables.max(1))).unwrap_or(0))
+}
+
+/// The names of tables.
+pub(super) fn table_names(tables: u32) -> Vec<String> {
+    (0..tables.min(256))
+        .map(|table| format!("t{table}"))
+        .collect()
+}
