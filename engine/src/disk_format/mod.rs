@@ -3,8 +3,10 @@
 pub mod codec;
 mod doublewrite;
 mod fields;
+pub mod frame;
 mod map_page;
 mod page_header;
+pub mod segment;
 mod superblock;
 
 pub use codec::FormatError;

@@ -1,0 +1,195 @@
+//! The header of a log segment: the first 64 bytes of its first 4 KiB block, all little-endian; so it lies in
+//! one sector and is written whole or not at all. The rest of the block is zero and says nothing.
+//!
+//! `magic u32 | header_crc u32 | format version u32 | continues: chain u32 | salt u64 | seq u64 | segment_len u64 |
+//! continues: LSN u64 | durable u64 | origin u8 | zeroes`. `header_crc` covers the other 60 bytes and is the chain value
+//! of the segment's start.
+
+use super::codec::{self, FormatError, Writer, expect};
+use crate::ids::{Lsn, SegmentSeq};
+
+/// Length of a segment's header in bytes.
+pub const SEGMENT_HEADER_LEN: usize = 64;
+/// Version of the log's format.
+pub const LOG_FORMAT_VERSION: u32 = 1;
+
+const MAGIC: u32 = u32::from_le_bytes(*b"LDBs");
+const CRC_AT: usize = 4;
+
+/// Why a segment was headed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A session began with it.
+    Session,
+    /// The one before was full and synced to its end.
+    Roll,
+}
+
+/// What a segment says about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentHeader {
+    /// The database's.
+    pub salt: u64,
+    /// Its number in the log.
+    pub seq: SegmentSeq,
+    /// Length of the file in bytes.
+    pub segment_len: u64,
+    /// The end of the log that it continues.
+    pub continues: Lsn,
+    /// The chain value there.
+    pub continues_chain: u32,
+    /// What was known durable when it was headed.
+    pub durable: Lsn,
+    /// Why it was headed.
+    pub origin: Origin,
+}
+
+impl SegmentHeader {
+    /// The header's bytes, and the chain value of the segment's start.
+    pub fn encode(&self) -> ([u8; SEGMENT_HEADER_LEN], u32) {
+        let crc = crc_around(&self.layout(0));
+        (self.layout(crc), crc)
+    }
+
+    fn layout(&self, crc: u32) -> [u8; SEGMENT_HEADER_LEN] {
+        Writer::new()
+            .u32(MAGIC)
+            .u32(crc)
+            .u32(LOG_FORMAT_VERSION)
+            .u32(self.continues_chain)
+            .u64(self.salt)
+            .u64(self.seq.0)
+            .u64(self.segment_len)
+            .u64(self.continues.0)
+            .u64(self.durable.0)
+            .u8(self.origin.code())
+            .finish()
+    }
+
+    /// The header at the start of `bytes`, and the chain value of the segment's start.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, u32), FormatError> {
+        let bytes: &[u8; SEGMENT_HEADER_LEN] = codec::head("log segment header length", bytes)?;
+        expect("log segment magic", MAGIC.into(), u32_at(bytes, 0).into())?;
+        let crc = u32_at(bytes, CRC_AT);
+        expect("log segment checksum", crc_around(bytes).into(), crc.into())?;
+        expect(
+            "log format version",
+            LOG_FORMAT_VERSION.into(),
+            u32_at(bytes, 8).into(),
+        )?;
+        let header = Self {
+            salt: u64_at(bytes, 16),
+            seq: SegmentSeq(u64_at(bytes, 24)),
+            segment_len: u64_at(bytes, 32),
+            continues: Lsn(u64_at(bytes, 40)),
+            continues_chain: u32_at(bytes, 12),
+            durable: Lsn(u64_at(bytes, 48)),
+            origin: Origin::from_code(codec::get_u8(bytes, 56).unwrap_or_default())?,
+        };
+        let filled = header.layout(crc) == *bytes;
+        expect("log segment header padding", 0, u64::from(!filled))?;
+        Ok((header, crc))
+    }
+}
+
+impl Origin {
+    fn code(self) -> u8 {
+        match self {
+            Self::Session => 1,
+            Self::Roll => 2,
+        }
+    }
+
+    fn from_code(code: u8) -> Result<Self, FormatError> {
+        match code {
+            1 => Ok(Self::Session),
+            2 => Ok(Self::Roll),
+            _ => Err(FormatError::new("log segment origin", 2, code.into())),
+        }
+    }
+}
+
+/// CRC32C of a header without its checksum field.
+fn crc_around(bytes: &[u8; SEGMENT_HEADER_LEN]) -> u32 {
+    let (before, rest) = bytes.split_at(CRC_AT);
+    codec::checksum(&[before, rest.get(4..).unwrap_or_default()])
+}
+
+/// The offsets are constants inside the header, so the default is never taken.
+fn u32_at(bytes: &[u8; SEGMENT_HEADER_LEN], offset: usize) -> u32 {
+    codec::get_u32(bytes, offset).unwrap_or_default()
+}
+
+/// See [`u32_at`].
+fn u64_at(bytes: &[u8; SEGMENT_HEADER_LEN], offset: usize) -> u64 {
+    codec::get_u64(bytes, offset).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers() -> impl Strategy<Value = SegmentHeader> {
+        let numbers = (
+            any::<u64>(),
+            any::<u64>(),
+            any::<u64>(),
+            any::<u64>(),
+            any::<u64>(),
+        );
+        let origin = prop_oneof![Just(Origin::Session), Just(Origin::Roll)];
+        (numbers, any::<u32>(), origin).prop_map(|(numbers, chain, origin)| SegmentHeader {
+            salt: numbers.0,
+            seq: SegmentSeq(numbers.1),
+            segment_len: numbers.2,
+            continues: Lsn(numbers.3),
+            continues_chain: chain,
+            durable: Lsn(numbers.4),
+            origin,
+        })
+    }
+
+    #[test]
+    fn zeroes_are_no_header() {
+        let error = SegmentHeader::decode(&[0; 64]).unwrap_err();
+        assert_eq!(error.what, "log segment magic");
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_reads_back_as_written(header in headers()) {
+            let (bytes, chain) = header.encode();
+            prop_assert_eq!(SegmentHeader::decode(&bytes), Ok((header, chain)));
+        }
+
+        #[test]
+        fn no_flipped_bit_goes_unseen(header in headers(), at in 0_usize..64, bit in 0_u8..8) {
+            let (mut bytes, _) = header.encode();
+            bytes[at] ^= 1 << bit;
+            prop_assert!(SegmentHeader::decode(&bytes).is_err());
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            prop_assert!(SegmentHeader::decode(&bytes).is_err());
+        }
+
+        #[test]
+        fn a_sound_checksum_over_arbitrary_bytes_is_read_back_or_refused(
+            mut bytes in prop::collection::vec(any::<u8>(), 64),
+            origin in 0_u8..4,
+        ) {
+            bytes[..4].copy_from_slice(&MAGIC.to_le_bytes());
+            bytes[8..12].copy_from_slice(&LOG_FORMAT_VERSION.to_le_bytes());
+            bytes[56] = origin;
+            let crc = crc_around(bytes.first_chunk().unwrap());
+            bytes[4..8].copy_from_slice(&crc.to_le_bytes());
+            if let Ok((header, chain)) = SegmentHeader::decode(&bytes) {
+                prop_assert_eq!(header.encode().0.to_vec(), bytes);
+                prop_assert_eq!(chain, crc);
+            }
+        }
+    }
+}
