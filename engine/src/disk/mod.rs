@@ -3,6 +3,12 @@
 mod contract;
 #[cfg(test)]
 mod contract_tests;
+#[cfg(test)]
+#[allow(
+    dead_code,
+    reason = "a set of tools: not every test takes each of them"
+)]
+pub(crate) mod faulty;
 mod memory;
 mod name;
 #[cfg(unix)]
