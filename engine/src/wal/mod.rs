@@ -1,0 +1,17 @@
+//! The log: opaque payloads in order, one a commit group, read back after a crash up to where it was cut.
+//! See docs/design/log.md; what a payload means is `transaction`'s business.
+
+mod pool;
+mod position;
+mod reader;
+mod survey;
+mod tail;
+mod window;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use position::{LogPosition, WalConfig};
+pub use reader::{Group, LogEnd, read_log};
+pub use writer::Wal;

@@ -1,0 +1,8 @@
+//! The log's behaviour on a disk in memory, a cut or damaged one, and a failing one.
+
+mod support;
+
+mod damage;
+mod faults;
+mod sessions;
+mod torn;
