@@ -73,15 +73,12 @@ impl<'a, P: ReadPages, V: FnMut(Reached)> Check<'a, P, V> {
     }
 
     fn node(&mut self, node: &Node<'_>, expected: &Expected<'_>) {
-        self.note(node.no(), check_shape(node, expected));
         self.extents(node);
-        let keys = match self.keys(node, expected) {
-            Ok(keys) => keys,
-            Err(error) => {
-                self.note(node.no(), Err(error));
-                Vec::new()
-            }
-        };
+        let keys = check_shape(node, expected).and_then(|()| self.keys(node, expected));
+        let keys = keys.unwrap_or_else(|error| {
+            self.note(node.no(), Err(error));
+            Vec::new()
+        });
         if !node.is_leaf() {
             self.children(node, &keys, expected);
         }

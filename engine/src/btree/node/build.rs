@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::entries::Entries;
 use super::item::Payload;
 use super::layout::{
-    HEADER_BYTES, Header, Kind, OWN_HEADER, damage, prefix_max, put, put_u16, put_u32,
+    HEADER_BYTES, Header, Kind, OWN_HEADER, PREFIX_BYTES_MAX, damage, put, put_u16, put_u32,
 };
 use crate::error::StorageError;
 use crate::ids::PageNo;
@@ -40,7 +40,7 @@ pub(crate) fn build(page: &mut [u8], no: PageNo, plan: &Plan<'_>) -> Result<(), 
     let all = entries
         .items(range.clone())
         .all(|item| item.key.inline.starts_with(shared));
-    if shared.len() != *prefix_len || *prefix_len > prefix_max(page.len()) || !all {
+    if shared.len() != *prefix_len || *prefix_len > PREFIX_BYTES_MAX || !all {
         return Err(damage(no, "keys that share the node's prefix", "others"));
     }
     write(page, plan, shared).ok_or_else(|| damage(no, "entries that fit a node", "larger ones"))

@@ -37,7 +37,7 @@ enum StoredPayload {
 }
 
 impl Entries {
-    /// The entries of `node`.
+    /// The entries of `node`. Its cells must not overlap, or few bytes could ask for much memory.
     pub(crate) fn decode(node: &Node<'_>) -> Result<Self, StorageError> {
         let first_child = if node.is_leaf() {
             PageNo(0)
@@ -53,7 +53,16 @@ impl Entries {
             bytes: Vec::with_capacity(2 * node.page_size()),
             items: Vec::with_capacity(node.n() + 1),
         };
+        let mut cells = 0;
         for i in 0..node.n() {
+            cells += node.cell_range(i)?.len();
+            if cells > node.heap_len() {
+                return Err(damage(
+                    node.no(),
+                    "cells apart from each other",
+                    "some that overlap",
+                ));
+            }
             entries.push_decoded(node, i)?;
         }
         Ok(entries)

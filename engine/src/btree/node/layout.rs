@@ -123,10 +123,9 @@ pub(crate) const fn key_inline_max(page_size: usize) -> usize {
     page_size / 8
 }
 
-/// The longest prefix: it leaves an inline head to every key.
-pub(crate) const fn prefix_max(page_size: usize) -> usize {
-    key_inline_max(page_size) - HEAD_BYTES
-}
+/// The longest prefix. In the smallest page it just leaves an inline head to every key; in larger ones it
+/// bounds the memory that taking a node of very many keys apart needs.
+pub(crate) const PREFIX_BYTES_MAX: usize = key_inline_max(4096) - HEAD_BYTES;
 
 /// A longer value is in an extent.
 pub(crate) const fn value_inline_max(page_size: usize) -> usize {

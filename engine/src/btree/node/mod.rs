@@ -13,7 +13,8 @@ pub(crate) use edit::{Inserted, compact, insert_cell, overwrite_value, remove_ce
 pub(crate) use entries::Entries;
 pub(crate) use item::{InlineKey, Item, Payload};
 pub(crate) use layout::{
-    KEY_LEN_MAX, LEVEL_MAX, common_prefix_len, damage, key_inline_max, prefix_max, value_inline_max,
+    KEY_LEN_MAX, LEVEL_MAX, PREFIX_BYTES_MAX, common_prefix_len, damage, key_inline_max,
+    value_inline_max,
 };
 pub(crate) use search::Found;
 pub(crate) use view::{Node, Tail, ValueRef, load_extent};

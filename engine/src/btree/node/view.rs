@@ -10,8 +10,8 @@ use super::item::{
     VALUE_IN_EXTENT,
 };
 use super::layout::{
-    HEAD_BYTES, HEADER_BYTES, Header, KEY_LEN_MAX, Kind, LEVEL_MAX, damage, is_page_size,
-    key_inline_max, prefix_max, u16_at, u32_at, u64_at,
+    HEAD_BYTES, HEADER_BYTES, Header, KEY_LEN_MAX, Kind, LEVEL_MAX, PREFIX_BYTES_MAX, damage,
+    is_page_size, key_inline_max, u16_at, u32_at, u64_at,
 };
 use crate::btree::value::Key;
 use crate::error::StorageError;
@@ -109,7 +109,7 @@ impl<'a> Node<'a> {
         if header.level > LEVEL_MAX {
             return Err(damage(no, "a level up to 40", header.level));
         }
-        if header.prefix_len > prefix_max(bytes.len()) {
+        if header.prefix_len > PREFIX_BYTES_MAX {
             return Err(damage(
                 no,
                 "a prefix that leaves room for a head",

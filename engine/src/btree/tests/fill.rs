@@ -65,3 +65,17 @@ fn overwriting_in_place_takes_no_more_pages() {
     assert_eq!(pages.live(), before);
     pages.assert_sound(&[tree]);
 }
+
+/// Four-byte keys live in the heads, so a longer prefix costs bytes and saves none. 254 entries of 16 bytes
+/// fill a page to the last byte: with the longest prefix its fences allow, such a leaf would not fit.
+#[test]
+fn a_leaf_filled_to_the_last_byte_is_left_full_by_a_split() {
+    let mut pages = MemoryPages::new(4096);
+    let tree = Tree::create(&mut pages).unwrap();
+    for key in 0..254 * 8_u32 {
+        tree.insert(&mut pages, &key.to_be_bytes(), &[9; 5])
+            .unwrap();
+    }
+    pages.assert_sound(&[tree]);
+    assert_eq!(pages.live(), (8 + 1, 0), "eight leaves and the root");
+}

@@ -64,7 +64,7 @@ pub(super) fn fitting_prefix(
     if range.is_empty() {
         return (entries.size(0..0, 0) <= entries.capacity()).then_some(0);
     }
-    let longest = shared_len(low, high, entries.page_size());
+    let longest = shared_len(low, high);
     let shortest = longest.saturating_sub(PREFIX_SLACK_BYTES);
     (shortest..=longest)
         .rev()

@@ -1,6 +1,6 @@
 //! The inner nodes above a leaf, for changes that reach into them.
 
-use crate::btree::node::{Node, common_prefix_len, prefix_max};
+use crate::btree::node::{Node, PREFIX_BYTES_MAX, common_prefix_len};
 use crate::error::StorageError;
 use crate::ids::PageNo;
 use crate::pages::ReadPages;
@@ -27,9 +27,9 @@ pub(super) struct Fences {
 }
 
 /// How many bytes all keys from `low` to `high` share, at most as many as a node can put aside.
-pub(super) fn shared_len(low: Option<&[u8]>, high: Option<&[u8]>, page_size: usize) -> usize {
+pub(super) fn shared_len(low: Option<&[u8]>, high: Option<&[u8]>) -> usize {
     match (low, high) {
-        (Some(low), Some(high)) => common_prefix_len(low, high).min(prefix_max(page_size)),
+        (Some(low), Some(high)) => common_prefix_len(low, high).min(PREFIX_BYTES_MAX),
         _ => 0,
     }
 }
