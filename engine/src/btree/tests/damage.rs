@@ -167,6 +167,37 @@ fn a_child_that_points_back_up_is_damage() {
     assert!(tree.destroy(&mut pages).is_err());
 }
 
+/// Makes every child of the root the same one: the `pick`th of `n`.
+fn repeat_child(pages: &mut MemoryPages, root: PageNo, pick: usize) {
+    let page = pages.pages.get_mut(&root).unwrap().make_mut();
+    let n = usize::from(u16::from_le_bytes([page[8], page[9]]));
+    let start = 32 + 4 * n;
+    let child: [u8; 4] = page[start + 4 * pick..][..4].try_into().unwrap();
+    for other in page[start..start + 4 * (n + 1)].chunks_mut(4) {
+        other.copy_from_slice(&child);
+    }
+}
+
+#[test]
+fn a_leaf_referred_to_again_and_again_is_entered_once() {
+    let mut pages = MemoryPages::new(4096);
+    let tree = Tree::create(&mut pages).unwrap();
+    for n in 0..5000_u32 {
+        tree.insert(&mut pages, &n.to_be_bytes(), &[1; 30]).unwrap();
+    }
+    repeat_child(&mut pages, tree.root(), 1);
+    let is_ok = |entry: &Result<_, _>| entry.is_ok();
+    let (up, down) = (tree.range(&pages, ..), tree.range(&pages, ..).rev());
+    assert!((1..200).contains(&up.take_while(is_ok).count()));
+    assert!((1..200).contains(&down.take_while(is_ok).count()));
+    let mut reached = 0;
+    assert!(!tree.check(&pages, |_| reached += 1).is_empty());
+    assert_eq!(reached, 2, "the root and the one leaf");
+    let before = pages.live();
+    assert!(tree.destroy(&mut pages).is_err());
+    assert_eq!(pages.live(), before, "nothing of a damaged tree is freed");
+}
+
 type Hurt = fn(&mut [u8]);
 
 #[test]

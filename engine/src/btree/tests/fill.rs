@@ -79,3 +79,32 @@ fn a_leaf_filled_to_the_last_byte_is_left_full_by_a_split() {
     pages.assert_sound(&[tree]);
     assert_eq!(pages.live(), (8 + 1, 0), "eight leaves and the root");
 }
+
+/// Bytes in use in a leaf, from its header.
+fn used(page: &[u8]) -> usize {
+    let field = |at: usize| usize::from(u16::from_le_bytes([page[at], page[at + 1]]));
+    let (n, heap_lo, garbage) = (field(8), field(14), field(16));
+    page.len() - heap_lo + 6 * n - garbage
+}
+
+#[test]
+fn deleting_most_entries_leaves_every_leaf_a_quarter_full() {
+    let mut pages = MemoryPages::new(4096);
+    let tree = Tree::create(&mut pages).unwrap();
+    let mut numbers = Numbers(5);
+    let mut keys: Vec<u64> = (0..10_000).map(|_| numbers.next()).collect();
+    for key in &keys {
+        tree.insert(&mut pages, &key.to_be_bytes(), &[7; 40])
+            .unwrap();
+    }
+    while keys.len() > 500 {
+        let key = keys.swap_remove(numbers.below(keys.len()));
+        assert!(tree.delete(&mut pages, &key.to_be_bytes()).unwrap());
+    }
+    pages.assert_sound(&[tree]);
+    let leaves: Vec<_> = pages.pages.values().filter(|page| page[13] == 1).collect();
+    assert!(leaves.len() > 5);
+    for leaf in leaves {
+        assert!(used(leaf) >= (4096 - 32) / 4, "{} bytes", used(leaf));
+    }
+}
