@@ -1,5 +1,13 @@
 //! The chaos harness.
 
+pub mod cli;
+
+pub mod doctor;
+pub mod run;
+
+pub mod case;
+pub mod worker;
+
 pub mod batch;
 pub mod scenario;
 

@@ -1,3 +1,7 @@
 //! The command `chaos`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lightning_chaos::cli::main()
+}

@@ -9,6 +9,7 @@ use miette::{
 };
 
 use super::did_you_mean;
+use super::validate::{Step, span_of};
 
 /// A scenario file that cannot be used: unreadable, or wrong.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,22 @@ impl ScenarioError {
             source_code: NamedSource::new(file, text.to_owned()),
             span: clamped(problem.span, text),
         }
+    }
+
+    /// A mistake in the value under a path of keys, or if it is not there in the table around it.
+    pub fn at_key(file: &str, text: &str, path: &[&str], message: &str) -> Self {
+        let steps: Vec<Step<'_>> = path.iter().map(|key| Step::Key(key)).collect();
+        let (message, help) = translated(message);
+        let span = span_of(text, &steps).unwrap_or(0..0);
+        Self::new(
+            file,
+            text,
+            Problem {
+                message,
+                help,
+                span,
+            },
+        )
     }
 
     /// Where the mistake is, as `file:line:column`; lines and columns count from 1.

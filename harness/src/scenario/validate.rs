@@ -17,14 +17,15 @@ const GENERATIONS_MAX: u32 = 4;
 /// A combination that is refused, and the path of keys to what is to blame.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    path: Vec<Step>,
+    path: Vec<Step<'static>>,
     message: String,
     help: Option<&'static str>,
 }
 
-#[derive(Debug)]
-enum Step {
-    Key(&'static str),
+/// One step into a document.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step<'a> {
+    Key(&'a str),
     Index(usize),
 }
 
@@ -42,9 +43,7 @@ pub(super) fn validate(scenario: &Scenario) -> Verdict {
 impl Refusal {
     /// Finds the line to blame: the key, or the nearest table around it that is there.
     pub(super) fn in_text(self, text: &str) -> Problem {
-        let span = DeTable::parse(text)
-            .ok()
-            .and_then(|document| span_of(&document, &self.path));
+        let span = span_of(text, &self.path);
         Problem {
             message: self.message,
             help: self.help.map(str::to_owned),
@@ -53,7 +52,9 @@ impl Refusal {
     }
 }
 
-fn span_of(document: &Spanned<DeTable<'_>>, path: &[Step]) -> Option<std::ops::Range<usize>> {
+/// Where in a document the value with this path is, or the nearest table around it that is there.
+pub(super) fn span_of(text: &str, path: &[Step<'_>]) -> Option<std::ops::Range<usize>> {
+    let document = DeTable::parse(text).ok()?;
     let (first, rest) = path.split_first()?;
     let Step::Key(key) = first else { return None };
     let mut value: &Spanned<DeValue<'_>> = document.get_ref().get(*key)?;
@@ -70,7 +71,7 @@ fn span_of(document: &Spanned<DeTable<'_>>, path: &[Step]) -> Option<std::ops::R
     Some(value.span())
 }
 
-fn refuse(path: Vec<Step>, message: impl Into<String>, help: &'static str) -> Verdict {
+fn refuse(path: Vec<Step<'static>>, message: impl Into<String>, help: &'static str) -> Verdict {
     Err(Refusal {
         path,
         message: message.into(),
@@ -78,15 +79,15 @@ fn refuse(path: Vec<Step>, message: impl Into<String>, help: &'static str) -> Ve
     })
 }
 
-fn top(key: &'static str) -> Vec<Step> {
+fn top(key: &'static str) -> Vec<Step<'static>> {
     vec![Step::Key(key)]
 }
 
-fn workload(key: &'static str) -> Vec<Step> {
+fn workload(key: &'static str) -> Vec<Step<'static>> {
     vec![Step::Key("workload"), Step::Key(key)]
 }
 
-fn fault(index: usize, key: &'static str) -> Vec<Step> {
+fn fault(index: usize, key: &'static str) -> Vec<Step<'static>> {
     vec![Step::Key("fault"), Step::Index(index), Step::Key(key)]
 }
 

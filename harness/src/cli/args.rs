@@ -1,0 +1,116 @@
+//! The arguments.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::run::DEFAULT_SEED;
+use crate::scenario::{ByteSize, TimeSpan};
+
+/// Cuts the power, tears writes and drops syncs under a database engine, and checks what it recovers.
+#[derive(Debug, Parser)]
+#[command(name = "chaos", version = crate::case::COMMIT, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Runs scenarios and writes a report
+    Run(RunArguments),
+    /// Runs one case again, from its case file or replay string
+    Replay(ReplayArguments),
+    /// Lists scenarios
+    List(Selection),
+    /// Checks scenario files without running them
+    Check(CheckArguments),
+    /// Prints the JSON Schema of scenario files
+    Schema,
+    /// Says what can be tested on this machine
+    Doctor(OutArguments),
+    /// Serves batches on standard input; started by `run` and `replay`
+    #[command(hide = true)]
+    Worker(WorkerArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Selection {
+    /// Scenario files, or folders with them [default: the scenarios tagged `smoke`]
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Only scenarios with this tag; several tags: with any of them
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(super) tags: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// Scenario files, or folders with them [default: scenarios/]
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OutArguments {
+    /// Where reports and case files go [default: target/chaos]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) out: OutArguments,
+    #[command(flatten)]
+    pub(super) limits: LimitArguments,
+    /// The engine to test
+    #[arg(long, default_value = "lightning")]
+    pub(super) target: String,
+    /// All that is drawn is drawn from this number: the same seed is the same run
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    pub(super) seed: u64,
+    /// Worker processes [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// Ends the run at the first scenario that fails
+    #[arg(long)]
+    pub(super) fail_fast: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LimitArguments {
+    /// A worker without a new case for this long is stuck
+    #[arg(long, value_name = "TIME", default_value = "30 s")]
+    pub(super) stall_limit: TimeSpan,
+    /// What a worker may allocate
+    #[arg(long, value_name = "SIZE", default_value = "2 GiB")]
+    pub(super) memory_limit: ByteSize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArguments {
+    /// A case file, or a replay string (`c1:…`)
+    pub(super) case: String,
+    /// Writes the database's files, as the crash left them, into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(super) materialize: Option<PathBuf>,
+    /// The scenario's file, if it is not where the replay string says
+    #[arg(long, value_name = "FILE")]
+    pub(super) scenario: Option<PathBuf>,
+    /// Replays a case of other code than this, for instance to see a fix work
+    #[arg(long)]
+    pub(super) any_commit: bool,
+    #[command(flatten)]
+    pub(super) limits: LimitArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WorkerArguments {
+    /// What this process may allocate
+    #[arg(long)]
+    pub(super) memory_bytes: u64,
+}

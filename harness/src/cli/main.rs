@@ -1,0 +1,70 @@
+//! From arguments to an exit code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use super::args::{Arguments, Command, WorkerArguments};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::{check, doctor, list, replay, run};
+use crate::scenario;
+use crate::worker;
+
+/// The command `chaos`.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Asking for help is no error.
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Pass
+            };
+            let _ = error.print();
+            return exit.code().into();
+        }
+    };
+    let exit = dispatch(&arguments.command, &mut io::stdout()).unwrap_or_else(|failure| {
+        if failure.is_closed_pipe() {
+            return Exit::Pass;
+        }
+        eprint!("{}", failure.render());
+        failure.exit()
+    });
+    exit.code().into()
+}
+
+fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, Failure> {
+    match command {
+        Command::Run(arguments) => run::run(arguments, out),
+        Command::Replay(arguments) => replay::replay(arguments, out),
+        Command::List(selection) => list::list(selection, out),
+        Command::Check(arguments) => check::check(arguments, out),
+        Command::Schema => {
+            serde_json::to_writer_pretty(&mut *out, &scenario::schema())
+                .map_err(io::Error::from)?;
+            writeln!(out)?;
+            Ok(Exit::Pass)
+        }
+        Command::Doctor(arguments) => doctor::doctor(arguments, out),
+        Command::Worker(arguments) => serve(arguments),
+    }
+}
+
+fn serve(arguments: &WorkerArguments) -> Result<Exit, Failure> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let bytes = Some(arguments.memory_bytes);
+    // A system that refuses the limit leaves a runaway allocation to the stall limit.
+    let _ = setrlimit(
+        Resource::Data,
+        Rlimit {
+            current: bytes,
+            maximum: bytes,
+        },
+    );
+    worker::serve()?;
+    Ok(Exit::Pass)
+}

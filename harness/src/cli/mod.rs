@@ -1,0 +1,22 @@
+//! The command line: arguments in, text and an exit code out.
+//!
+//! Exit codes: 0 pass, 1 usage, 2 invariant broken, 3 hang, 4 inconclusive, 5 threshold missed, 70 internal
+//! error, 130 interrupted. Where several apply: 70, 1, 2, 3, 5, 4.
+
+mod args;
+
+mod main;
+
+mod check;
+mod doctor;
+mod list;
+mod replay;
+mod run;
+
+mod exit;
+mod failure;
+mod find;
+mod progress;
+mod signal;
+
+pub use main::main;

@@ -1,0 +1,193 @@
+//! `chaos run`.
+
+use std::env;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Instant;
+
+use lightning_report::{Environment, Report, ScenarioReport, ScenarioVerdict, Timing};
+
+use super::args::{LimitArguments, RunArguments};
+use super::check::problems_with_options;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::find::Root;
+use super::progress::Progress;
+use super::signal::interrupt_flag;
+use crate::case::COMMIT;
+use crate::run::{Loaded, Outcome, RunConfig, execute, write_run_files};
+use crate::scenario::Expect;
+use crate::worker::{WorkerLimits, target_names};
+
+/// How many findings are printed; the report has them all.
+const FINDINGS_SHOWN: usize = 10;
+
+pub(super) fn run(arguments: &RunArguments, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let root = Root::find();
+    let scenarios = root.select(&arguments.selection)?;
+    refuse_unknown_target(&arguments.target)?;
+    for loaded in &scenarios {
+        if let Some(problem) = problems_with_options(loaded).into_iter().next() {
+            return Err(problem.into());
+        }
+    }
+    let config = config(arguments)?;
+    let dir = arguments.out.out.clone().unwrap_or_else(|| root.out());
+    writeln!(
+        out,
+        "seed {}, target {}, {} scenarios, {} jobs",
+        config.seed,
+        config.target,
+        scenarios.len(),
+        config.jobs
+    )?;
+    let id_width = scenarios
+        .iter()
+        .map(|loaded| loaded.scenario.id.len())
+        .max()
+        .unwrap_or(0);
+    let mut progress = Progress::new(id_width);
+    let started = Instant::now();
+    let outcome = execute(&config, &scenarios, &interrupt_flag(), &mut progress);
+    progress.finish();
+    let report = completed(&outcome, &config, started);
+    let written = write_run_files(&report, &outcome, &dir)?;
+    print_end(out, &report, &outcome, &scenarios)?;
+    writeln!(out, "report: {}", written.html.display())?;
+    Ok(Exit::of_run(&outcome))
+}
+
+pub(super) fn refuse_unknown_target(name: &str) -> Result<(), Failure> {
+    let known = target_names();
+    if known.iter().any(|target| target == name) {
+        return Ok(());
+    }
+    Err(Failure::UnknownTarget {
+        name: name.to_owned(),
+        known: known.join(", "),
+    })
+}
+
+pub(super) fn worker_limits(arguments: &LimitArguments) -> Result<WorkerLimits, io::Error> {
+    Ok(WorkerLimits {
+        program: env::current_exe()?,
+        stall: arguments.stall_limit.duration(),
+        memory_bytes: arguments.memory_limit.bytes(),
+    })
+}
+
+fn config(arguments: &RunArguments) -> Result<RunConfig, io::Error> {
+    let processors = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Ok(RunConfig {
+        target: arguments.target.clone(),
+        seed: arguments.seed,
+        jobs: arguments.jobs.unwrap_or_else(processors),
+        fail_fast: arguments.fail_fast,
+        workers: worker_limits(&arguments.limits)?,
+    })
+}
+
+/// The report with what depends on time and machine.
+fn completed(outcome: &Outcome, config: &RunConfig, started: Instant) -> Report {
+    let mut report = outcome.report.clone();
+    let wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let states = report.totals.counts.crash_states.distinct;
+    report.timing = Timing {
+        started_at: None,
+        wall_ms,
+        states_per_second: states * 1000 / wall_ms.max(1),
+    };
+    report.environment = Environment {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: Some(COMMIT.to_owned()),
+        os: env::consts::OS.to_owned(),
+        arch: env::consts::ARCH.to_owned(),
+        cpus: thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)),
+        jobs: u32::try_from(config.jobs.get()).unwrap_or(u32::MAX),
+        command: Some(env::args().collect::<Vec<_>>().join(" ")),
+        other: std::collections::BTreeMap::new(),
+    };
+    report
+}
+
+fn print_end(
+    out: &mut dyn Write,
+    report: &Report,
+    outcome: &Outcome,
+    scenarios: &[Loaded],
+) -> io::Result<()> {
+    let failed = report
+        .scenarios
+        .iter()
+        .filter(|s| s.verdict == ScenarioVerdict::Fail);
+    failed
+        .clone()
+        .take(FINDINGS_SHOWN)
+        .try_for_each(|scenario| print_findings(out, scenario))?;
+    let hidden = failed.count().saturating_sub(FINDINGS_SHOWN);
+    if hidden > 0 {
+        writeln!(
+            out,
+            "\nand {hidden} more scenarios that failed, in the report"
+        )?;
+    }
+    if let Some(failure) = &outcome.failure {
+        writeln!(out, "\nerror: {failure}")?;
+    }
+    let passed = report
+        .scenarios
+        .iter()
+        .filter(|s| s.verdict == ScenarioVerdict::Pass)
+        .count();
+    let planted = scenarios
+        .iter()
+        .filter(|l| l.scenario.expect == Expect::Fail)
+        .count();
+    let caught = report
+        .scenarios
+        .iter()
+        .filter(|s| {
+            s.expect == lightning_report::Expect::Fail && s.verdict == ScenarioVerdict::Pass
+        })
+        .count();
+    writeln!(
+        out,
+        "\n{}: {passed} of {} scenarios passed, {} distinct crash states checked in {} s ({}/s)",
+        report.verdict.as_str(),
+        report.scenarios.len(),
+        report.totals.counts.crash_states.distinct,
+        seconds(report.timing.wall_ms),
+        report.timing.states_per_second,
+    )?;
+    if planted > 0 {
+        writeln!(out, "{caught} of {planted} planted bugs caught")?;
+    }
+    Ok(())
+}
+
+fn seconds(milliseconds: u64) -> String {
+    format!("{}.{}", milliseconds / 1000, milliseconds % 1000 / 100)
+}
+
+fn print_findings(out: &mut dyn Write, scenario: &ScenarioReport) -> io::Result<()> {
+    let reason = scenario.reason.as_deref().unwrap_or_default();
+    writeln!(out, "\nFAIL {} ({}): {reason}", scenario.id, scenario.file)?;
+    for finding in scenario.findings.iter().take(FINDINGS_SHOWN) {
+        writeln!(
+            out,
+            "  {}: {} ({} states)",
+            finding.check, finding.title, finding.count
+        )?;
+        writeln!(out, "    expected: {}", finding.expected)?;
+        writeln!(out, "    actual:   {}", finding.actual)?;
+        writeln!(out, "    replay:   {}", finding.replay)?;
+    }
+    Ok(())
+}
+
+/// Where a run's files go.
+pub(super) fn out_dir(root: &Root, given: Option<&PathBuf>) -> PathBuf {
+    given.cloned().unwrap_or_else(|| root.out())
+}

@@ -1,0 +1,129 @@
+//! What can be tested on this machine, and why not the rest.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+/// What was looked at.
+#[derive(Clone, Debug)]
+pub struct Diagnosis {
+    /// One entry for each thing.
+    pub findings: Vec<Symptom>,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symptom {
+    /// Its name.
+    pub what: &'static str,
+    /// How it is.
+    pub state: State,
+    /// What was seen, or what would help.
+    pub detail: String,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It works here.
+    Works,
+    /// This version cannot do it anywhere.
+    NotBuilt,
+    /// It is needed and does not work here.
+    Broken,
+}
+
+impl Diagnosis {
+    /// Looks at this machine; reports are to go to `out`.
+    pub fn of_this_machine(out: &Path) -> Self {
+        let not_built = |what, detail: &str| Symptom {
+            what,
+            state: State::NotBuilt,
+            detail: detail.to_owned(),
+        };
+        let findings = vec![
+            Symptom {
+                what: "plane sim",
+                state: State::Works,
+                detail: "a simulated disk in the process; needs nothing".to_owned(),
+            },
+            not_built("plane fuse", "a FUSE mount under any process"),
+            not_built("plane block", "a real file system on a recorded disk"),
+            not_built("plane process", "a real process on a real disk"),
+            processors(),
+            memory(),
+            output(out),
+        ];
+        Self { findings }
+    }
+
+    /// Whether `chaos run` can do its work here.
+    pub fn can_run(&self) -> bool {
+        self.findings
+            .iter()
+            .all(|finding| finding.state != State::Broken)
+    }
+}
+
+fn processors() -> Symptom {
+    let detail = match thread::available_parallelism() {
+        Ok(count) => format!("{count}, so many workers unless --jobs says otherwise"),
+        Err(error) => format!("unknown ({error}): one worker unless --jobs says otherwise"),
+    };
+    Symptom {
+        what: "processors",
+        state: State::Works,
+        detail,
+    }
+}
+
+fn memory() -> Symptom {
+    let detail = available_memory_mib().map_or_else(
+        || "unknown".to_owned(),
+        |mib| format!("{mib} MiB available; a worker may take what --memory-limit says"),
+    );
+    Symptom {
+        what: "memory",
+        state: State::Works,
+        detail,
+    }
+}
+
+fn available_memory_mib() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib / 1024)
+}
+
+fn output(out: &Path) -> Symptom {
+    let written = fs::create_dir_all(out).and_then(|()| tempfile::tempfile_in(out));
+    let (state, detail) = match written {
+        Ok(_) => (State::Works, format!("{} can be written", out.display())),
+        Err(error) => (
+            State::Broken,
+            format!("{} cannot be written: {error}", out.display()),
+        ),
+    };
+    Symptom {
+        what: "output directory",
+        state,
+        detail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_directory_that_cannot_be_written_is_said_to_be_broken() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Diagnosis::of_this_machine(dir.path()).can_run());
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(!Diagnosis::of_this_machine(&file.join("below")).can_run());
+    }
+}

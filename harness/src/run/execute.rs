@@ -1,0 +1,232 @@
+//! The loop: lanes take batches to workers until every track is at its end.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use lightning_report::{Report, ScenarioReport, ScenarioVerdict};
+
+use super::config::{Loaded, RunConfig};
+use super::judge::{judge, left_out};
+use super::schedule::{Schedule, Snapshot, Ticket, Unfinished};
+use crate::batch::ExploreError;
+use crate::case::CaseFile;
+use crate::worker::{Job, JobEnd, Supervisor, Task};
+
+/// How often the run is looked at for time, interruption and progress.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Sees how a run goes on. Called on the thread that runs [`execute`].
+pub trait Watch {
+    /// Now and then.
+    fn progress(&mut self, snapshot: &Snapshot);
+    /// Once for each scenario, when it is judged, in the order of the report.
+    fn judged(&mut self, scenario: &ScenarioReport);
+}
+
+/// What a run gave.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The report, without `timing` and `environment`.
+    pub report: Report,
+    /// Case files, by path beside the report.
+    pub cases: BTreeMap<String, CaseFile>,
+    /// What kept scenarios from being explored, if anything did.
+    pub failure: Option<RunFailure>,
+    /// Whether the run was interrupted.
+    pub interrupted: bool,
+}
+
+/// What kept a run from going on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFailure {
+    /// A scenario cannot be explored.
+    #[error("{file}: {source}")]
+    Explore {
+        /// The scenario's file.
+        file: String,
+        /// Why.
+        source: ExploreError,
+    },
+    /// Workers cannot be run.
+    #[error("cannot run workers: {0}")]
+    Workers(#[from] std::io::Error),
+}
+
+struct Shared<'a> {
+    config: &'a RunConfig,
+    scenarios: &'a [Loaded],
+    schedule: Mutex<Schedule>,
+    failure: Mutex<Option<RunFailure>>,
+    ended: AtomicBool,
+}
+
+/// Runs scenarios to their ends. `interrupted` ends the run early.
+pub fn execute(
+    config: &RunConfig,
+    scenarios: &[Loaded],
+    interrupted: &AtomicBool,
+    watch: &mut dyn Watch,
+) -> Outcome {
+    let shared = Shared {
+        config,
+        scenarios,
+        schedule: Mutex::new(Schedule::new(scenarios, config.jobs.get())),
+        failure: Mutex::new(None),
+        ended: AtomicBool::new(false),
+    };
+    let mut judged = Vec::new();
+    thread::scope(|scope| {
+        let lanes: Vec<_> = (0..config.jobs.get())
+            .map(|_| scope.spawn(|| lane(&shared)))
+            .collect();
+        while !lanes.iter().all(thread::ScopedJoinHandle::is_finished) {
+            thread::park_timeout(TICK);
+            shared.tick(interrupted, &mut judged, watch);
+        }
+    });
+    shared.judge_what_is_over(&mut judged, watch);
+    shared.outcome(judged, interrupted)
+}
+
+type JudgedList = Vec<(ScenarioReport, Vec<(String, CaseFile)>)>;
+
+impl Shared<'_> {
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        // A poisoned schedule is whole: no invariant spans a call that can panic.
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, failure: RunFailure) {
+        let mut first = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(failure);
+        self.ended.store(true, Ordering::SeqCst);
+    }
+
+    fn tick(&self, interrupted: &AtomicBool, judged: &mut JudgedList, watch: &mut dyn Watch) {
+        let ended = interrupted.load(Ordering::SeqCst) || self.ended.load(Ordering::SeqCst);
+        let snapshot = {
+            let mut schedule = self.schedule();
+            schedule.end_overdue();
+            if ended {
+                schedule.end_all(Unfinished::Interrupted, |_| true);
+            }
+            schedule.snapshot()
+        };
+        watch.progress(&snapshot);
+        self.judge_what_is_over(judged, watch);
+    }
+
+    /// Judges scenarios in order, as far as they are at their end.
+    fn judge_what_is_over(&self, judged: &mut JudgedList, watch: &mut dyn Watch) {
+        while let Some(loaded) = self.scenarios.get(judged.len()) {
+            let mut schedule = self.schedule();
+            let index = judged.len();
+            if schedule.of_scenario(index).any(|track| track.end.is_none()) {
+                return;
+            }
+            let has_failed = judged
+                .iter()
+                .any(|(r, _)| r.verdict == ScenarioVerdict::Fail);
+            let scenario = if self.config.fail_fast && has_failed {
+                // It may have run already, but whether it did depends on chance.
+                left_out(loaded)
+            } else {
+                judge(self.config, loaded, &schedule, index)
+            };
+            if self.config.fail_fast && scenario.report.verdict == ScenarioVerdict::Fail {
+                schedule.end_all(Unfinished::FailFast, |later| later > index);
+            }
+            drop(schedule);
+            watch.judged(&scenario.report);
+            judged.push((scenario.report, scenario.cases));
+        }
+    }
+
+    fn outcome(self, judged: JudgedList, interrupted: &AtomicBool) -> Outcome {
+        let mut cases = BTreeMap::new();
+        let mut reports = Vec::new();
+        for (report, files) in judged {
+            reports.push(report);
+            cases.extend(files);
+        }
+        let (seed, target) = (self.config.seed.to_string(), self.config.target.clone());
+        Outcome {
+            report: Report::new(seed, target, reports),
+            cases,
+            failure: self
+                .failure
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner),
+            interrupted: interrupted.load(Ordering::SeqCst),
+        }
+    }
+
+    fn job(&self, ticket: Ticket) -> Option<Job> {
+        let schedule = self.schedule();
+        let track = schedule.tracks.get(ticket.track)?;
+        let loaded = self.scenarios.get(track.scenario)?;
+        Some(Job {
+            file: loaded.file.clone(),
+            text: loaded.text.clone(),
+            target: self.config.target.clone(),
+            seed: self.config.seed,
+            run: ticket.run,
+            plants: track.plants,
+            states_max: loaded.scenario.budget.cases.get(),
+            skip: Vec::new(),
+            task: Task::Explore,
+        })
+    }
+}
+
+fn lane(shared: &Shared<'_>) {
+    let mut supervisor = Supervisor::new(shared.config.workers.clone());
+    loop {
+        let (ticket, over) = {
+            let mut schedule = shared.schedule();
+            (schedule.next(), schedule.is_over())
+        };
+        if over || shared.ended.load(Ordering::SeqCst) {
+            return;
+        }
+        let Some(ticket) = ticket else {
+            thread::park_timeout(TICK);
+            continue;
+        };
+        let Some(job) = shared.job(ticket) else {
+            return;
+        };
+        let end = supervisor.run(&job, &|| !shared.schedule().wants(ticket));
+        take(shared, ticket, &job, end);
+    }
+}
+
+fn take(shared: &Shared<'_>, ticket: Ticket, job: &Job, end: JobEnd) {
+    match end {
+        JobEnd::Explored(explored) => shared.schedule().deliver(ticket, *explored),
+        JobEnd::Cancelled => {
+            let mut schedule = shared.schedule();
+            // A track that still wants the batch lost its worker to an interrupt: the run ends with it.
+            if schedule.wants(ticket) {
+                schedule.end_all(Unfinished::Interrupted, |_| true);
+            }
+        }
+        JobEnd::Failed(source) => {
+            shared.fail(RunFailure::Explore {
+                file: job.file.clone(),
+                source,
+            });
+        }
+        JobEnd::Case(_) => {
+            let source = ExploreError::Internal("a batch was answered with a case".to_owned());
+            shared.fail(RunFailure::Explore {
+                file: job.file.clone(),
+                source,
+            });
+        }
+        JobEnd::Broken(error) => shared.fail(RunFailure::Workers(error)),
+    }
+}

@@ -1,0 +1,252 @@
+//! From a scenario's tallies to its report and verdict.
+
+use lightning_report::{
+    CheckReport, Coverage, ElisionReport, FaultReport, Finding as ReportFinding, ScenarioReport,
+    ScenarioTiming, ScenarioVerdict,
+};
+
+use super::config::{Loaded, RunConfig};
+use super::schedule::{Schedule, Track, TrackEnd, Unfinished};
+use super::tally::Found;
+use crate::batch::PlantSwitch;
+use crate::case::{COMMIT, CaseFile, CaseIdentity};
+use crate::scenario::{Expect, Fault, Plant};
+
+/// A scenario's report and the case files of its findings, by their path beside the report.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) report: ScenarioReport,
+    pub(super) cases: Vec<(String, CaseFile)>,
+}
+
+/// Judges scenario `index`, whose tracks are at their end.
+pub(super) fn judge(
+    config: &RunConfig,
+    loaded: &Loaded,
+    schedule: &Schedule,
+    index: usize,
+) -> Judged {
+    let mut judged = Judged {
+        report: blank(loaded),
+        cases: Vec::new(),
+    };
+    let mut tracks = schedule.of_scenario(index);
+    let Some(main) = tracks.next() else {
+        return judged;
+    };
+    judged.fill(config, loaded, main);
+    judged.report.judge(unfinished(main));
+    if let Some(control) = tracks.next() {
+        judged.compare_with(config, loaded, control);
+    }
+    judged
+}
+
+/// The report of a scenario that was left out because one before it failed.
+pub(super) fn left_out(loaded: &Loaded) -> Judged {
+    let reason = "an earlier scenario failed, and the run was asked to end there".to_owned();
+    Judged {
+        report: blank(loaded).skipped(reason),
+        cases: Vec::new(),
+    }
+}
+
+fn blank(loaded: &Loaded) -> ScenarioReport {
+    let scenario = &loaded.scenario;
+    let expect = match scenario.expect {
+        Expect::Pass => lightning_report::Expect::Pass,
+        Expect::Fail => lightning_report::Expect::Fail,
+    };
+    let (id, title) = (scenario.id.clone(), scenario.title.clone());
+    let mut report = ScenarioReport::new(id, loaded.file.clone(), title, expect);
+    scenario.plane.name().clone_into(&mut report.plane);
+    report.model = model(loaded);
+    if scenario.expect == Expect::Fail {
+        report.must_be_caught_by = scenario
+            .caught_by
+            .iter()
+            .map(|check| check.name().to_owned())
+            .collect();
+    }
+    report
+}
+
+/// The models of the generations, such as `process-crash, posix`.
+fn model(loaded: &Loaded) -> String {
+    let Some(Fault::PowerLoss(power_loss)) = loaded.scenario.faults.first() else {
+        return "none".to_owned();
+    };
+    let models: Vec<&str> = power_loss
+        .model
+        .as_slice()
+        .iter()
+        .map(|model| model.name())
+        .collect();
+    models.join(", ")
+}
+
+impl Judged {
+    fn fill(&mut self, config: &RunConfig, loaded: &Loaded, track: &Track) {
+        let (report, tally) = (&mut self.report, &track.tally);
+        report.totals.cases = tally.checked;
+        report.totals.crash_points = tally.crash_points;
+        report.totals.crash_states.generated = tally.generated;
+        report.totals.crash_states.distinct = tally.distinct.len() as u64;
+        report.totals.crash_states.checked = tally.checked;
+        for check in &loaded.scenario.checks {
+            let examined = tally.checks_seen.get(&check.kind).copied().unwrap_or(0);
+            let violations = tally.violations(check.kind);
+            report.checks.insert(
+                check.kind.name().to_owned(),
+                CheckReport {
+                    examined,
+                    violations,
+                },
+            );
+        }
+        for found in tally.findings.values() {
+            // A panic or a hang counts whether or not the scenario looks for it.
+            report
+                .checks
+                .entry(found.finding.check.name().to_owned())
+                .or_insert_with(|| {
+                    let violations = tally.violations(found.finding.check);
+                    CheckReport {
+                        examined: tally.checked.max(1),
+                        violations,
+                    }
+                });
+        }
+        for fault in &loaded.scenario.faults {
+            let Fault::PowerLoss(_) = fault;
+            let counts = FaultReport {
+                armed: tally.generated,
+                fired: tally.faults_fired,
+            };
+            report.faults.insert("power-loss".to_owned(), counts);
+        }
+        for (index, plant) in loaded.scenario.plants.iter().enumerate() {
+            let Plant::Elision(elision) = plant;
+            let fired = tally.plant_fired(index);
+            report
+                .elisions
+                .insert(elision.to_string(), ElisionReport { fired });
+        }
+        report.coverage = Coverage {
+            crash_points_total: tally.crash_points,
+            crash_points_explored: tally.crash_points,
+            ..Coverage::default()
+        };
+        report.recovery_operations = tally.recovery_operations.clone();
+        report.timing = Some(timing(track));
+        self.add_findings(config, loaded, track);
+    }
+
+    fn add_findings(&mut self, config: &RunConfig, loaded: &Loaded, track: &Track) {
+        for found in track.tally.findings.values() {
+            let identity = identity(config, loaded, track.plants, found);
+            let number = self.cases.len() + 1;
+            let case_file = format!("cases/{}-{number}.toml", loaded.scenario.id);
+            self.report
+                .findings
+                .push(finding(found, &identity, case_file.clone()));
+            self.cases
+                .push((case_file, CaseFile::new(identity, &loaded.text)));
+        }
+    }
+
+    /// A planted bug counts as caught only if the same scenario passes without it.
+    fn compare_with(&mut self, config: &RunConfig, loaded: &Loaded, control: &Track) {
+        if self.report.verdict != ScenarioVerdict::Pass {
+            return;
+        }
+        let broken: Vec<&str> = control
+            .tally
+            .findings
+            .values()
+            .map(|found| found.finding.check.name())
+            .collect();
+        if !broken.is_empty() {
+            self.report.verdict = ScenarioVerdict::Fail;
+            self.report.reason = Some(format!(
+                "without its plant the scenario fails as well: {}",
+                broken.join(", ")
+            ));
+            self.add_findings(config, loaded, control);
+        } else if let Some(why) = unfinished(control) {
+            self.report.verdict = ScenarioVerdict::Inconclusive;
+            self.report.reason = Some(format!("the control run without the plant: {why}"));
+        } else if control.tally.checked == 0 || control.tally.faults_fired == 0 {
+            self.report.verdict = ScenarioVerdict::Fail;
+            self.report.reason =
+                Some("the control run without the plant checked nothing".to_owned());
+        }
+    }
+}
+
+fn finding(found: &Found, identity: &CaseIdentity, case_file: String) -> ReportFinding {
+    let finding = &found.finding;
+    ReportFinding {
+        fingerprint: finding.fingerprint.clone(),
+        check: finding.check.name().to_owned(),
+        title: finding.title.clone(),
+        replay: format!("chaos replay {identity}"),
+        count: found.count,
+        case: format!("run {}, {}", found.run, finding.case),
+        crash_point: Some(finding.crash_point),
+        generation: Some(finding.generation),
+        expected: finding.expected.clone(),
+        actual: finding.actual.clone(),
+        timeline: finding.timeline.clone(),
+        assumptions: finding.assumptions.clone(),
+        case_file: Some(case_file),
+    }
+}
+
+fn identity(
+    config: &RunConfig,
+    loaded: &Loaded,
+    plants: PlantSwitch,
+    found: &Found,
+) -> CaseIdentity {
+    CaseIdentity {
+        commit: COMMIT.to_owned(),
+        scenario_digest: loaded.scenario.digest().to_string(),
+        target: config.target.clone(),
+        seed: config.seed,
+        run: found.run,
+        plants,
+        case: found.finding.case.clone(),
+        scenario_file: loaded.file.clone(),
+        options: found.options.clone(),
+    }
+}
+
+fn unfinished(track: &Track) -> Option<String> {
+    let tally = &track.tally;
+    let states = tally.distinct.len();
+    match &track.end {
+        Some(TrackEnd::Unfinished(Unfinished::Time)) => {
+            Some("its time was up before its budget of states".to_owned())
+        }
+        Some(TrackEnd::Unfinished(Unfinished::FailFast)) => Some("the run ended early".to_owned()),
+        None | Some(TrackEnd::Unfinished(Unfinished::Interrupted)) => {
+            Some(format!("interrupted after {states} states"))
+        }
+        Some(TrackEnd::Enough) => tally.undecided_first.as_ref().map(|first| {
+            format!(
+                "{} of {} states without a verdict, the first: {first}",
+                tally.undecided, states
+            )
+        }),
+    }
+}
+
+fn timing(track: &Track) -> ScenarioTiming {
+    let wall_ms = u64::try_from(track.wall.as_millis()).unwrap_or(u64::MAX);
+    ScenarioTiming {
+        wall_ms,
+        states_per_second: track.tally.distinct.len() as u64 * 1000 / wall_ms.max(1),
+        recovery_us: track.tally.recovery_us.clone(),
+    }
+}

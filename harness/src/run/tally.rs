@@ -1,0 +1,120 @@
+//! The sums of one track: the batches of a scenario, with or without its plants, merged in order.
+
+use std::collections::{BTreeMap, HashSet};
+
+use lightning_report::Histogram;
+
+use crate::batch::{Finding, PlantSwitch};
+use crate::scenario::{CheckKind, Expect, Scenario};
+use crate::worker::Explored;
+
+/// A scenario whose runs give nothing new for this long has no more to give.
+const BARREN_RUNS_MAX: u32 = 32;
+
+/// What the batches merged so far gave.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) runs: u32,
+    pub(super) crash_points: u64,
+    pub(super) generated: u64,
+    pub(super) checked: u64,
+    /// Only its size and membership are used, never its order.
+    pub(super) distinct: HashSet<u128>,
+    pub(super) findings: BTreeMap<String, Found>,
+    pub(super) undecided: u64,
+    pub(super) undecided_first: Option<String>,
+    pub(super) faults_fired: u64,
+    pub(super) elisions_fired: BTreeMap<String, u64>,
+    pub(super) checks_seen: BTreeMap<CheckKind, u64>,
+    pub(super) recovery_operations: Histogram,
+    pub(super) recovery_us: Histogram,
+    barren_runs: u32,
+}
+
+/// Findings with one fingerprint; the first is shown.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) finding: Finding,
+    pub(super) run: u32,
+    pub(super) options: BTreeMap<String, String>,
+    pub(super) count: u64,
+}
+
+impl Tally {
+    /// Merges the next run's batch.
+    pub(super) fn add(&mut self, run: u32, explored: Explored) {
+        let result = explored.result;
+        let before = self.distinct.len();
+        self.distinct.extend(&result.distinct);
+        self.barren_runs = if self.distinct.len() == before {
+            self.barren_runs + 1
+        } else {
+            0
+        };
+        self.runs += 1;
+        self.crash_points += result.crash_points;
+        self.generated += result.generated;
+        self.checked += result.checked;
+        self.faults_fired += result.faults_fired;
+        self.recovery_operations.merge(&result.recovery_operations);
+        self.recovery_us.merge(&result.timing.recovery_us);
+        add_counts(&mut self.elisions_fired, &result.elisions_fired);
+        add_counts(&mut self.checks_seen, &result.checks_seen);
+        self.undecided += result.inconclusive.len() as u64;
+        if let (None, Some(first)) = (&self.undecided_first, result.inconclusive.first()) {
+            self.undecided_first =
+                Some(format!("run {run}, case {}: {}", first.case, first.reason));
+        }
+        for cluster in explored.clusters {
+            let options = || result.options.clone();
+            self.findings
+                .entry(cluster.finding.fingerprint.clone())
+                .and_modify(|found| found.count += cluster.count)
+                .or_insert_with(|| Found {
+                    finding: cluster.finding,
+                    run,
+                    options: options(),
+                    count: cluster.count,
+                });
+        }
+    }
+
+    /// Whether the track needs no further run.
+    pub(super) fn is_enough(&self, scenario: &Scenario, plants: PlantSwitch) -> bool {
+        let hunting = scenario.expect == Expect::Fail && plants == PlantSwitch::Planted;
+        self.distinct.len() as u64 >= scenario.budget.cases.get()
+            || self.runs >= scenario.budget.runs.get()
+            || self.barren_runs >= BARREN_RUNS_MAX
+            || (hunting && self.has_caught(scenario))
+    }
+
+    /// In how many states a check was broken.
+    pub(super) fn violations(&self, kind: CheckKind) -> u64 {
+        self.findings
+            .values()
+            .filter(|found| found.finding.check == kind)
+            .map(|f| f.count)
+            .sum()
+    }
+
+    /// How often a scenario's plant, by its place in the file, dropped an operation.
+    pub(super) fn plant_fired(&self, index: usize) -> u64 {
+        self.elisions_fired
+            .get(&format!("plant {index}"))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    fn has_caught(&self, scenario: &Scenario) -> bool {
+        let caught = scenario
+            .caught_by
+            .is_some_and(|check| self.violations(check) > 0);
+        caught && (0..scenario.plants.len()).all(|index| self.plant_fired(index) > 0)
+    }
+}
+
+fn add_counts<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, counts: &BTreeMap<K, u64>) {
+    for (key, count) in counts {
+        *sums.entry(key.clone()).or_default() += count;
+    }
+}

@@ -1,0 +1,94 @@
+//! The worker's side: jobs in on standard input, answers out on standard output.
+
+use std::fs;
+use std::io::{self, BufRead as _, Write as _};
+use std::path::{Component, Path};
+use std::process;
+use std::sync::mpsc;
+use std::thread;
+
+use super::dispatch;
+use super::message::{Answer, CaseAnswer, Explored, Job, Task};
+use super::progress::Announcer;
+use crate::batch::{Batch, CaseResult, ExploreError};
+
+/// Marks an answer among whatever else a target may print.
+pub(super) const ANSWER_PREFIX: &str = "chaos-answer ";
+
+/// Serves jobs until standard input ends, which also ends a job that is running.
+pub fn serve() -> io::Result<()> {
+    let (sender, jobs) = mpsc::channel();
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+        process::exit(0);
+    });
+    let mut announcer = Announcer::on_standard_error();
+    for line in jobs {
+        let answer = answer_line(&line, &mut announcer);
+        let text = serde_json::to_string(&answer)?;
+        let mut out = io::stdout().lock();
+        writeln!(out, "{ANSWER_PREFIX}{text}")?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn answer_line(line: &str, announcer: &mut Announcer) -> Answer {
+    announcer.job();
+    serde_json::from_str(line)
+        .map_err(|error| ExploreError::Internal(format!("a job cannot be read: {error}")))
+        .and_then(|job: Job| answer(&job, announcer))
+        .unwrap_or_else(Answer::Failed)
+}
+
+fn answer(job: &Job, announcer: &mut Announcer) -> Result<Answer, ExploreError> {
+    let batch = job
+        .batch()
+        .map_err(|error| ExploreError::Internal(error.to_string()))?;
+    match &job.task {
+        Task::Explore => explore(&batch, announcer),
+        Task::Case { case, materialize } => {
+            announcer.case(case);
+            let result = dispatch::run_case(&batch, case)?;
+            if let Some(dir) = materialize {
+                write_files(dir, &result).map_err(|error| {
+                    ExploreError::Internal(format!("cannot write into {}: {error}", dir.display()))
+                })?;
+            }
+            Ok(Answer::Case(Box::new(CaseAnswer {
+                options: result.options,
+                findings: result.findings,
+                inconclusive: result.inconclusive,
+            })))
+        }
+    }
+}
+
+fn explore(batch: &Batch, announcer: &mut Announcer) -> Result<Answer, ExploreError> {
+    let result = dispatch::run_batch(batch, &mut |case| announcer.case(case))?;
+    Ok(Answer::Explored(Box::new(Explored::new(result))))
+}
+
+fn write_files(dir: &Path, result: &CaseResult) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    for (name, bytes) in &result.files {
+        let name = Path::new(name);
+        if !name
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+        {
+            return Err(io::Error::other(format!(
+                "{} leaves the directory",
+                name.display()
+            )));
+        }
+        let path = dir.join(name);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(path, bytes)?;
+    }
+    Ok(())
+}
