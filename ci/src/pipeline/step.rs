@@ -1,0 +1,86 @@
+//! The steps by name.
+
+/// One step of CI. The order of the variants is the order in which they run: the quick ones first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// The format of the source.
+    Fmt,
+    /// The lints.
+    Clippy,
+    /// The documentation builds, without a broken link.
+    Doc,
+    /// All tests, the rules of the code base among them.
+    Test,
+    /// The smoke scenarios.
+    Smoke,
+    /// The planted bugs.
+    MustFail,
+    /// The scenario files, and their schema.
+    Schema,
+    /// Licences and advisories of dependencies.
+    Deny,
+    /// `kill -9` of a real process.
+    Kill,
+    /// The fuzz targets, for a short while.
+    Fuzz,
+    /// Undefined behaviour in the decoders.
+    Miri,
+}
+
+impl Step {
+    /// Every step, in order.
+    pub const ALL: [Self; 11] = [
+        Self::Fmt,
+        Self::Clippy,
+        Self::Doc,
+        Self::Test,
+        Self::Smoke,
+        Self::MustFail,
+        Self::Schema,
+        Self::Deny,
+        Self::Kill,
+        Self::Fuzz,
+        Self::Miri,
+    ];
+
+    /// The step's name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fmt => "fmt",
+            Self::Clippy => "clippy",
+            Self::Doc => "doc",
+            Self::Test => "test",
+            Self::Smoke => "smoke",
+            Self::MustFail => "must-fail",
+            Self::Schema => "schema",
+            Self::Deny => "deny",
+            Self::Kill => "kill",
+            Self::Fuzz => "fuzz",
+            Self::Miri => "miri",
+        }
+    }
+
+    /// What the step shows, in a line.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Fmt => "the source is formatted",
+            Self::Clippy => "no lint fires",
+            Self::Doc => "the documentation builds without a warning",
+            Self::Test => {
+                "every test of the workspace passes, the rules of the code base among them"
+            }
+            Self::Smoke => "the smoke scenarios hold",
+            Self::MustFail => "every planted bug is caught",
+            Self::Schema => "every scenario file is valid and the published schema is current",
+            Self::Deny => "dependencies have allowed licences and no known advisory",
+            Self::Kill => "kill -9 loses no acknowledged commit",
+            Self::Fuzz => "each fuzz target runs for 20 s",
+            Self::Miri => "the decoders are free of undefined behaviour",
+        }
+    }
+
+    /// The step of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.name() == name)
+    }
+}
