@@ -161,15 +161,14 @@ impl FileState {
         file.hash = OnceLock::new();
         for (&at, pending) in &mut file.pending {
             let first = (at * CHUNK_LEN) as u64;
-            let lost = |version: &Version| {
-                version.order == order
-                    && first + (version.sector * self.sector.bytes()) as u64 >= kept
+            let keeps = |sector: usize, wrote: Order| {
+                wrote != order || first + ((sector * self.sector.bytes()) as u64) < kept
             };
-            if pending.versions.iter().any(lost) {
-                pending.versions.retain(|version| !lost(version));
-                let chosen = Choice::of(pending, |_, _| true);
-                chosen.put(chunk_mut(&mut file.chunks, at), pending, self.sector);
-            }
+            let chosen = Choice::of(pending, keeps);
+            chosen.put(chunk_mut(&mut file.chunks, at), pending, self.sector);
+            pending
+                .versions
+                .retain(|version| keeps(version.sector, version.order));
         }
         file.pending
             .retain(|_, pending| !pending.versions.is_empty());
