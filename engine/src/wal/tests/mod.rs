@@ -4,5 +4,6 @@ mod support;
 
 mod damage;
 mod faults;
+mod power;
 mod sessions;
 mod torn;

@@ -365,3 +365,25 @@ proptest! {
         prop_assert_eq!(model.wal.segments(), model.disk.list("wal").unwrap().len());
     }
 }
+
+#[test]
+fn a_log_on_a_real_disk_is_read_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = crate::disk::RealDisk::create(directory.path()).unwrap();
+    let mut wal = create(&disk);
+    let start = wal.start();
+    for number in 0..3 {
+        wal.append(&payload(number, 20_000)).unwrap();
+        wal.sync().unwrap();
+    }
+    drop(wal);
+    let (contents, mut wal) = reopen(&disk, start);
+    assert_eq!(
+        contents.groups,
+        [0, 1, 2].map(|number| payload(number, 20_000))
+    );
+    wal.recycle(wal.start().lsn);
+    wal.append(b"next").unwrap();
+    wal.sync().unwrap();
+    assert_eq!(read(&disk, wal.start()).unwrap().0.groups, [b"next"]);
+}
