@@ -207,3 +207,32 @@ proptest! {
         cut.check(&cut.with(|index| subset >> (index % 64) & 1 == 1));
     }
 }
+
+/// After a failed sync the cache shows what the disk does not have. A session may have begun behind such a group, and
+/// its own header is durable; then the group goes.
+#[test]
+fn a_session_behind_a_group_that_was_never_durable_proves_nothing() {
+    let disk = MemoryDisk::new();
+    let mut wal = create(&disk);
+    let start = wal.start();
+    wal.append(b"durable").unwrap();
+    wal.sync().unwrap();
+    let durable = image(&disk);
+    wal.append(b"only in the cache").unwrap();
+    wal.flush().unwrap();
+    let (contents, lost) = reopen(&disk, start);
+    assert_eq!(contents.groups.len(), 2);
+    let mut left = image(&disk);
+    left.insert("wal/000001".to_owned(), durable["wal/000001"].clone());
+    let disk = disk_of(&left);
+    let (contents, mut wal) = reopen(&disk, start);
+    assert_eq!(contents.groups, [b"durable"]);
+    assert!(CONFIG.segment_of(wal.start().lsn) > CONFIG.segment_of(lost.start().lsn));
+    wal.append(b"next").unwrap();
+    wal.sync().unwrap();
+    assert_eq!(
+        read(&disk, start).unwrap().0.groups,
+        [&b"durable"[..], b"next"]
+    );
+    assert_eq!(read(&disk, wal.start()).unwrap().0.groups, [b"next"]);
+}
