@@ -6,5 +6,6 @@ pub mod disk_format;
 pub mod error;
 pub mod ids;
 pub mod image;
+pub mod map;
 pub mod pages;
 pub mod wal;

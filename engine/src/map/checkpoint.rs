@@ -1,0 +1,182 @@
+//! Steps 1 and 2 of a checkpoint: dirty pages to free slots, and their sync.
+//!
+//! M1: only slots are written that the last completed checkpoint does not use and no one pins. Until
+//! [`Checkpoint::commit`] has sealed the buffer, dropping the value abandons the attempt: nothing of it is
+//! reachable, on disk or in memory. A full disk, or a write that fails, abandons; a sync that fails
+//! poisons the map.
+
+use std::io;
+
+use super::files::{DATA, RunWriter};
+use super::page_map::{Access, Map, PageAddress, invalid};
+use super::state::Changes;
+use crate::disk_format::stamp;
+use crate::error::StorageError;
+use crate::ids::{CheckpointId, PageNo, Slot, Version};
+
+/// `data` grows by at least this many slots.
+const GROWTH_SLOTS_MIN: u64 = 16;
+
+/// One checkpoint under way.
+#[derive(Debug)]
+pub struct Checkpoint<'a> {
+    pub(super) map: &'a Map,
+    pub(super) id: CheckpointId,
+    pub(super) changes: Changes,
+    run: RunWriter,
+    /// Slots below this one were looked at.
+    cursor: Slot,
+    is_synced: bool,
+    /// The first failure: pages may be missing, so the attempt can only be dropped.
+    failure: Option<StorageError>,
+}
+
+impl Map {
+    /// Starts a checkpoint. One at a time; its id was never used before. Fails once the map is poisoned.
+    pub fn begin(&self) -> Result<Checkpoint<'_>, StorageError> {
+        let mut writer = self.writer();
+        if let Some(poison) = &writer.poison {
+            return Err(poison.clone());
+        }
+        if writer.access == Access::ReadOnly {
+            let error = io::ErrorKind::ReadOnlyFilesystem.into();
+            return Err(StorageError::io("checkpoint", DATA, error));
+        }
+        Self::claim(&mut writer)?;
+        let id = CheckpointId(writer.highest_id.get().saturating_add(1));
+        writer.highest_id = id;
+        Ok(Checkpoint {
+            map: self,
+            id,
+            changes: Changes::new(),
+            run: RunWriter::new(&self.files.data),
+            cursor: Slot(1),
+            is_synced: true,
+            failure: None,
+        })
+    }
+}
+
+impl Checkpoint<'_> {
+    /// The checkpoint's id.
+    pub const fn id(&self) -> CheckpointId {
+        self.id
+    }
+
+    /// Takes a page's image into the checkpoint: stamps a copy and writes it, at the latest in
+    /// [`Checkpoint::sync_data`], to a free slot. A later image of the same page replaces an earlier one.
+    pub fn write_page(
+        &mut self,
+        page: PageNo,
+        version: Version,
+        image: &[u8],
+    ) -> Result<PageAddress, StorageError> {
+        self.check()?;
+        let result = self.try_write_page(page, version, image);
+        self.noted(result)
+    }
+
+    fn try_write_page(
+        &mut self,
+        page: PageNo,
+        version: Version,
+        image: &[u8],
+    ) -> Result<PageAddress, StorageError> {
+        self.map.check_page_len(image.len())?;
+        if page.get() == 0 || page.get() == u32::MAX {
+            return Err(invalid(format!("page number {page}")));
+        }
+        let slot = self.take_slot()?;
+        self.make_room(slot)?;
+        self.is_synced = false;
+        let written = self.run.push(self.map.geometry.slot_offset(slot), image)?;
+        let crc = stamp(written, version, page, self.id);
+        let address = PageAddress { slot, crc };
+        self.changes.insert(page, Some(address));
+        Ok(address)
+    }
+
+    /// Frees a page.
+    pub fn free_page(&mut self, page: PageNo) {
+        self.changes.insert(page, None);
+    }
+
+    /// Writes what is gathered and makes all pages written so far durable (step 2). The log must be durable
+    /// through the checkpoint's version before `commit`, too (M2): that is the caller's part.
+    pub fn sync_data(&mut self) -> Result<(), StorageError> {
+        self.check()?;
+        let flushed = self.run.flush();
+        self.noted(flushed)?;
+        if !self.is_synced {
+            let synced = self.map.poisoning(self.map.files.data.sync());
+            self.noted(synced)?;
+            self.is_synced = true;
+        }
+        Ok(())
+    }
+
+    /// The lowest slot from the cursor on that is neither used nor pinned.
+    fn take_slot(&mut self) -> Result<Slot, StorageError> {
+        let state = self.map.state();
+        loop {
+            let slot = state
+                .used
+                .next_absent(self.cursor)
+                .filter(|slot| slot.get() < u32::MAX);
+            let slot = slot.ok_or_else(|| {
+                let all = u64::from(u32::MAX);
+                StorageError::Limit {
+                    name: "slots",
+                    needed: all + 1,
+                    allowed: all,
+                }
+            })?;
+            self.cursor = Slot(slot.get() + 1);
+            if !self.map.pins.contains(slot) {
+                return Ok(slot);
+            }
+        }
+    }
+
+    /// Sees to it that `data` has space for `slot`: by an eighth of the file, or if the disk has not that much,
+    /// by what is needed.
+    fn make_room(&self, slot: Slot) -> Result<(), StorageError> {
+        let geometry = &self.map.geometry;
+        let page_size = u64::from(geometry.page_size);
+        let needed = geometry.slot_offset(slot).saturating_add(page_size);
+        let len = self.map.writer().data_len;
+        if needed <= len {
+            return Ok(());
+        }
+        let ample = len.max(geometry.slots_start());
+        let ample = ample.saturating_add((ample / 8).max(GROWTH_SLOTS_MIN * page_size));
+        let ample = ample.next_multiple_of(page_size).max(needed);
+        let data = &self.map.files.data;
+        let target = match data.allocate(len, ample - len) {
+            Err(error) if error.is_full() && needed < ample => {
+                data.allocate(len, needed - len)?;
+                needed
+            }
+            result => result.map(|()| ample)?,
+        };
+        self.map.writer().data_len = target;
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), StorageError> {
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+
+    fn noted<T>(&mut self, result: Result<T, StorageError>) -> Result<T, StorageError> {
+        if let Err(error) = &result {
+            self.failure = Some(error.clone());
+        }
+        result
+    }
+}
+
+impl Drop for Checkpoint<'_> {
+    fn drop(&mut self) {
+        self.map.release();
+    }
+}

@@ -1,0 +1,198 @@
+//! Steps 3 to 5 of a checkpoint: everything that can meet a full disk first, then the seal of the double-write
+//! buffer, the commit point, then the homes and the superblock copies.
+//!
+//! A map page whose home the last checkpoint does not use is written there before the seal, like a page to a
+//! free slot, and is not in the buffer. A home in use is overwritten only when the buffer holds its new
+//! content durably. M3: the buffer is next written when this checkpoint, too, is durable at home.
+
+use super::checkpoint::Checkpoint;
+use super::files::{NamedFile, RunWriter};
+use super::page_map::{Map, Writer, invalid};
+use super::state::{Plan, State};
+use crate::disk_format::{MapPage, MapPageId, SealedBuffer, Superblock};
+use crate::error::StorageError;
+use crate::ids::{LogPosition, Slot, Version};
+
+/// The buffer grows by multiples of this.
+const BUFFER_STEP: u64 = 4096;
+/// A file of fewer free slots than this at its end is not worth cutting.
+const CUT_SLOTS_MIN: u64 = 64;
+/// Slots left free behind the last used one when the file is cut.
+const CUT_SLACK_SLOTS: u64 = 16;
+
+impl Map {
+    /// Keeps the error of an operation after which the disk's state is not known: nothing is written any
+    /// more until the database is opened anew.
+    pub(super) fn poisoning<T>(&self, result: Result<T, StorageError>) -> Result<T, StorageError> {
+        if let Err(error) = &result {
+            self.writer().poison.get_or_insert_with(|| error.clone());
+        }
+        result
+    }
+
+    /// Claims the map for a checkpoint or a verification.
+    pub(super) fn claim(writer: &mut Writer) -> Result<(), StorageError> {
+        if writer.busy {
+            let name = "checkpoints at once";
+            return Err(StorageError::Limit {
+                name,
+                needed: 2,
+                allowed: 1,
+            });
+        }
+        writer.busy = true;
+        Ok(())
+    }
+
+    pub(super) fn release(&self) {
+        self.writer().busy = false;
+    }
+}
+
+impl Checkpoint<'_> {
+    /// Completes the checkpoint: on return it is durable, look-ups see it, and slots that it freed are free.
+    /// `version` is the newest commit in it, `log_start` where the log continues behind it. On an error
+    /// before the seal the attempt is abandoned; after it, the map is poisoned and keeps showing the last
+    /// checkpoint, whose slots stay as they are.
+    pub fn commit(mut self, version: Version, log_start: LogPosition) -> Result<(), StorageError> {
+        self.sync_data()?;
+        let changes = std::mem::take(&mut self.changes);
+        let (plan, before) = {
+            let state = self.map.state();
+            (state.plan(changes), state.superblock)
+        };
+        if version < before.version {
+            return Err(invalid(format!(
+                "version {version} after {}",
+                before.version
+            )));
+        }
+        let superblock = self.next_superblock(&before, &plan, version, log_start);
+        let buffer = self.write_new_homes(&plan, superblock)?;
+        let sealed = buffer.encode();
+        self.make_buffer_room(sealed.len() as u64)?;
+        self.map.poisoning(self.seal(&sealed))?;
+        self.map.poisoning(write_home(self.map, &buffer))?;
+        self.map.complete(plan, superblock);
+        Ok(())
+    }
+
+    fn next_superblock(
+        &self,
+        before: &Superblock,
+        plan: &Plan,
+        version: Version,
+        log_start: LogPosition,
+    ) -> Superblock {
+        Superblock {
+            geometry: before.geometry,
+            checkpoint: self.id,
+            version,
+            log_start,
+            map: plan.map,
+            bitmap: plan.bitmap,
+            page_count: plan.page_count,
+            slot_count: plan.slot_count,
+            predecessor: before.digest(),
+        }
+    }
+
+    /// Writes the map pages that are new, makes them durable, and returns what the buffer must hold.
+    fn write_new_homes(
+        &self,
+        plan: &Plan,
+        superblock: Superblock,
+    ) -> Result<SealedBuffer, StorageError> {
+        let (pages, new): (Vec<_>, Vec<_>) = {
+            let state: &State = &self.map.state();
+            plan.map_pages
+                .iter()
+                .cloned()
+                .partition(|(id, _)| state.has_map_page(*id))
+        };
+        if !new.is_empty() {
+            let map = &self.map.files.map;
+            for (id, page) in &new {
+                map.allocate(id.home(), page.bytes().len() as u64)?;
+            }
+            write_pages(map, &new)?;
+            self.map.poisoning(map.sync())?;
+        }
+        Ok(SealedBuffer { superblock, pages })
+    }
+
+    /// Sees to it that the buffer's blocks exist, written and durable. What is in it stays.
+    fn make_buffer_room(&self, needed: u64) -> Result<(), StorageError> {
+        let len = self.map.writer().buffer_len;
+        if needed <= len {
+            return Ok(());
+        }
+        let target = needed.next_multiple_of(BUFFER_STEP);
+        let buffer = &self.map.files.doublewrite;
+        buffer.allocate(0, target)?;
+        let zeroes = vec![0; usize::try_from(target - len).unwrap_or(0)];
+        buffer.write(len, &zeroes)?;
+        self.map.poisoning(buffer.sync())?;
+        self.map.writer().buffer_len = target;
+        Ok(())
+    }
+
+    /// The commit point.
+    fn seal(&self, sealed: &[u8]) -> Result<(), StorageError> {
+        self.map.files.doublewrite.write(0, sealed)?;
+        self.map.files.doublewrite.sync()
+    }
+}
+
+/// Step 4: changed map pages and all superblock copies, `map` before `data`.
+fn write_home(map: &Map, buffer: &SealedBuffer) -> Result<(), StorageError> {
+    write_pages(&map.files.map, &buffer.pages)?;
+    for file in [&map.files.map, &map.files.data] {
+        file.write_superblocks(&buffer.superblock)?;
+        file.sync()?;
+    }
+    Ok(())
+}
+
+/// Writes map pages home, in the order given.
+pub(super) fn write_pages(
+    file: &NamedFile,
+    pages: &[(MapPageId, MapPage)],
+) -> Result<(), StorageError> {
+    let mut run = RunWriter::new(file);
+    for (id, page) in pages {
+        run.push(id.home(), page.bytes())?;
+    }
+    run.flush()
+}
+
+impl Map {
+    /// Step 5: the new map is the one that is seen.
+    fn complete(&self, plan: Plan, superblock: Superblock) {
+        let (freed, used) = {
+            let mut state = self.state_mut();
+            (state.apply(plan, superblock), state.used.last())
+        };
+        self.cut_free_tail(freed.max(used).max(self.pins.last()));
+    }
+
+    /// Gives back a free tail of `data` that is more than half of it. What the last checkpoint but one used stays,
+    /// for readers who looked a page up in it.
+    fn cut_free_tail(&self, last: Option<Slot>) {
+        let page_size = u64::from(self.geometry.page_size);
+        let mut writer = self.writer();
+        let next = Slot(last.map_or(1, |slot| slot.get().saturating_add(1)));
+        let target = self
+            .geometry
+            .slot_offset(next)
+            .saturating_add(CUT_SLACK_SLOTS * page_size);
+        let tail = writer.data_len.saturating_sub(target);
+        if tail <= writer.data_len / 2 || tail < CUT_SLOTS_MIN * page_size {
+            return;
+        }
+        // If it fails the file keeps its length, which does no harm.
+        if self.files.data.set_len(target).is_ok() {
+            writer.data_len = target;
+        }
+    }
+}

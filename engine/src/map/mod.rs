@@ -1,0 +1,22 @@
+//! Where pages lie on disk: the page map, the slot bitmap, checkpoints and their recovery (docs/design/map.md).
+
+mod checkpoint;
+mod choose;
+mod commit;
+mod crc_tree;
+mod create;
+mod files;
+mod load;
+mod page_map;
+mod pins;
+mod rebuild;
+mod recover;
+mod slot_set;
+mod state;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use checkpoint::Checkpoint;
+pub use page_map::{Access, Map, MapStats, PageAddress};
+pub use recover::{BufferOutcome, MapOpenError, MapRecovery, SuperblockCopy};

@@ -1,0 +1,171 @@
+//! Damaged map pages, rebuilt from what they stand for and proven by the checksum that their parent has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::crc_tree::CrcTree;
+use super::files::NamedFile;
+use super::load::{Source, map_damage};
+use super::page_map::PageAddress;
+use super::slot_set::SlotSet;
+use super::state::{Changes, bitmap_leaf, entries_leaf};
+use crate::disk_format::codec::expect;
+use crate::disk_format::{
+    MAP_FANOUT, MapKind, MapPage, MapPageId, PageHeader, Superblock, checkpoint_low, level_len,
+};
+use crate::error::StorageError;
+use crate::ids::{PageNo, Slot};
+
+/// A leaf of the page map that is not what its parent says.
+#[derive(Debug)]
+pub(super) struct DamagedLeaf {
+    pub(super) index: u32,
+    /// What its parent says.
+    pub(super) crc: u32,
+    pub(super) error: StorageError,
+}
+
+/// Fills in the entries of damaged leaves from the pages in the slots. With the bitmap, exactly the used slots that no
+/// undamaged entry names hold their pages. Without it the newest image of each page is taken, which is right
+/// unless one was freed since. The parent's checksum decides either way.
+pub(super) fn rebuild_leaves(
+    data: &NamedFile,
+    superblock: &Superblock,
+    bitmap: Option<&SlotSet>,
+    damaged: Vec<DamagedLeaf>,
+    entries: &mut [PageAddress],
+) -> Result<Vec<(MapPageId, MapPage)>, StorageError> {
+    if damaged.is_empty() {
+        return Ok(Vec::new());
+    }
+    let leaves: BTreeSet<u32> = damaged.iter().map(|leaf| leaf.index).collect();
+    let known: BTreeSet<Slot> = entries.iter().map(|address| address.slot).collect();
+    let scan = Scan {
+        data,
+        superblock,
+        leaves,
+    };
+    let slots = (1..superblock.slot_count)
+        .map(Slot)
+        .filter(|slot| !known.contains(slot));
+    let found = match bitmap {
+        Some(used) => scan.newest(used.iter().filter(|slot| !known.contains(slot)))?,
+        None => scan.newest(slots)?,
+    };
+    for (page, candidate) in found {
+        if let Some(entry) = entries.get_mut(page.get() as usize) {
+            *entry = candidate.address;
+        }
+    }
+    damaged
+        .into_iter()
+        .map(|leaf| prove(leaf, entries))
+        .collect()
+}
+
+fn prove(leaf: DamagedLeaf, entries: &[PageAddress]) -> Result<(MapPageId, MapPage), StorageError> {
+    let id = MapPageId {
+        kind: MapKind::Pages,
+        level: 0,
+        index: leaf.index,
+    };
+    let page = entries_leaf(entries, leaf.index, &Changes::new());
+    if page.crc() == leaf.crc {
+        Ok((id, page))
+    } else {
+        Err(leaf.error)
+    }
+}
+
+struct Scan<'a> {
+    data: &'a NamedFile,
+    superblock: &'a Superblock,
+    leaves: BTreeSet<u32>,
+}
+
+#[derive(Clone, Copy)]
+struct Candidate {
+    address: PageAddress,
+    /// Checkpoints between the one that wrote it and the one loaded.
+    age: u32,
+}
+
+impl Scan<'_> {
+    /// The newest image in `slots`, ascending, of each page in the damaged leaves.
+    fn newest(
+        &self,
+        slots: impl Iterator<Item = Slot>,
+    ) -> Result<BTreeMap<PageNo, Candidate>, StorageError> {
+        let mut found: BTreeMap<PageNo, Candidate> = BTreeMap::new();
+        let mut image = vec![0; self.superblock.geometry.page_size as usize];
+        let end = self.data.len()?;
+        for slot in slots {
+            let offset = self.superblock.geometry.slot_offset(slot);
+            if offset.saturating_add(image.len() as u64) > end {
+                break;
+            }
+            if self.data.read(offset, &mut image).is_err() {
+                continue;
+            }
+            let Some((page, candidate)) = self.candidate(slot, &image) else {
+                continue;
+            };
+            let known = found.entry(page).or_insert(candidate);
+            if candidate.age < known.age {
+                *known = candidate;
+            }
+        }
+        Ok(found)
+    }
+
+    fn candidate(&self, slot: Slot, image: &[u8]) -> Option<(PageNo, Candidate)> {
+        let header = PageHeader::verified(image).ok()?;
+        let is_wanted = self.leaves.contains(&(header.page_no.get() / MAP_FANOUT));
+        if !is_wanted || header.version > self.superblock.version {
+            return None;
+        }
+        let age = checkpoint_low(self.superblock.checkpoint).wrapping_sub(header.checkpoint);
+        let address = PageAddress {
+            slot,
+            crc: header.crc,
+        };
+        // Half of the numbers are behind a checkpoint; the others are of attempts after it.
+        (age < 1 << 31).then_some((header.page_no, Candidate { address, age }))
+    }
+}
+
+/// Makes the bitmap anew from the slots in use and proves it by its root. Pages that are not right at home are added to
+/// `rebuilt`.
+pub(super) fn rebuild_bitmap(
+    source: &Source<'_>,
+    superblock: &Superblock,
+    used: &SlotSet,
+    rebuilt: &mut Vec<(MapPageId, MapPage)>,
+) -> Result<CrcTree, StorageError> {
+    let (kind, count) = (MapKind::Slots, superblock.slot_count);
+    let mut tree = CrcTree::new(kind);
+    for level in 0..superblock.bitmap.height {
+        for index in 0..level_len(kind, level, count) {
+            let id = MapPageId { kind, level, index };
+            let page = match level {
+                0 => bitmap_leaf(used, index, &BTreeMap::new()),
+                _ => tree.upper_page(id, count, &BTreeMap::new()),
+            };
+            tree.set(id, page.crc());
+            if source.read_proven(id, page.crc()).is_err() {
+                rebuilt.push((id, page));
+            }
+        }
+    }
+    let top = MapPageId {
+        kind,
+        level: superblock.bitmap.height.saturating_sub(1),
+        index: 0,
+    };
+    expect(
+        "bitmap root",
+        superblock.bitmap.crc.into(),
+        tree.root().crc.into(),
+    )
+    .map_err(|error| map_damage(top, &error))?;
+    Ok(tree)
+}

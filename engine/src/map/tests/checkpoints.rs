@@ -1,0 +1,194 @@
+//! What checkpoints write is what is read, at once and after reopening.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::model::{Model, Rng, Step, checkpoint, create, image, recover};
+use crate::disk::{Disk, MemoryDisk};
+use crate::disk_format::MapKind;
+use crate::ids::{PageNo, Slot, Version};
+use crate::map::{Map, PageAddress};
+
+fn memory() -> Arc<dyn Disk> {
+    Arc::new(MemoryDisk::new())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn random_checkpoints_hold_what_the_model_holds(
+        seed: u64,
+        steps in 1_usize..24,
+        pages in prop::sample::select(vec![8_u32, 60, 1400]),
+        page_size in prop::sample::select(vec![512_u32, 4096]),
+    ) {
+        let (disk, mut rng, mut model) = (memory(), Rng(seed), Model::default());
+        let mut map = create(&disk, page_size);
+        model.assert_held_by(&map);
+        for _ in 0..steps {
+            let most = if rng.below(5) == 0 { 120 } else { 8 };
+            checkpoint(&map, &mut model, &Step::random(&mut rng, pages, most)).unwrap();
+            model.assert_held_by(&map);
+            if rng.below(3) == 0 {
+                map = recover(&disk);
+                model.assert_held_by(&map);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_map_of_several_levels_is_reopened() {
+    let (disk, mut model) = (memory(), Model::default());
+    let map = create(&disk, 512);
+    checkpoint(&map, &mut model, &Step::writing(1..=33_000)).unwrap();
+    let superblock = map.superblock();
+    assert_eq!((superblock.map.height, superblock.bitmap.height), (2, 2));
+    checkpoint(&map, &mut model, &Step::writing((1..33_000).step_by(999))).unwrap();
+    checkpoint(&map, &mut model, &Step::freeing((1..33_000).step_by(777))).unwrap();
+    model.assert_held_by(&map);
+    drop(map);
+    model.assert_held_by(&recover(&disk));
+}
+
+#[test]
+fn a_dropped_checkpoint_changes_nothing_and_its_slots_are_taken_again() {
+    let (disk, mut model) = (memory(), Model::default());
+    let map = create(&disk, 512);
+    checkpoint(&map, &mut model, &Step::writing([1, 2])).unwrap();
+    let mut dropped = map.begin().unwrap();
+    let first = dropped.write_page(PageNo(1), Version(9), &image(512, PageNo(1), Version(9)));
+    dropped.free_page(PageNo(2));
+    dropped.sync_data().unwrap();
+    let id = dropped.id();
+    drop(dropped);
+    model.assert_held_by(&map);
+    let mut next = map.begin().unwrap();
+    assert!(next.id() > id);
+    let again = next.write_page(PageNo(3), Version(9), &image(512, PageNo(3), Version(9)));
+    assert_eq!(first.unwrap().slot, again.unwrap().slot);
+}
+
+#[test]
+fn one_checkpoint_runs_at_a_time() {
+    let map = create(&memory(), 512);
+    let first = map.begin().unwrap();
+    assert!(map.begin().is_err());
+    assert!(map.verify().is_err());
+    drop(first);
+    map.begin().unwrap();
+}
+
+#[test]
+fn the_last_word_on_a_page_in_a_checkpoint_counts() {
+    let disk = memory();
+    let map = create(&disk, 512);
+    let version = Version(1);
+    let mut checkpoint = map.begin().unwrap();
+    for page in [1, 2, 3] {
+        checkpoint
+            .write_page(PageNo(page), Version(0), &image(512, PageNo(9), version))
+            .unwrap();
+    }
+    checkpoint
+        .write_page(PageNo(1), version, &image(512, PageNo(1), version))
+        .unwrap();
+    checkpoint.free_page(PageNo(2));
+    checkpoint.free_page(PageNo(3));
+    checkpoint
+        .write_page(PageNo(3), version, &image(512, PageNo(3), version))
+        .unwrap();
+    let model = Model::default().after(&Step::writing([1, 3]));
+    checkpoint.commit(version, model.log_start()).unwrap();
+    model.assert_held_by(&map);
+    model.assert_held_by(&recover(&disk));
+}
+
+#[test]
+fn a_mistaken_page_is_refused_and_the_checkpoint_with_it() {
+    let map = create(&memory(), 512);
+    for (page, len) in [(0, 512), (u32::MAX, 512), (1, 511)] {
+        let mut checkpoint = map.begin().unwrap();
+        assert!(
+            checkpoint
+                .write_page(PageNo(page), Version(1), &vec![0; len])
+                .is_err()
+        );
+        assert!(
+            checkpoint
+                .commit(Version(1), Model::default().log_start())
+                .is_err()
+        );
+    }
+    Model::default().assert_held_by(&map);
+}
+
+fn read_slot(map: &Map, page: PageNo, address: PageAddress) -> bool {
+    map.read_slot(page, address, &mut [0; 512]).is_ok()
+}
+
+#[test]
+fn a_pinned_slot_outlives_the_page_it_was_freed_by() {
+    let (disk, mut model) = (memory(), Model::default());
+    let map = create(&disk, 512);
+    checkpoint(&map, &mut model, &Step::writing([1, 2])).unwrap();
+    let old = map.lookup_pinned(PageNo(1)).unwrap();
+    map.pin(old.slot);
+    for _ in 0..6 {
+        checkpoint(&map, &mut model, &Step::writing([1, 2, 3])).unwrap();
+        assert!(read_slot(&map, PageNo(1), old));
+    }
+    map.unpin(old.slot);
+    checkpoint(&map, &mut model, &Step::writing([1, 2, 3])).unwrap();
+    assert!(read_slot(&map, PageNo(1), old));
+    assert_eq!(map.stats().slots_pinned, 1);
+    map.unpin(old.slot);
+    checkpoint(&map, &mut model, &Step::writing([1, 2, 3])).unwrap();
+    assert!(!read_slot(&map, PageNo(1), old), "the slot was taken again");
+    model.assert_held_by(&map);
+}
+
+#[test]
+fn free_slots_are_taken_lowest_first() {
+    let (disk, mut model) = (memory(), Model::default());
+    let map = create(&disk, 512);
+    checkpoint(&map, &mut model, &Step::writing(1..=10)).unwrap();
+    checkpoint(&map, &mut model, &Step::freeing([3, 7])).unwrap();
+    checkpoint(&map, &mut model, &Step::writing(20..=22)).unwrap();
+    let slots = [20, 21, 22].map(|page| map.lookup(PageNo(page)).unwrap().slot);
+    assert_eq!(slots, [Slot(3), Slot(7), Slot(11)]);
+}
+
+#[test]
+fn a_free_tail_of_more_than_half_the_file_is_cut() {
+    let (disk, mut model) = (memory(), Model::default());
+    let map = create(&disk, 512);
+    checkpoint(&map, &mut model, &Step::writing(1..=1000)).unwrap();
+    let full = map.stats().data_len;
+    checkpoint(&map, &mut model, &Step::freeing(11..=1000)).unwrap();
+    assert_eq!(
+        map.stats().data_len,
+        full,
+        "the last checkpoint still used it"
+    );
+    checkpoint(&map, &mut model, &Step::default()).unwrap();
+    assert!(map.stats().data_len < full / 4);
+    model.assert_held_by(&map);
+    let map = recover(&disk);
+    model.assert_held_by(&map);
+    checkpoint(&map, &mut model, &Step::writing(11..=1000)).unwrap();
+    model.assert_held_by(&recover(&disk));
+}
+
+#[test]
+fn a_growing_tree_keeps_its_kinds_apart() {
+    let (disk, mut model) = (memory(), Model::default());
+    let map = create(&disk, 512);
+    checkpoint(&map, &mut model, &Step::writing([600])).unwrap();
+    assert_eq!(map.superblock().map.height, 2);
+    assert_eq!(map.state().tree(MapKind::Slots).ids().count(), 1);
+    assert_eq!(map.free_pages().len(), 599);
+    model.assert_held_by(&recover(&disk));
+}
