@@ -34,6 +34,7 @@ pub fn plan(step: Step, root: &Path) -> Plan {
         Step::Schema => schema(),
         Step::Deny => deny(),
         Step::Kill => one(cargo("test --release -p lightning-db --test kill")),
+        Step::Corpus => one(cargo("test --manifest-path fuzz/Cargo.toml")),
         Step::Fuzz => fuzz(root),
         Step::Miri => miri(),
     }

@@ -1,7 +1,7 @@
 //! Running steps: a line for each, the log of those that fail, a table at the end.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -36,17 +36,20 @@ fn one(step: Step, root: &Path) -> (Step, Outcome, Duration) {
         Plan::Run(commands) => all(commands, root, &log),
     };
     let took = begun.elapsed();
-    println!("\r{}", line(step, &outcome, took));
+    println!("{}", line(step, &outcome, took));
     if matches!(outcome, Outcome::Failed(_)) {
         show(&log);
     }
     (step, outcome, took)
 }
 
-/// Names the running step without ending the line, which its verdict then overwrites.
+/// On a terminal, names the running step on a line that its verdict then overwrites.
 fn announce(step: Step) {
-    print!("{:<10} …", step.name());
-    let _ = io::stdout().flush();
+    let mut out = io::stdout();
+    if out.is_terminal() {
+        print!("{:<10} …\r", step.name());
+        let _ = out.flush();
+    }
 }
 
 fn all(commands: Vec<Command>, root: &Path, log: &Path) -> Outcome {

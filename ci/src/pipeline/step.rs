@@ -21,6 +21,8 @@ pub enum Step {
     Deny,
     /// `kill -9` of a real process.
     Kill,
+    /// The corpora of the fuzz targets, on this toolchain.
+    Corpus,
     /// The fuzz targets, for a short while.
     Fuzz,
     /// Undefined behaviour in the decoders.
@@ -29,7 +31,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Fmt,
         Self::Clippy,
         Self::Doc,
@@ -39,6 +41,7 @@ impl Step {
         Self::Schema,
         Self::Deny,
         Self::Kill,
+        Self::Corpus,
         Self::Fuzz,
         Self::Miri,
     ];
@@ -55,6 +58,7 @@ impl Step {
             Self::Schema => "schema",
             Self::Deny => "deny",
             Self::Kill => "kill",
+            Self::Corpus => "corpus",
             Self::Fuzz => "fuzz",
             Self::Miri => "miri",
         }
@@ -74,6 +78,7 @@ impl Step {
             Self::Schema => "every scenario file is valid and the published schema is current",
             Self::Deny => "dependencies have allowed licences and no known advisory",
             Self::Kill => "kill -9 loses no acknowledged commit",
+            Self::Corpus => "the fuzz targets build, and their corpora pass",
             Self::Fuzz => "each fuzz target runs for 20 s",
             Self::Miri => "the decoders are free of undefined behaviour",
         }
