@@ -33,7 +33,7 @@ pub const ENGINE: Layers = Layers {
 pub const HARNESS: Layers = Layers {
     folder: "harness",
     layers: &[
-        &["rng", "scenario", "trace"],
+        &["doctor", "rng", "scenario", "toy", "trace"],
         &["batch"],
         &["sim", "crash"],
         &["target"],
