@@ -1,0 +1,15 @@
+//! The targets there are, by name.
+
+use super::Target;
+use super::toy::Toy;
+
+/// The names of all targets, the default one first.
+pub const TARGETS: &[&str] = &["toy"];
+
+/// The target of that name.
+pub fn find(name: &str) -> Option<Box<dyn Target>> {
+    match name {
+        "toy" => Some(Box::new(Toy::default())),
+        _ => None,
+    }
+}
