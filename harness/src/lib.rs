@@ -20,3 +20,5 @@ pub mod trace;
 pub mod oracle;
 pub mod target;
 pub mod workload;
+
+pub mod explore;

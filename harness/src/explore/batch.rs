@@ -1,0 +1,428 @@
+//! Exploring a batch, and running one of its cases again.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::rc::Rc;
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::case::{CasePath, Crash, LIVE};
+use super::evidence::{Failed, finding};
+use super::examine::{Examination, Examined, Next};
+use super::life::{Ground, Life, survivor};
+use super::points;
+use super::setup::Setup;
+use super::trial::Trial;
+use crate::batch::{Batch, BatchResult, CaseId, CaseResult, ExploreError, Finding};
+use crate::crash::{CrashWalker, Sample};
+use crate::oracle::{History, Obligations, Observed, Violation};
+use crate::scenario::{CheckKind, Fault, PowerLoss};
+use crate::target::Mode;
+use crate::trace::{DiskState, Entry, TracePosition};
+
+/// One state in so many is examined twice.
+const TWICE: u128 = 64;
+/// Share of recovered states that are cut again.
+const CUT_AGAIN: f64 = 1.0 / 8.0;
+/// Survivals drawn at a crash point of a later generation, at most.
+const LATER_SAMPLES: u32 = 3;
+/// Timelines kept for findings that look alike.
+const TIMELINES_MAX: usize = 3;
+/// Share of first lives that end with a clean close.
+const CLOSED: f64 = 0.25;
+
+/// Explores a batch. Each case is announced before it is run, so that whoever watches can name it if it
+/// ends the process.
+pub fn run_batch(
+    batch: &Batch,
+    announce: &mut dyn FnMut(&CaseId),
+) -> Result<BatchResult, ExploreError> {
+    run_with(&Setup::new(batch)?, announce)
+}
+
+pub(super) fn run_with(
+    setup: &Setup,
+    announce: &mut dyn FnMut(&CaseId),
+) -> Result<BatchResult, ExploreError> {
+    let mut explorer = Explorer::new(setup, announce);
+    let life = explorer.live();
+    if explorer.result.findings.is_empty() {
+        for (place, fault) in setup.batch.scenario.faults.iter().enumerate() {
+            let Fault::PowerLoss(fault) = fault;
+            let points = points::first(&life, fault);
+            explorer.explore(fault, &life, &CasePath::start(place), &points)?;
+        }
+    }
+    Ok(explorer.result)
+}
+
+/// Runs one case of a batch again.
+pub fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, ExploreError> {
+    let setup = Setup::new(batch)?;
+    let mut ignore = |_: &CaseId| ();
+    let mut explorer = Explorer::new(&setup, &mut ignore);
+    let life = explorer.live();
+    let mut result = CaseResult {
+        options: setup.options.clone(),
+        ..CaseResult::default()
+    };
+    if case.0 == LIVE || !explorer.result.findings.is_empty() {
+        result.findings = explorer.result.findings;
+        return Ok(result);
+    }
+    let unknown = || ExploreError::UnknownCase(case.clone());
+    let path = CasePath::parse(case).ok_or_else(unknown)?;
+    let Some(Fault::PowerLoss(fault)) = setup.batch.scenario.faults.get(path.fault) else {
+        return Err(unknown());
+    };
+    let state = explorer.rerun(fault, life, &path).ok_or_else(unknown)?;
+    result.files = files(&state);
+    result.findings = explorer.result.findings;
+    Ok(result)
+}
+
+struct Explorer<'s> {
+    setup: &'s Setup,
+    announce: &'s mut dyn FnMut(&CaseId),
+    skip: BTreeSet<CaseId>,
+    tables: Vec<String>,
+    observed: Observed,
+    seen: HashSet<u128>,
+    timelines: BTreeMap<String, usize>,
+    result: BatchResult,
+}
+
+/// A crash of a life, with what is the same for all its samples.
+struct Cut<'a> {
+    fault: &'a PowerLoss,
+    life: &'a Life,
+    path: &'a CasePath,
+    at: TracePosition,
+    state: &'a DiskState,
+    ground: &'a Ground,
+    obligations: &'a Obligations,
+}
+
+impl<'s> Explorer<'s> {
+    fn new(setup: &'s Setup, announce: &'s mut dyn FnMut(&CaseId)) -> Self {
+        let tables = setup
+            .clients(setup.rng.clone(), &History::new())
+            .tables()
+            .to_vec();
+        let result = BatchResult {
+            options: setup.options.clone(),
+            ..BatchResult::default()
+        };
+        Self {
+            setup,
+            announce,
+            skip: setup.batch.skip.iter().cloned().collect(),
+            tables,
+            observed: Observed::default(),
+            seen: HashSet::new(),
+            timelines: BTreeMap::new(),
+            result,
+        }
+    }
+
+    /// The first life: from an empty disk through all of the workload.
+    fn live(&mut self) -> Life {
+        let rng = self.setup.rng.split("life", 0);
+        let case = CaseId(LIVE.to_owned());
+        (self.announce)(&case);
+        let mut trial = Trial::new(self.setup);
+        let mut history = History::new();
+        history.opened(TracePosition(u64::MAX));
+        self.live_in(&mut trial, &mut history);
+        let (trace, elisions_fired, violations) = trial.finish();
+        self.note_elisions(&elisions_fired);
+        let asked = violations
+            .into_iter()
+            .filter(|violation| self.is_asked(violation));
+        let findings: Vec<_> = asked.map(|violation| finding(&case, violation)).collect();
+        self.result.findings.extend(findings);
+        history.sharpen(&trace.events);
+        Life {
+            trace,
+            history: Rc::new(history),
+            before: None,
+            rng,
+        }
+    }
+
+    fn live_in(&mut self, trial: &mut Trial<'_>, history: &mut History) -> Option<()> {
+        history.opened(trial.open(Mode::CreateOrOpen)?);
+        let mut clients = self
+            .setup
+            .clients(self.setup.rng.split("clients", 0), history);
+        let transactions = clients.transactions();
+        trial.work(&mut clients, history, |clients, desk| {
+            clients.run(desk, transactions)
+        })?;
+        trial.observe(&self.tables, &mut self.observed)?;
+        let count = history.transactions().len();
+        if history.state_after(count) != Some(self.observed.digest()) {
+            trial.violations.push(Violation::new(
+                CheckKind::Durability,
+                "wrong-rows-before-any-crash",
+                "the rows that were committed",
+                format!("{} rows that are not those", self.observed.len()),
+            ));
+        }
+        trial
+            .violations
+            .extend(clients.check_rows(&history.rows_after(count)));
+        if self.setup.rng.split("close", 0).chance(CLOSED) {
+            trial.close()?;
+        }
+        Some(())
+    }
+
+    /// Cuts a life at all of `points`.
+    fn explore(
+        &mut self,
+        fault: &PowerLoss,
+        life: &Life,
+        path: &CasePath,
+        points: &[TracePosition],
+    ) -> Result<(), ExploreError> {
+        let generation = path.crashes.len();
+        let model = fault.model_of(generation);
+        let mut walker = CrashWalker::new(&life.trace);
+        for &at in points {
+            walker.advance_to(at);
+            self.result.crash_points += 1;
+            let ground = life.ground(at, model);
+            let state = walker.state();
+            let obligations = ground.obligations(self.setup.target.promises());
+            let (ground, obligations) = (&ground, &obligations);
+            self.explore_point(&Cut {
+                fault,
+                life,
+                path,
+                at,
+                state,
+                ground,
+                obligations,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn explore_point(&mut self, cut: &Cut<'_>) -> Result<(), ExploreError> {
+        let owed = cut.obligations.digest(&cut.ground.history);
+        let samples = match cut.fault.samples.get() {
+            _ if !cut.state.is_pending() => 1,
+            samples if !cut.path.crashes.is_empty() => samples.min(LATER_SAMPLES),
+            samples => samples,
+        };
+        for sample in (0..samples).map(Sample) {
+            if self.is_done() {
+                return Ok(());
+            }
+            let crash = Crash { at: cut.at, sample };
+            let case = cut.path.then(crash);
+            let id = case.id();
+            if self.skip.contains(&id) {
+                continue;
+            }
+            self.result.generated += 1;
+            self.result.faults_fired += 1;
+            let state = cut.survivor(sample);
+            let key = self.key(cut, &state, owed);
+            if self.seen.insert(key) {
+                (self.announce)(&id);
+                self.result.distinct.push(key);
+                let life = self.check(cut, &case, &state, key.is_multiple_of(TWICE))?;
+                if let Some(life) = life {
+                    let later = points::later(&life, cut.fault.model_of(case.crashes.len()));
+                    self.explore(cut.fault, &life, &case, &later)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks one state. Returns the life after it, if that is to be cut again.
+    fn check(
+        &mut self,
+        cut: &Cut<'_>,
+        case: &CasePath,
+        state: &DiskState,
+        twice: bool,
+    ) -> Result<Option<Life>, ExploreError> {
+        let crash = case
+            .crashes
+            .last()
+            .copied()
+            .ok_or_else(|| internal("a case without a crash"))?;
+        let rng = cut.life.rng_of(crash);
+        let is_last = case.crashes.len() >= cut.fault.generations.get() as usize;
+        let again = !is_last && rng.split("next", 0).chance(CUT_AGAIN);
+        let next = if again { Next::Life } else { Next::End };
+        let (setup, ground, obligations) = (self.setup, cut.ground, cut.obligations);
+        let rng = &rng;
+        let examination = Examination {
+            setup,
+            ground,
+            obligations,
+            rng,
+            next,
+            tables: &self.tables,
+        };
+        let examined = examination.run(state.clone(), &mut self.observed);
+        if twice && !examined.agrees(&examination.run(state.clone(), &mut self.observed)) {
+            return Err(internal(&format!(
+                "case {} ends differently when repeated",
+                case.id()
+            )));
+        }
+        self.note(&examined);
+        let failed: Vec<_> = examined
+            .violations
+            .into_iter()
+            .filter(|violation| self.is_asked(violation))
+            .collect();
+        let is_good = failed.is_empty();
+        self.note_failed(cut, case, state, failed);
+        Ok(examined.life.filter(|_| is_good))
+    }
+
+    fn note_failed(
+        &mut self,
+        cut: &Cut<'_>,
+        case: &CasePath,
+        state: &DiskState,
+        violations: Vec<Violation>,
+    ) {
+        for violation in violations {
+            let shown = self.timelines.entry(violation.fingerprint()).or_default();
+            *shown += 1;
+            let failed = Failed {
+                case: &case.id(),
+                generation: case.crashes.len() - 1,
+                at: cut.at,
+                trace: &cut.life.trace,
+                before: cut.state,
+                after: state,
+            };
+            let finding: Finding = failed.finding(violation, *shown <= TIMELINES_MAX);
+            self.result.findings.push(finding);
+        }
+    }
+
+    /// Goes to one case. Returns the state it begins with.
+    fn rerun(&mut self, fault: &PowerLoss, first: Life, path: &CasePath) -> Option<DiskState> {
+        let mut life = first;
+        let mut done = CasePath::start(path.fault);
+        let count = path.crashes.len();
+        for (generation, &crash) in path.crashes.iter().enumerate() {
+            if crash.at > life.trace.end() {
+                return None;
+            }
+            let model = fault.model_of(generation);
+            let mut walker = CrashWalker::new(&life.trace);
+            walker.advance_to(crash.at);
+            let ground = life.ground(crash.at, model);
+            let (at, state) = (crash.at, walker.state());
+            let obligations = ground.obligations(self.setup.target.promises());
+            let (path, ground, obligations) = (&done, &ground, &obligations);
+            let cut = Cut {
+                fault,
+                life: &life,
+                path,
+                at,
+                state,
+                ground,
+                obligations,
+            };
+            let state = cut.survivor(crash.sample);
+            let case = done.then(crash);
+            let next = self.check(&cut, &case, &state, false).ok()?;
+            if generation + 1 == count {
+                return Some(state);
+            }
+            life = next?;
+            done = case;
+        }
+        None
+    }
+
+    fn key(&self, cut: &Cut<'_>, state: &DiskState, owed: u128) -> u128 {
+        let mut hasher = Xxh3::new();
+        hasher.update(&state.digest().to_le_bytes());
+        hasher.update(&self.setup.digest.to_le_bytes());
+        hasher.update(&owed.to_le_bytes());
+        let model = cut.fault.model_of(cut.path.crashes.len());
+        hasher.update(&[u8::from(cut.ground.exists), model as u8]);
+        hasher.digest128()
+    }
+
+    fn is_done(&self) -> bool {
+        self.result.distinct.len() as u64 >= self.setup.batch.states_max
+    }
+
+    /// Panics and hangs are never passed over; other checks are those that the scenario names.
+    fn is_asked(&self, violation: &Violation) -> bool {
+        matches!(violation.check, CheckKind::NoPanic | CheckKind::NoHang)
+            || self.setup.batch.scenario.asks_for(violation.check)
+    }
+
+    fn note(&mut self, examined: &Examined) {
+        self.result.checked += 1;
+        for &check in &examined.seen {
+            *self.result.checks_seen.entry(check).or_default() += 1;
+        }
+        self.result
+            .recovery_operations
+            .record(examined.recovery_calls);
+        self.result.timing.recovery_us.record(examined.recovery_us);
+        self.note_elisions(&examined.elisions_fired);
+    }
+
+    fn note_elisions(&mut self, fired: &[u64]) {
+        for (plant, fired) in fired.iter().enumerate() {
+            *self
+                .result
+                .elisions_fired
+                .entry(format!("plant {plant}"))
+                .or_default() += fired;
+        }
+    }
+}
+
+impl Cut<'_> {
+    fn survivor(&self, sample: Sample) -> DiskState {
+        let model = self.fault.model_of(self.path.crashes.len());
+        let rng = self.life.rng_of(Crash {
+            at: self.at,
+            sample,
+        });
+        survivor(self.state, model, sample, &rng)
+    }
+}
+
+impl Examined {
+    /// Whether two examinations of one state came to the same.
+    fn agrees(&self, other: &Self) -> bool {
+        let end = |examined: &Self| examined.life.as_ref().map(|life| life.trace.end());
+        self.showed == other.showed
+            && self.calls == other.calls
+            && self.violations == other.violations
+            && end(self) == end(other)
+    }
+}
+
+fn files(state: &DiskState) -> BTreeMap<String, Vec<u8>> {
+    let bytes = |entry| match entry {
+        Entry::File(inode) => state.file(inode).map(crate::trace::FileState::bytes),
+        Entry::Directory => None,
+    };
+    let names = state.names().iter();
+    names
+        .filter_map(|(name, entry)| Some((name.to_string(), bytes(entry)?)))
+        .collect()
+}
+
+fn internal(text: &str) -> ExploreError {
+    ExploreError::Internal(text.to_owned())
+}

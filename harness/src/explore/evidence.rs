@@ -1,0 +1,113 @@
+//! Violations of calls that did not return as they should, and findings made of violations.
+
+use super::caught::PanicNote;
+use super::timeline;
+use crate::batch::{CaseId, Finding};
+use crate::oracle::Violation;
+use crate::scenario::CheckKind;
+use crate::target::TargetError;
+use crate::trace::{DiskState, Trace, TracePosition};
+
+const SHAPE_LEN_MAX: usize = 80;
+
+/// A panic.
+pub(super) fn no_panic(call: &str, note: &PanicNote) -> Violation {
+    Violation::new(
+        CheckKind::NoPanic,
+        format!("{call}/{}", note.location),
+        format!("{call} returns"),
+        format!("it panics at {}: {}", note.location, note.message),
+    )
+}
+
+/// A call that used up the budget.
+pub(super) fn no_hang(call: &str, calls: u64) -> Violation {
+    Violation::new(
+        CheckKind::NoHang,
+        call,
+        format!("{call} returns within its budget of disk operations"),
+        format!("{calls} operations, and no end"),
+    )
+}
+
+/// A call that failed though nothing was broken.
+pub(super) fn refused(check: CheckKind, shape: &str, error: &TargetError) -> Violation {
+    Violation::new(
+        check,
+        format!("{shape}/{}/{}", error.kind, shape_of(&error.text)),
+        "success: nothing is broken but what the crash took",
+        error.to_string(),
+    )
+}
+
+/// A text without its accidental numbers.
+pub(super) fn shape_of(text: &str) -> String {
+    let mut shape = String::new();
+    for c in text.chars().take(SHAPE_LEN_MAX) {
+        let c = if c.is_ascii_digit() { '#' } else { c };
+        if c != '#' || !shape.ends_with('#') {
+            shape.push(c);
+        }
+    }
+    shape
+}
+
+/// A state that fails.
+pub(super) struct Failed<'a> {
+    pub(super) case: &'a CaseId,
+    /// The boot that was cut, from 0.
+    pub(super) generation: usize,
+    pub(super) at: TracePosition,
+    pub(super) trace: &'a Trace,
+    /// Before the crash.
+    pub(super) before: &'a DiskState,
+    /// After it.
+    pub(super) after: &'a DiskState,
+}
+
+impl Failed<'_> {
+    /// The finding about one broken invariant. The timeline is left out where enough like it were shown.
+    pub(super) fn finding(&self, violation: Violation, with_timeline: bool) -> Finding {
+        let timeline = if with_timeline {
+            timeline::of(self.trace, self.at, self.before, self.after)
+        } else {
+            Vec::new()
+        };
+        Finding {
+            timeline,
+            crash_point: self.at.0.saturating_sub(1),
+            generation: u32::try_from(self.generation + 1).unwrap_or(u32::MAX),
+            ..finding(self.case, violation)
+        }
+    }
+}
+
+/// A finding without a crash.
+pub(super) fn finding(case: &CaseId, violation: Violation) -> Finding {
+    let fingerprint = violation.fingerprint();
+    Finding {
+        check: violation.check,
+        title: format!("{}: {}", violation.check, violation.shape),
+        fingerprint,
+        case: case.clone(),
+        crash_point: 0,
+        generation: 1,
+        expected: violation.expected,
+        actual: violation.actual,
+        timeline: Vec::new(),
+        assumptions: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_have_no_numbers() {
+        assert_eq!(
+            shape_of("damage at 4096 in wal/000001"),
+            "damage at # in wal/#"
+        );
+    }
+}

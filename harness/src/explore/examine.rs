@@ -1,0 +1,215 @@
+//! Recovering one state and judging what it shows.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::life::{Ground, Life};
+use super::setup::Setup;
+use super::trial::Trial;
+use crate::crash::{Sample, cut};
+use crate::oracle::{History, Obligations, Observed, StateDigest, Violation};
+use crate::rng::Rng;
+use crate::scenario::{CheckKind, CrashModel};
+use crate::target::{Ability, Mode};
+use crate::trace::DiskState;
+
+/// Share of states that are recovered a second time.
+const REOPENED: f64 = 0.25;
+/// Transactions of a life that is to be cut again, at most.
+const TRANSACTIONS_MAX: u64 = 6;
+
+/// Whether a recovered target is to be cut again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It commits some transactions, and its life is handed out.
+    Life,
+    /// It commits one, to show that it can.
+    End,
+}
+
+/// What recovering a state gave.
+#[derive(Debug)]
+pub(super) struct Examined {
+    pub(super) violations: Vec<Violation>,
+    /// Checks that had something to look at.
+    pub(super) seen: Vec<CheckKind>,
+    /// What it showed.
+    pub(super) showed: StateDigest,
+    /// Calls until it was open.
+    pub(super) recovery_calls: u64,
+    /// Calls altogether.
+    pub(super) calls: u64,
+    pub(super) recovery_us: u64,
+    pub(super) elisions_fired: Vec<u64>,
+    pub(super) life: Option<Life>,
+}
+
+/// A state to recover, and what it is judged by.
+pub(super) struct Examination<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) ground: &'a Ground,
+    pub(super) obligations: &'a Obligations,
+    /// The generator of all that is drawn here.
+    pub(super) rng: &'a Rng,
+    pub(super) next: Next,
+    pub(super) tables: &'a [String],
+}
+
+impl Examination<'_> {
+    /// Recovers `state` and judges it.
+    pub(super) fn run(&self, state: DiskState, observed: &mut Observed) -> Examined {
+        let mut trial = Trial::boot(self.setup, state);
+        let mut examined = Examined {
+            violations: Vec::new(),
+            seen: vec![CheckKind::NoPanic, CheckKind::NoHang],
+            showed: StateDigest::default(),
+            recovery_calls: 0,
+            calls: 0,
+            recovery_us: 0,
+            elisions_fired: Vec::new(),
+            life: None,
+        };
+        let history = self.examine(&mut trial, observed, &mut examined);
+        examined.calls = trial.calls();
+        let (trace, elisions_fired, violations) = trial.finish();
+        examined.violations = violations;
+        examined.elisions_fired = elisions_fired;
+        if let (Some(mut history), Next::Life) = (history, self.next) {
+            history.sharpen(&trace.events);
+            let before = Some(self.ground.clone());
+            let rng = self.rng.split("life", 0);
+            examined.life = Some(Life {
+                trace,
+                history: Rc::new(history),
+                before,
+                rng,
+            });
+        }
+        examined
+    }
+
+    /// All steps, until one fails. Returns the history of what was done after the recovery.
+    fn examine(
+        &self,
+        trial: &mut Trial<'_>,
+        observed: &mut Observed,
+        examined: &mut Examined,
+    ) -> Option<History> {
+        let start = Instant::now();
+        let opened = trial.open(self.ground.mode());
+        examined.recovery_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        examined.recovery_calls = trial.calls();
+        self.note_owed(examined);
+        let opened = opened?;
+        trial.observe(self.tables, observed)?;
+        examined.showed = observed.digest();
+        if !observed.is_empty() {
+            examined.seen.push(CheckKind::NoGarbage);
+        }
+        let violations = self.obligations.judge(&self.ground.history, observed);
+        if !violations.is_empty() {
+            trial.violations.extend(violations);
+            return None;
+        }
+        self.verify(trial, examined)?;
+        self.reopen(trial, examined)?;
+        let first = self.ground.history.next_sequence();
+        let mut history = History::continued(observed.to_map(), first);
+        history.opened(opened);
+        self.go_on(trial, &mut history)?;
+        Some(history)
+    }
+
+    /// Which checks the obligations give something to look at.
+    fn note_owed(&self, examined: &mut Examined) {
+        let base = !self.ground.history.base().is_empty();
+        let Obligations { least, most, .. } = *self.obligations;
+        if base || least > 0 || self.ground.exists {
+            examined.seen.push(CheckKind::Durability);
+        }
+        if most > 0 {
+            examined.seen.push(CheckKind::Atomicity);
+        }
+        if most > 1 {
+            examined.seen.push(CheckKind::PrefixOrder);
+        }
+    }
+
+    fn verify(&self, trial: &mut Trial<'_>, examined: &mut Examined) -> Option<()> {
+        let asked = self.setup.batch.scenario.asks_for(CheckKind::Integrity);
+        if asked && self.setup.target.can(Ability::Verify) {
+            examined.seen.push(CheckKind::Integrity);
+            trial.verify();
+            return trial.violations.is_empty().then_some(());
+        }
+        Some(())
+    }
+
+    /// Kills the recovered target and recovers again: nothing may change.
+    fn reopen(&self, trial: &mut Trial<'_>, examined: &mut Examined) -> Option<()> {
+        let mut rng = self.rng.split("reopen", 0);
+        let asked = self
+            .setup
+            .batch
+            .scenario
+            .asks_for(CheckKind::IdempotentRecovery);
+        if !asked || !rng.chance(REOPENED) {
+            return Some(());
+        }
+        examined.seen.push(CheckKind::IdempotentRecovery);
+        let state = cut(
+            &trial.state(),
+            CrashModel::ProcessCrash,
+            Sample::EVERYTHING,
+            &mut rng,
+        );
+        let mut again = Trial::boot(self.setup, state);
+        let mut observed = Observed::default();
+        let reopened = again.open(Mode::Existing);
+        let showed = reopened.and_then(|_| again.observe(self.tables, &mut observed));
+        if showed.is_some() && observed.digest() != examined.showed {
+            again.violations.push(Violation::new(
+                CheckKind::IdempotentRecovery,
+                "second-recovery-differs",
+                "what the first recovery showed",
+                format!("{} rows that are not those", observed.len()),
+            ));
+        }
+        let (_, _, violations) = again.finish();
+        let failed = !violations.is_empty();
+        trial
+            .violations
+            .extend(violations.into_iter().map(as_second_recovery));
+        (!failed).then_some(())
+    }
+
+    fn go_on(&self, trial: &mut Trial<'_>, history: &mut History) -> Option<()> {
+        let mut clients = self.setup.clients(self.rng.split("clients", 0), history);
+        let mut count = self.rng.split("transactions", 0);
+        let next = self.next;
+        trial.work(&mut clients, history, |clients, desk| match next {
+            Next::End => clients.commit_one(desk),
+            Next::Life => {
+                clients.draw_checkpoint();
+                let count = 1 + count.below(TRANSACTIONS_MAX);
+                clients.run(desk, u32::try_from(count).unwrap_or(1))
+            }
+        })?;
+        trial.violations.is_empty().then_some(())
+    }
+}
+
+/// What fails only the second time concerns the recovery, whatever it is.
+fn as_second_recovery(violation: Violation) -> Violation {
+    match violation.check {
+        CheckKind::Durability => {
+            let shape = format!("second-recovery/{}", violation.shape);
+            Violation {
+                check: CheckKind::IdempotentRecovery,
+                shape,
+                ..violation
+            }
+        }
+        _ => violation,
+    }
+}

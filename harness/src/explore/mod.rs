@@ -1,0 +1,30 @@
+//! From a batch to the crash states that can follow from it, and the verdict on each.
+//!
+//! 1. A batch's result depends on the batch alone: every choice comes from a generator split by the place
+//!    where it is made, so any case can be run again by itself.
+//! 2. Equal states with equal obligations are checked once.
+//! 3. What is only evidence is made only for states that fail.
+//!
+//! A *life* is one boot of the target: what it was opened on, what was asked of it, and the trace of it. A crash of
+//! a life gives a state; recovering that state begins another life.
+
+mod batch;
+mod setup;
+
+mod case;
+mod life;
+
+mod examine;
+mod trial;
+
+mod points;
+
+mod evidence;
+mod timeline;
+
+mod caught;
+
+#[cfg(test)]
+mod tests;
+
+pub use batch::{run_batch, run_case};

@@ -1,0 +1,140 @@
+//! What is the same for all lives of a batch.
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use crate::batch::{Batch, ExploreError, PlantSwitch};
+use crate::oracle::History;
+use crate::rng::Rng;
+use crate::scenario::{Elision, Plant};
+use crate::sim::SimConfig;
+use crate::target::{self, Ability, Options, Target};
+use crate::workload::{Clients, Setting};
+
+/// Calls that a first life may make.
+const CALLS_OF_A_RUN_MAX: u64 = 20_000_000;
+/// Calls that a life that begins with a recovery may make.
+const CALLS_OF_A_RECOVERY_MAX: u64 = 200_000;
+
+/// What is the same for all lives of a batch.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) batch: Batch,
+    pub(super) target: Box<dyn Target>,
+    pub(super) options: Options,
+    pub(super) rng: Rng,
+    elisions: Vec<Elision>,
+    setting: Setting,
+    /// Of all that makes the same image another case.
+    pub(super) digest: u64,
+}
+
+impl Setup {
+    pub(super) fn new(batch: &Batch) -> Result<Self, ExploreError> {
+        let target = target::find(&batch.target).ok_or_else(|| ExploreError::UnknownTarget {
+            name: batch.target.clone(),
+            known: target::TARGETS
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect(),
+        })?;
+        Self::on(batch, target)
+    }
+
+    /// For a target that need not be among those with a name.
+    pub(super) fn on(batch: &Batch, target: Box<dyn Target>) -> Result<Self, ExploreError> {
+        let rng = Rng::from_seed(batch.seed).split(&batch.scenario.id, u64::from(batch.run));
+        let options = draw_options(batch, &rng);
+        target
+            .check_options(&options)
+            .map_err(|error| ExploreError::Option {
+                target: batch.target.clone(),
+                option: error.name.clone(),
+                reason: error.reason,
+            })?;
+        let setting = Setting {
+            interleave: target.can(Ability::Interleave),
+            checkpoint: target.can(Ability::Checkpoint),
+            levels: target.promises().levels().collect(),
+        };
+        let elisions = elisions(batch);
+        let digest = digest(batch, &options, &elisions);
+        Ok(Self {
+            batch: batch.clone(),
+            target,
+            options,
+            rng,
+            elisions,
+            setting,
+            digest,
+        })
+    }
+
+    /// The clients of a database with this history.
+    pub(super) fn clients(&self, rng: Rng, history: &History) -> Clients {
+        let first = history.next_sequence().max(1);
+        Clients::new(
+            &self.batch.scenario.workload,
+            self.setting.clone(),
+            rng,
+            first,
+        )
+    }
+
+    /// The disk of a first life.
+    pub(super) fn run_config(&self) -> SimConfig {
+        self.config(CALLS_OF_A_RUN_MAX)
+    }
+
+    /// The disk of a life that begins with a recovery.
+    pub(super) fn recovery_config(&self) -> SimConfig {
+        self.config(CALLS_OF_A_RECOVERY_MAX)
+    }
+
+    fn config(&self, operation_budget: u64) -> SimConfig {
+        SimConfig {
+            operation_budget,
+            elide: self.elisions.clone(),
+            ..SimConfig::default()
+        }
+    }
+}
+
+fn draw_options(batch: &Batch, rng: &Rng) -> Options {
+    let Some(asked) = batch.scenario.options.get(&batch.target) else {
+        return Options::new();
+    };
+    let mut rng = rng.split("options", 0);
+    let mut draw = |values: &[String]| rng.pick(values).cloned().unwrap_or_default();
+    asked
+        .iter()
+        .map(|(name, values)| (name.clone(), draw(values.as_slice())))
+        .collect()
+}
+
+fn elisions(batch: &Batch) -> Vec<Elision> {
+    match batch.plants {
+        PlantSwitch::Healthy => Vec::new(),
+        PlantSwitch::Planted => batch
+            .scenario
+            .plants
+            .iter()
+            .map(|plant| match plant {
+                Plant::Elision(elision) => elision.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn digest(batch: &Batch, options: &Options, elisions: &[Elision]) -> u64 {
+    let mut hasher = Xxh3::new();
+    let mut put = |text: &str| hasher.update(&xxh3_64(text.as_bytes()).to_le_bytes());
+    put(&batch.target);
+    for (name, value) in options {
+        put(name);
+        put(value);
+    }
+    for elision in elisions {
+        put(&elision.to_string());
+    }
+    hasher.digest()
+}

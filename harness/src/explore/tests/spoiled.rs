@@ -1,0 +1,168 @@
+//! The toy with faults of behaviour that no switch of its own gives it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lightning_db::disk::Disk;
+
+use crate::target::{
+    Ability, ClientId, Durability, ErrorKind, Mode, OptionError, Options, Promises, RowSink,
+    Session, Target, TargetError, find,
+};
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoil {
+    PanicOnRecovery,
+    SpinOnRecovery,
+    SecondRecoveryLosesARow,
+    CallsDifferEachTime,
+    ReadOnlyAfterRecovery,
+    StaleReads,
+}
+
+#[derive(Debug)]
+pub(super) struct Spoiled {
+    toy: Box<dyn Target>,
+    spoil: Spoil,
+    opened: AtomicU64,
+}
+
+struct SpoiledSession {
+    toy: Box<dyn Session>,
+    spoil: Spoil,
+    recovered: bool,
+    second: bool,
+}
+
+impl Spoiled {
+    pub(super) fn new(spoil: Spoil) -> Self {
+        let toy = find("toy").unwrap_or_else(|| panic!("the toy is a target"));
+        Self {
+            toy,
+            spoil,
+            opened: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Target for Spoiled {
+    fn name(&self) -> &'static str {
+        "spoiled"
+    }
+
+    fn can(&self, ability: Ability) -> bool {
+        self.toy.can(ability)
+    }
+
+    fn promises(&self) -> &Promises {
+        self.toy.promises()
+    }
+
+    fn check_options(&self, options: &Options) -> Result<(), OptionError> {
+        self.toy.check_options(options)
+    }
+
+    fn open(
+        &self,
+        disk: Arc<dyn Disk>,
+        options: &Options,
+        mode: Mode,
+    ) -> Result<Box<dyn Session>, TargetError> {
+        let recovered = disk.list("").is_ok_and(|names| !names.is_empty());
+        let opened = self.opened.fetch_add(1, Ordering::Relaxed);
+        match self.spoil {
+            Spoil::PanicOnRecovery if recovered => panic!("spoiled"),
+            Spoil::SpinOnRecovery if recovered => while disk.list("").is_ok() {},
+            Spoil::CallsDifferEachTime if opened % 2 == 1 => {
+                let _ = disk.list("");
+            }
+            _ => {}
+        }
+        let mut toy = self.toy.open(disk, options, mode)?;
+        let second = self.spoil == Spoil::SecondRecoveryLosesARow
+            && recovered
+            && !was_first_recovery(&mut *toy)?;
+        Ok(Box::new(SpoiledSession {
+            toy,
+            spoil: self.spoil,
+            recovered,
+            second,
+        }))
+    }
+}
+
+/// Leaves a row behind to know the second recovery by.
+fn was_first_recovery(toy: &mut dyn Session) -> Result<bool, TargetError> {
+    let client = ClientId(u16::MAX);
+    toy.begin(client)?;
+    if toy.get(client, "left behind", b"")?.is_some() {
+        toy.rollback(client)?;
+        return Ok(false);
+    }
+    toy.put(client, "left behind", b"", b"")?;
+    toy.commit(client, Durability::Sync)?;
+    Ok(true)
+}
+
+impl Session for SpoiledSession {
+    fn begin(&mut self, client: ClientId) -> Result<(), TargetError> {
+        self.toy.begin(client)
+    }
+
+    fn get(
+        &mut self,
+        client: ClientId,
+        table: &str,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, TargetError> {
+        let value = self.toy.get(client, table, key)?;
+        Ok(value.filter(|_| self.spoil != Spoil::StaleReads))
+    }
+
+    fn put(
+        &mut self,
+        client: ClientId,
+        table: &str,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), TargetError> {
+        self.toy.put(client, table, key, value)
+    }
+
+    fn delete(&mut self, client: ClientId, table: &str, key: &[u8]) -> Result<(), TargetError> {
+        self.toy.delete(client, table, key)
+    }
+
+    fn commit(&mut self, client: ClientId, durability: Durability) -> Result<(), TargetError> {
+        if self.recovered && self.spoil == Spoil::ReadOnlyAfterRecovery {
+            return Err(TargetError::refused(ErrorKind::Other, "read only"));
+        }
+        self.toy.commit(client, durability)
+    }
+
+    fn rollback(&mut self, client: ClientId) -> Result<(), TargetError> {
+        self.toy.rollback(client)
+    }
+
+    fn scan(&mut self, table: &str, sink: &mut RowSink<'_>) -> Result<(), TargetError> {
+        let mut hidden = self.second;
+        self.toy.scan(table, &mut |key, value| {
+            if !std::mem::take(&mut hidden) {
+                sink(key, value);
+            }
+        })
+    }
+
+    fn checkpoint(&mut self) -> Result<(), TargetError> {
+        self.toy.checkpoint()
+    }
+
+    fn verify(&mut self) -> Result<Vec<String>, TargetError> {
+        self.toy.verify()
+    }
+
+    fn close(self: Box<Self>) -> Result<(), TargetError> {
+        self.toy.close()
+    }
+}

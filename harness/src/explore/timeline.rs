@@ -1,0 +1,175 @@
+//! The last operations before a crash, and what became of each.
+
+use lightning_report::{Fate, TimelineEntry, TimelineKind};
+
+use crate::oracle::transaction_text;
+use crate::trace::{DiskState, Effect, Event, FileState, Mark, Operation, Trace, TracePosition};
+
+/// Entries shown, at most.
+const SHOWN: usize = 24;
+
+/// The last events of `trace` before `at`, with what survived from `before` to `after`.
+pub(super) fn of(
+    trace: &Trace,
+    at: TracePosition,
+    before: &DiskState,
+    after: &DiskState,
+) -> Vec<TimelineEntry> {
+    let events = trace.before(at);
+    let first = events.len().saturating_sub(SHOWN);
+    let shown = events.iter().enumerate().skip(first);
+    let mut entries: Vec<_> = shown
+        .map(|(seq, event)| entry(seq as u64, event, before, after))
+        .collect();
+    entries.push(TimelineEntry {
+        seq: at.0,
+        kind: TimelineKind::Cut,
+        what: "the crash".to_owned(),
+        fate: None,
+        note: None,
+    });
+    entries
+}
+
+fn entry(seq: u64, event: &Event, before: &DiskState, after: &DiskState) -> TimelineEntry {
+    match event {
+        Event::Mark(mark) => {
+            let what = mark_text(mark);
+            TimelineEntry {
+                seq,
+                kind: TimelineKind::Mark,
+                what,
+                fate: None,
+                note: None,
+            }
+        }
+        Event::Operation {
+            operation,
+            effect: Effect::Elided,
+        } => TimelineEntry {
+            seq,
+            kind: TimelineKind::Elided,
+            what: operation_text(operation),
+            fate: None,
+            note: Some("dropped, though success was reported".to_owned()),
+        },
+        Event::Operation {
+            operation,
+            effect: Effect::Applied,
+        } => {
+            let (fate, note) = fate(operation, before, after);
+            let what = operation_text(operation);
+            TimelineEntry {
+                seq,
+                kind: TimelineKind::Operation,
+                what,
+                fate,
+                note,
+            }
+        }
+    }
+}
+
+fn mark_text(mark: &Mark) -> String {
+    match mark {
+        Mark::Request(id) => format!("commit of {} requested", transaction_text(*id)),
+        Mark::Acknowledged(id) => format!("commit of {} acknowledged", transaction_text(*id)),
+        Mark::Failed(id) => format!("commit of {} refused", transaction_text(*id)),
+        Mark::Unknown(id) => format!("commit of {} failed, outcome open", transaction_text(*id)),
+        Mark::Opened => "the database is open".to_owned(),
+        Mark::Note(note) => note.clone(),
+    }
+}
+
+fn operation_text(operation: &Operation) -> String {
+    match operation {
+        Operation::Create(file) => format!("create {}", file.name),
+        Operation::CreateDir { name } => format!("create directory {name}"),
+        Operation::Rename { from, to } => format!("rename {from} to {to}"),
+        Operation::Remove { name } => format!("remove {name}"),
+        Operation::SyncDir { dir } if dir.is_empty() => "sync directory".to_owned(),
+        Operation::SyncDir { dir } => format!("sync directory {dir}"),
+        Operation::Write {
+            file,
+            offset,
+            bytes,
+        } => {
+            format!(
+                "write {} {offset}..{}",
+                file.name,
+                offset + bytes.len() as u64
+            )
+        }
+        Operation::SetLen { file, len } => format!("set length of {} to {len}", file.name),
+        Operation::Allocate { file, offset, len } => {
+            format!(
+                "allocate {} {offset}..{}",
+                file.name,
+                offset.saturating_add(*len)
+            )
+        }
+        Operation::Sync(file) => format!("sync {}", file.name),
+    }
+}
+
+/// What became of a write, and how much of it; other operations leave nothing that could be told apart.
+fn fate(
+    operation: &Operation,
+    before: &DiskState,
+    after: &DiskState,
+) -> (Option<Fate>, Option<String>) {
+    let Operation::Write {
+        file,
+        offset,
+        bytes,
+    } = operation
+    else {
+        return (None, None);
+    };
+    let end = offset + bytes.len() as u64;
+    let sector = before
+        .file(file.inode)
+        .map_or(1, |file| file.sector().bytes() as u64);
+    let pending = before.file(file.inode).is_some_and(|file| {
+        file.pending_sectors()
+            .any(|(at, _)| at < end && at + sector > *offset)
+    });
+    if !pending {
+        return (Some(Fate::Durable), None);
+    }
+    let pieces = pieces(*offset, bytes, sector);
+    let total = pieces.len();
+    let kept = after.file(file.inode).map_or(0, |file| {
+        pieces
+            .into_iter()
+            .filter(|(at, piece)| holds(file, *at, piece))
+            .count()
+    });
+    match kept {
+        0 => (Some(Fate::Lost), None),
+        all if all == total => (Some(Fate::Survived), None),
+        some => (
+            Some(Fate::Torn),
+            Some(format!("{some} of {total} sectors survived")),
+        ),
+    }
+}
+
+/// A write, cut where sectors end.
+fn pieces(offset: u64, bytes: &[u8], sector: u64) -> Vec<(u64, &[u8])> {
+    let mut pieces = Vec::new();
+    let (mut at, mut rest) = (offset, bytes);
+    while !rest.is_empty() {
+        let room = usize::try_from(sector - at % sector).unwrap_or(usize::MAX);
+        let (piece, left) = rest.split_at(room.min(rest.len()));
+        pieces.push((at, piece));
+        at += piece.len() as u64;
+        rest = left;
+    }
+    pieces
+}
+
+fn holds(file: &FileState, at: u64, piece: &[u8]) -> bool {
+    let mut left = vec![0; piece.len()];
+    file.read(at, &mut left) && left == piece
+}

@@ -1,0 +1,189 @@
+//! A target on a disk, with every call guarded: a panic, a hang or an error becomes a violation.
+
+use std::sync::Arc;
+
+use super::caught::caught;
+use super::evidence::{no_hang, no_panic, refused};
+use super::setup::Setup;
+use crate::oracle::{History, Observed, TableId, Violation};
+use crate::scenario::CheckKind;
+use crate::sim::{SimConfig, SimDisk};
+use crate::target::{Mode, Session, TargetError};
+use crate::trace::{DiskState, Mark, Trace, TracePosition};
+use crate::workload::{Clients, Desk, Marks, Stopped};
+
+impl Marks for SimDisk {
+    fn mark(&self, mark: Mark) -> TracePosition {
+        SimDisk::mark(self, mark);
+        self.position()
+    }
+}
+
+/// A target at work on a disk.
+pub(super) struct Trial<'s> {
+    setup: &'s Setup,
+    disk: SimDisk,
+    session: Option<Box<dyn Session>>,
+    pub(super) violations: Vec<Violation>,
+}
+
+impl<'s> Trial<'s> {
+    /// An empty disk.
+    pub(super) fn new(setup: &'s Setup) -> Self {
+        Self::on(setup, SimDisk::new(setup.run_config()))
+    }
+
+    /// A disk as a crash left it.
+    pub(super) fn boot(setup: &'s Setup, state: DiskState) -> Self {
+        let config: SimConfig = setup.recovery_config();
+        Self::on(setup, SimDisk::boot(state, config))
+    }
+
+    fn on(setup: &'s Setup, disk: SimDisk) -> Self {
+        Self {
+            setup,
+            disk,
+            session: None,
+            violations: Vec::new(),
+        }
+    }
+
+    /// Calls so far.
+    pub(super) fn calls(&self) -> u64 {
+        self.disk.calls()
+    }
+
+    /// What the disk holds.
+    pub(super) fn state(&self) -> DiskState {
+        self.disk.state()
+    }
+
+    /// Opens the target. Returns the moment after.
+    pub(super) fn open(&mut self, mode: Mode) -> Option<TracePosition> {
+        let (setup, disk) = (self.setup, Arc::new(self.disk.clone()));
+        let opened = caught(|| setup.target.open(disk, &setup.options, mode));
+        let opened = match opened {
+            Err(note) => Err(no_panic("open", &note)),
+            Ok(_) if self.disk.is_hung() => Err(no_hang("open", self.disk.calls())),
+            Ok(Err(error)) => Err(refused(CheckKind::Durability, "cannot-open", &error)),
+            Ok(Ok(session)) => Ok(session),
+        };
+        match opened {
+            Ok(session) => self.session = Some(session),
+            Err(violation) => {
+                self.violations.push(violation);
+                return None;
+            }
+        }
+        Some(Marks::mark(&self.disk, Mark::Opened))
+    }
+
+    /// Reads all rows of all tables.
+    pub(super) fn observe(&mut self, tables: &[String], observed: &mut Observed) -> Option<()> {
+        observed.clear();
+        for (table, name) in (0..).zip(tables) {
+            let mut row = |key: &[u8], value: &[u8]| observed.push(TableId(table), key, value);
+            let scanned = self.call("scan", |session| session.scan(name, &mut row))?;
+            self.or_violation(scanned, CheckKind::Durability, "cannot-read")?;
+        }
+        Some(())
+    }
+
+    /// The target's own check.
+    pub(super) fn verify(&mut self) -> Option<()> {
+        let checked = self.call("verify", |session| session.verify())?;
+        let problems = self.or_violation(checked, CheckKind::Integrity, "cannot-verify")?;
+        let first = problems.first()?;
+        let shape = super::evidence::shape_of(first);
+        let actual = problems.join("; ");
+        let expected = "the target's own check finds nothing";
+        let violation = Violation::new(CheckKind::Integrity, shape, expected, actual);
+        self.violations.push(violation);
+        None
+    }
+
+    /// Lets clients work, and notes what they did. Nothing breaks while they do, so all must go well.
+    pub(super) fn work(
+        &mut self,
+        clients: &mut Clients,
+        history: &mut History,
+        work: impl FnOnce(&mut Clients, &mut Desk<'_>) -> Result<(), Stopped>,
+    ) -> Option<()> {
+        let tables = clients.tables().to_vec();
+        let mut found = Vec::new();
+        let disk = self.disk.clone();
+        let done = self.call("a transaction", |session| {
+            let (marks, tables) = (&disk, tables.as_slice());
+            let violations = &mut found;
+            work(
+                clients,
+                &mut Desk {
+                    session,
+                    marks,
+                    history,
+                    tables,
+                    violations,
+                },
+            )
+        });
+        self.violations.append(&mut found);
+        if let Err(stopped) = done? {
+            let shape = format!("cannot-go-on/{}", stopped.call);
+            self.violations
+                .push(refused(CheckKind::Durability, &shape, &stopped.error));
+            return None;
+        }
+        Some(())
+    }
+
+    /// Closes the target cleanly.
+    pub(super) fn close(&mut self) -> Option<()> {
+        let session = self.session.take()?;
+        let closed = caught(|| session.close());
+        let closed = closed.map_err(|note| no_panic("close", &note));
+        match closed {
+            Ok(closed) => self.or_violation(closed, CheckKind::Durability, "cannot-close"),
+            Err(violation) => {
+                self.violations.push(violation);
+                None
+            }
+        }
+    }
+
+    /// Turns the power off, lets the target go, and hands out what happened.
+    pub(super) fn finish(mut self) -> (Trace, Vec<u64>, Vec<Violation>) {
+        let trace = self.disk.finish();
+        let session = self.session.take();
+        if let Err(note) = caught(|| drop(session)) {
+            self.violations.push(no_panic("drop", &note));
+        }
+        (trace, self.disk.elisions_fired(), self.violations)
+    }
+
+    fn call<T>(
+        &mut self,
+        name: &'static str,
+        call: impl FnOnce(&mut dyn Session) -> T,
+    ) -> Option<T> {
+        let session = self.session.as_deref_mut()?;
+        let result = caught(|| call(session)).map_err(|note| no_panic(name, &note));
+        let result = match result {
+            Ok(_) if self.disk.is_hung() => Err(no_hang(name, self.disk.calls())),
+            result => result,
+        };
+        result
+            .map_err(|violation| self.violations.push(violation))
+            .ok()
+    }
+
+    fn or_violation<T>(
+        &mut self,
+        result: Result<T, TargetError>,
+        check: CheckKind,
+        shape: &str,
+    ) -> Option<T> {
+        result
+            .map_err(|error| self.violations.push(refused(check, shape, &error)))
+            .ok()
+    }
+}
