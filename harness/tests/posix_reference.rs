@@ -1,5 +1,6 @@
 //! The cuts under `posix`, against a slow model that enumerates every legal image of a short trace.
 
+#[path = "support/sim.rs"]
 mod sim_common;
 
 use std::collections::{BTreeMap, BTreeSet};

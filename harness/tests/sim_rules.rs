@@ -1,5 +1,6 @@
 //! The rules of the simulated disk, one by one.
 
+#[path = "support/sim.rs"]
 mod sim_common;
 
 use std::collections::BTreeSet;
