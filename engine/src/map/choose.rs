@@ -21,6 +21,8 @@ pub(super) struct Choice {
     /// The buffer, if it was accepted.
     pub(super) accepted: Option<SealedBuffer>,
     pub(super) outcome: BufferOutcome,
+    /// The buffer does not count but is not empty. "Void" is among it: that may not be durable yet.
+    pub(super) has_remains: bool,
     pub(super) copies: Vec<Copy>,
     /// The highest id seen anywhere.
     pub(super) highest_id: CheckpointId,
@@ -54,6 +56,7 @@ pub(super) fn choose(disk: &dyn Disk, access: Access) -> Result<Choice, MapOpenE
         .map_or(Ok(Buffer::Empty), read_buffer)?;
     let highest = newest.map_or(CheckpointId(0), |newest| newest.checkpoint);
     let highest_id = highest.max(buffer.highest_id());
+    let is_empty = matches!(buffer, Buffer::Empty);
     let (accepted, outcome) = buffer.judge(newest.as_ref());
     let chosen = accepted.as_ref().map(|buffer| buffer.superblock).or(newest);
     let Some(superblock) = chosen else {
@@ -61,11 +64,13 @@ pub(super) fn choose(disk: &dyn Disk, access: Access) -> Result<Choice, MapOpenE
         return Err(failure.map_or_else(|| no_superblock(&found), MapOpenError::Storage));
     };
     let files = found.all()?;
+    let has_remains = accepted.is_none() && !is_empty;
     Ok(Choice {
         files,
         superblock,
         accepted,
         outcome,
+        has_remains,
         copies,
         highest_id,
     })

@@ -104,7 +104,7 @@ fn make_whole(choice: &Choice) -> Result<(), StorageError> {
     if let Some(buffer) = &choice.accepted {
         return rewrite_accepted(choice, buffer);
     }
-    if choice.outcome == BufferOutcome::Rejected {
+    if choice.has_remains {
         // Durable before any slot is written: it must never count again.
         choice
             .files

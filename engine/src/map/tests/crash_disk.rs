@@ -83,6 +83,28 @@ impl CrashDisk {
         self.changes.lock().unwrap().len()
     }
 
+    /// The disk as a process finds it that starts after another died right after the first `len` changes:
+    /// everything is seen, nothing more is durable.
+    pub(crate) fn process_crash(&self, len: usize) -> Self {
+        let disk = Self::new(self.base.clone());
+        for change in self.changes.lock().unwrap().iter().take(len) {
+            disk.apply(change).unwrap();
+        }
+        disk
+    }
+
+    fn apply(&self, change: &Change) -> Result<()> {
+        let file = |name: &str| self.cache.open(name, OpenMode::Write);
+        self.note(change.clone());
+        match change {
+            Change::Create(name) => self.cache.open(name, OpenMode::Create).map(drop),
+            Change::Remove(name) => self.cache.remove(name),
+            Change::Write(name, offset, bytes) => file(name)?.write_at(*offset, bytes),
+            Change::Len(name, len) => file(name)?.set_len(*len),
+            Change::Sync(_) | Change::SyncDir => Ok(()),
+        }
+    }
+
     /// What a power cut right after the first `len` changes leaves.
     pub(crate) fn cut(&self, len: usize, survival: Survival, rng: &mut Rng) -> Image {
         let mut files: BTreeMap<String, Durable> = BTreeMap::new();

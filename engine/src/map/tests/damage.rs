@@ -173,6 +173,15 @@ fn a_damaged_buffer_is_voided_and_its_ids_are_not_used_again() {
 }
 
 #[test]
+fn an_older_buffer_that_came_back_does_not_count() {
+    let (old, mut new, model) = databases();
+    new.insert("doublewrite".to_owned(), old["doublewrite"].clone());
+    let (_, map, report) = recover(&new);
+    assert_eq!(report.buffer, BufferOutcome::Rejected);
+    model.assert_held_by(&map);
+}
+
+#[test]
 fn every_sector_of_the_map_file_may_be_lost() {
     let (_, new, model) = databases();
     for image in [new.clone(), without_buffer(new)] {
