@@ -104,3 +104,117 @@ impl StorageError {
         }
     }
 }
+
+/// A database that cannot be created or opened.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is no database here.
+    #[error("no database here: {0}")]
+    NotFound(String),
+    /// `create` was called where a database, or what is left of one, exists.
+    #[error("a database exists here already")]
+    AlreadyExists,
+    /// Another process, or another handle of this one, has the database open.
+    #[error("the database is open elsewhere (its `lock` file is held)")]
+    Locked,
+    /// An option has a value that cannot be.
+    #[error("option {0}")]
+    Options(String),
+    /// The files were written by a newer version of this engine.
+    #[error("format version {found} is newer than {supported}, the newest this engine knows")]
+    Unsupported {
+        /// What the files say.
+        found: u32,
+        /// What this engine reads.
+        supported: u32,
+    },
+    /// Storage failed, or is damaged beyond repair.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A read that failed. Later reads of the same damage fail the same way.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Storage failed, or is damaged.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A write that a transaction refused. The transaction goes on without it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// A configured limit would be exceeded.
+    #[error("limit {name}: {needed} needed, {allowed} allowed")]
+    Limit {
+        /// The field of `Limits`.
+        name: &'static str,
+        /// What was asked for, in bytes.
+        needed: u64,
+        /// The limit, in bytes.
+        allowed: u64,
+    },
+    /// The database is open for reading only.
+    #[error("the database is open for reading only")]
+    ReadOnly,
+}
+
+/// A commit that was not acknowledged.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// Another transaction that committed since this one began wrote the same key. Nothing was
+    /// committed; begin again.
+    #[error("conflict: another transaction wrote a key of table {table:?} since this one began")]
+    Conflict {
+        /// The table of the first conflicting key.
+        table: String,
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// There is no room. Nothing was committed; once there is, a retry can succeed.
+    #[error("storage is full: {0}")]
+    Full(#[source] StorageError),
+    /// Storage failed or is damaged, before anything was written. Nothing was committed.
+    #[error("nothing was committed: {0}")]
+    Refused(#[source] StorageError),
+    /// Writing or syncing the log failed: the commit may or may not be there after reopening, and no
+    /// later one succeeds before that.
+    #[error("unknown whether the commit survives: {0}")]
+    Unknown(#[source] StorageError),
+    /// An earlier write failed. Nothing was committed; reopen the database.
+    #[error("an earlier write failed, the database takes no more until it is reopened: {0}")]
+    Poisoned(#[source] StorageError),
+    /// The database is open for reading only.
+    #[error("the database is open for reading only")]
+    ReadOnly,
+}
+
+/// A checkpoint that was not completed. No commit is lost by it: the log holds them all.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// There is no room. The attempt was abandoned and can be repeated.
+    #[error("storage is full: {0}")]
+    Full(#[source] StorageError),
+    /// Storage failed or is damaged: the database takes no more writes until it is reopened.
+    #[error("the checkpoint failed, the database takes no more writes until it is reopened: {0}")]
+    Poisoned(#[source] StorageError),
+    /// The database is open for reading only.
+    #[error("the database is open for reading only")]
+    ReadOnly,
+}
+
+impl CheckpointError {
+    /// How a writer that had to wait for this checkpoint reports it.
+    pub(crate) fn into_commit_error(self) -> CommitError {
+        match self {
+            Self::Full(cause) => CommitError::Full(cause),
+            Self::Poisoned(cause) => CommitError::Poisoned(cause),
+            Self::ReadOnly => CommitError::ReadOnly,
+        }
+    }
+}

@@ -1,11 +1,58 @@
 //! Lightning DB: an embedded, ordered, transactional key-value engine.
+//!
+//! A [`Database`] is a directory. It holds named tables of keys and values, both any bytes, in key order.
+//! [`Transaction`]s read from a snapshot and commit all of their writes or none; a commit that was
+//! acknowledged with [`Durability::Sync`] (the default) survives a power cut.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use lightning_db::{Database, Options};
+//!
+//! let db = Database::in_memory(Options::new())?;
+//! let mut txn = db.begin()?;
+//! for (key, value) in [("ada", "1815"), ("alan", "1912"), ("grace", "1906")] {
+//!     txn.put("born", key.as_bytes(), value.as_bytes())?;
+//! }
+//! txn.commit()?;
+//!
+//! let snapshot = db.snapshot()?;
+//! let mut names = Vec::new();
+//! for entry in snapshot.prefix("born", b"a")?.rev() {
+//!     let (key, _year) = entry?;
+//!     names.push(String::from_utf8_lossy(&key).into_owned());
+//! }
+//! assert_eq!(names, ["alan", "ada"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The layers, each using only those below: `database` | `transaction` | `recovery` | `checkpoint` | `engine` |
+//! `catalog` | `btree`, `page_store` | `wal`, `map` | `disk` | `disk_format`, `pages`, `image`, `options`, `sync`,
+//! `error`, `ids`.
 
-pub mod btree;
+mod btree;
+mod catalog;
+mod checkpoint;
+mod database;
 pub mod disk;
 pub mod disk_format;
+mod engine;
 pub mod error;
 pub mod ids;
-pub mod image;
-pub mod map;
-pub mod pages;
-pub mod wal;
+mod image;
+mod map;
+mod options;
+mod page_store;
+mod pages;
+mod recovery;
+mod recovery_report;
+mod sync;
+mod transaction;
+mod wal;
+
+pub use btree::{Key, Value};
+pub use database::{Database, Stats, VerifyReport, WriteFailure};
+pub use error::{CheckpointError, CommitError, OpenError, ReadError, WriteError};
+pub use options::{CheckpointMode, Durability, Limits, Options};
+pub use recovery_report::{Phase, Progress, RecoveryReport};
+pub use transaction::{Range, Snapshot, Transaction};

@@ -106,6 +106,14 @@ impl Key {
     }
 }
 
+impl From<&[u8]> for Key {
+    fn from(bytes: &[u8]) -> Self {
+        let mut key = Self::with_capacity(bytes.len());
+        key.push(bytes);
+        key
+    }
+}
+
 impl Deref for Key {
     type Target = [u8];
 

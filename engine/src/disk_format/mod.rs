@@ -1,10 +1,12 @@
 //! What lies on disk: bytes to types and back. Pure: no I/O, lock, clock, or panic on any input.
 
 pub mod codec;
+pub mod commit_group;
 mod doublewrite;
 mod fields;
 pub mod frame;
 mod map_page;
+mod overflow;
 mod page_header;
 pub mod segment;
 mod superblock;
@@ -15,6 +17,7 @@ pub use map_page::{
     BITMAP_BITS, MAP_FANOUT, MAP_HEIGHT_MAX, MAP_PAGE_LEN, MapKind, MapPage, MapPageId, height_of,
     level_len,
 };
+pub use overflow::{expect_overflow, mark_overflow};
 pub use page_header::{PAGE_HEADER_LEN, PageExpectation, PageHeader, checkpoint_low, stamp};
 pub use superblock::{
     Digest, FORMAT_VERSION, Geometry, PAGE_SIZE_MAX, PAGE_SIZE_MIN, Root, SUPERBLOCK_LEN,

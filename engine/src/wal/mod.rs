@@ -12,6 +12,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use position::{LogPosition, WalConfig};
+pub use position::WalConfig;
 pub use reader::{Group, LogEnd, read_log};
 pub use writer::Wal;

@@ -15,15 +15,6 @@ const SEGMENT_LEN_MIN: u64 = 16 * 1024;
 /// So that lengths and offsets within a segment fit 32 bits.
 const SEGMENT_LEN_MAX: u64 = 1 << 30;
 
-/// Where a log starts or goes on: just past a frame, or at a segment's first place for one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogPosition {
-    /// The position.
-    pub lsn: Lsn,
-    /// The chain value there.
-    pub chain: u32,
-}
-
 /// What a database's log was created with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WalConfig {

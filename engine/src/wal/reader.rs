@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::position::{BLOCK, DIRECTORY, HEADER, LogPosition, WalConfig, next_block, next_frame};
+use super::position::{BLOCK, DIRECTORY, HEADER, WalConfig, next_block, next_frame};
 use super::survey::{SegmentFile, SegmentHead, survey};
 use super::tail::{Hole, judge};
 use super::window::Window;
@@ -14,7 +14,7 @@ use crate::disk_format::codec::checksum;
 use crate::disk_format::frame::FrameHeader;
 use crate::disk_format::segment::Origin;
 use crate::error::StorageError;
-use crate::ids::{Lsn, SegmentSeq};
+use crate::ids::{LogPosition, Lsn, SegmentSeq};
 
 /// A whole commit group, its parts joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

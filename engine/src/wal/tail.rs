@@ -6,13 +6,13 @@
 //! continues from a full segment carries its predecessor's end. So whatever was proven by a frame elsewhere is proven
 //! by one at a block's start, too.
 
-use super::position::{BLOCK, HEADER, LogPosition, WalConfig, next_block, next_frame};
+use super::position::{BLOCK, HEADER, WalConfig, next_block, next_frame};
 use super::survey::{SegmentFile, SegmentHead};
 use super::window::read;
 use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::disk_format::frame::{FRAME_HEADER_LEN, FrameHeader};
 use crate::error::StorageError;
-use crate::ids::{Lsn, SegmentSeq};
+use crate::ids::{LogPosition, Lsn, SegmentSeq};
 
 /// Where the log's frames end.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::pool::{FreeFile, Pool, ReadyFile, ReserveError};
-use super::position::{BLOCK, DIRECTORY, HEADER, LogPosition, WalConfig, next_block, next_frame};
+use super::position::{BLOCK, DIRECTORY, HEADER, WalConfig, next_block, next_frame};
 use super::reader::LogEnd;
 use super::survey::{SegmentFile, file_name, numbers};
 use crate::disk::{Disk, DiskFile};
@@ -17,7 +17,7 @@ use crate::disk_format::codec::checksum;
 use crate::disk_format::frame::FrameHeader;
 use crate::disk_format::segment::{Origin, SegmentHeader};
 use crate::error::StorageError;
-use crate::ids::{Lsn, SegmentSeq};
+use crate::ids::{LogPosition, Lsn, SegmentSeq};
 
 /// The log, open for appending.
 #[derive(Debug)]

@@ -1,7 +1,9 @@
 //! An entry on its way into a node, and the cell that holds it.
 //!
-//!     leaf cell : suffix_len u16 | value_len u16 | flags u8 | rest | tail u32? | value, or len u64, first u32
-//!     inner cell: suffix_len u16 | rest | tail u32?
+//! ```text
+//! leaf cell : suffix_len u16 | value_len u16 | flags u8 | rest | tail u32? | value, or len u64, first u32
+//! inner cell: suffix_len u16 | rest | tail u32?
+//! ```
 //!
 //! The suffix is the key after the prefix; the rest is what of it is neither in the head nor in the key's
 //! extent. A separator whose suffix fits its head has no cell: its slot is the suffix's length, 0 to 4.

@@ -3,8 +3,10 @@
 //! The header's fields `n`, `prefix_len`, `level`, `kind`, `heap_lo` and `garbage` are the tree's; the
 //! rest of the first 32 bytes belongs to others and is never touched.
 //!
-//!     leaf : heads u32[n] | slots u16[n] | free | cells | prefix
-//!     inner: heads u32[n] | children u32[n+1] | slots u16[n] | free | cells | prefix
+//! ```text
+//! leaf : heads u32[n] | slots u16[n] | free | cells | prefix
+//! inner: heads u32[n] | children u32[n+1] | slots u16[n] | free | cells | prefix
+//! ```
 //!
 //! A slot is the offset of a cell. `heap_lo` is the lowest cell's offset (0 stands for 65,536), `garbage`
 //! the bytes of removed cells above it. Integers are little-endian; a head is the big-endian number of

@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::btree::{ExtentImage, PageImage, Reached, ReadPages, Tree, WritePages};
+use crate::btree::{Reached, Tree};
 use crate::error::StorageError;
 use crate::ids::PageNo;
 use crate::image::Image;
+use crate::pages::{ExtentImage, PageImage, ReadPages, WritePages};
 
 /// Pages and extents that live. Reading, writing or freeing one that does not is an error.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use super::support::*;
 use crate::disk::MemoryDisk;
 use crate::disk_format::frame::FrameHeader;
 use crate::disk_format::segment::SegmentHeader;
+use crate::ids::LogPosition;
 use crate::ids::{Lsn, SegmentSeq};
-use crate::wal::LogPosition;
 
 struct Log {
     image: Image,

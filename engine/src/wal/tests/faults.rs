@@ -7,7 +7,8 @@ use super::support::*;
 use crate::disk::faulty::{FaultyDisk, Operation};
 use crate::disk::{Disk, MemoryDisk, OpenMode};
 use crate::error::StorageError;
-use crate::wal::{LogPosition, Wal};
+use crate::ids::LogPosition;
+use crate::wal::Wal;
 
 fn faulty() -> FaultyDisk {
     FaultyDisk::new(MemoryDisk::new())

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::support::*;
 use crate::disk::{Disk, DiskFile, DiskLock, MemoryDisk, OpenMode};
-use crate::wal::{LogPosition, Wal};
+use crate::ids::LogPosition;
+use crate::wal::Wal;
 
 /// A disk in memory that remembers what is durable, and stops after a number of changes.
 #[derive(Clone, Debug)]

@@ -239,8 +239,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Model {
     disk: FaultyDisk,
     wal: Wal,
-    start: crate::wal::LogPosition,
-    groups: Vec<(crate::wal::LogPosition, Vec<u8>)>,
+    start: crate::ids::LogPosition,
+    groups: Vec<(crate::ids::LogPosition, Vec<u8>)>,
     flushed: usize,
     appended: usize,
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, MemoryDisk, OpenMode};
 use crate::error::StorageError;
-use crate::wal::{LogEnd, LogPosition, Wal, WalConfig, read_log};
+use crate::ids::LogPosition;
+use crate::wal::{LogEnd, Wal, WalConfig, read_log};
 
 pub(super) const CONFIG: WalConfig = WalConfig {
     segment_len: 16 * 1024,

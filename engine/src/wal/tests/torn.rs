@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::support::*;
 use crate::disk::MemoryDisk;
-use crate::wal::{LogPosition, Wal};
+use crate::ids::LogPosition;
+use crate::wal::Wal;
 
 /// A log at its last sync and after what followed was handed to the system.
 struct Cut {

@@ -1,0 +1,176 @@
+//! A checkpoint: what was dirty at a commit boundary goes to free slots, then the map switches.
+//!
+//! See docs/design/map.md, "Checkpoint". Writers and readers go on meanwhile; they wait only while the
+//! dirty set is taken and while the log is synced.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::disk_format::{PAGE_HEADER_LEN, mark_overflow};
+use crate::engine::{Engine, SessionLog, Writer};
+use crate::error::{CheckpointError, StorageError};
+use crate::ids::{LogPosition, PageNo, Version};
+use crate::image::Image;
+use crate::map::Checkpoint;
+use crate::page_store::{DirtyPage, DirtySet};
+use crate::wal::Wal;
+
+/// Runs a checkpoint of everything committed so far. Does nothing if there is nothing to write.
+pub fn run(engine: &Engine) -> Result<(), CheckpointError> {
+    let _one_at_a_time = engine.checkpointing();
+    refuse_if_poisoned(engine)?;
+    let due = {
+        let writer = engine.writer();
+        match writer.log {
+            SessionLog::ReadOnly => return Err(CheckpointError::ReadOnly),
+            SessionLog::Idle(_) | SessionLog::Headed(_) => !writer.pages.dirty_is_empty(),
+            SessionLog::Replaying(_) => true,
+            SessionLog::Open(_) => writer.log.bytes_live() > 0 || !writer.pages.dirty_is_empty(),
+        }
+    };
+    if !due {
+        return Ok(());
+    }
+    head_log(engine)?;
+    write(engine)
+}
+
+/// Makes the log ready for this session's first commit, if it is not (log.md, L4).
+pub fn start_session(engine: &Engine) -> Result<(), CheckpointError> {
+    if engine.session_is_open() {
+        return Ok(());
+    }
+    let _one_at_a_time = engine.checkpointing();
+    refuse_if_poisoned(engine)?;
+    if engine.session_is_open() {
+        return Ok(());
+    }
+    head_log(engine)?;
+    write(engine)
+}
+
+fn refuse_if_poisoned(engine: &Engine) -> Result<(), CheckpointError> {
+    engine
+        .poisoned()
+        .map_or(Ok(()), |cause| Err(CheckpointError::Poisoned(cause)))
+}
+
+/// Heads this session's first segment. No superblock names it yet.
+fn head_log(engine: &Engine) -> Result<(), CheckpointError> {
+    let mut writer = engine.writer();
+    match &writer.log {
+        SessionLog::ReadOnly => return Err(CheckpointError::ReadOnly),
+        SessionLog::Replaying(_) | SessionLog::Headed(_) | SessionLog::Open(_) => {}
+        SessionLog::Idle(end) => {
+            let disk = std::sync::Arc::clone(&engine.disk);
+            let wal = Wal::start_session(disk, engine.wal_config(), end.clone());
+            writer.log = SessionLog::Headed(wal.map_err(|error| fail(engine, error))?);
+        }
+    }
+    Ok(())
+}
+
+/// Writes the dirty set and switches the map. The caller holds the checkpoint's lock.
+fn write(engine: &Engine) -> Result<(), CheckpointError> {
+    let (dirty, version, start) = {
+        let mut writer = engine.writer();
+        let Some(start) = writer.log.position() else {
+            return Err(CheckpointError::ReadOnly);
+        };
+        (
+            writer.pages.take_dirty(),
+            engine.store.snapshots().published(),
+            start,
+        )
+    };
+    match write_out(engine, &dirty, version, start) {
+        Ok(()) => {
+            complete(engine, &mut engine.writer(), start);
+            Ok(())
+        }
+        Err(error) => {
+            engine.counters.checkpoint_failures.fetch_add(1, Relaxed);
+            engine.writer().pages.put_back_dirty(dirty);
+            Err(fail(engine, error))
+        }
+    }
+}
+
+fn write_out(
+    engine: &Engine,
+    dirty: &DirtySet,
+    version: Version,
+    start: LogPosition,
+) -> Result<(), StorageError> {
+    let mut checkpoint = engine.map.begin()?;
+    for (page, state) in dirty.iter() {
+        match state {
+            DirtyPage::Page(version, image) => {
+                checkpoint.write_page(page, *version, image)?;
+            }
+            DirtyPage::Extent(version, image, _) => {
+                write_extent(engine, &mut checkpoint, page, *version, image)?;
+            }
+            DirtyPage::Freed => checkpoint.free_page(page),
+        }
+    }
+    checkpoint.sync_data()?;
+    sync_log(engine, start)?;
+    checkpoint.commit(version, start)
+}
+
+/// M2: what the checkpoint holds is durable in the log before the map can point at it.
+fn sync_log(engine: &Engine, through: LogPosition) -> Result<(), StorageError> {
+    let mut writer = engine.writer();
+    match &mut writer.log {
+        SessionLog::Open(wal) if wal.durable() < through.lsn => {
+            engine.counters.log_syncs.fetch_add(1, Relaxed);
+            wal.sync().map_err(|error| engine.poison(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_extent(
+    engine: &Engine,
+    checkpoint: &mut Checkpoint<'_>,
+    first: PageNo,
+    version: Version,
+    value: &Image,
+) -> Result<(), StorageError> {
+    let mut page = vec![0; engine.store.page_size()];
+    let piece_len = page.len().saturating_sub(PAGE_HEADER_LEN).max(1);
+    for (number, piece) in (first.get()..).zip(value.chunks(piece_len)) {
+        page.fill(0);
+        mark_overflow(&mut page);
+        if let Some(room) = page
+            .get_mut(PAGE_HEADER_LEN..)
+            .and_then(|p| p.get_mut(..piece.len()))
+        {
+            room.copy_from_slice(piece);
+        }
+        checkpoint.write_page(PageNo(number), version, &page)?;
+    }
+    Ok(())
+}
+
+fn complete(engine: &Engine, writer: &mut Writer, start: LogPosition) {
+    engine.counters.checkpoints.fetch_add(1, Relaxed);
+    let log = std::mem::replace(&mut writer.log, SessionLog::ReadOnly);
+    writer.log = match log {
+        SessionLog::Headed(mut wal) | SessionLog::Open(mut wal) => {
+            wal.recycle(start.lsn);
+            engine.note_session_open();
+            SessionLog::Open(wal)
+        }
+        other => other,
+    };
+    engine.note_gauges(writer);
+}
+
+/// A full disk abandons the attempt; anything else may have left the disk and the memory apart.
+fn fail(engine: &Engine, error: StorageError) -> CheckpointError {
+    if error.is_full() && engine.poisoned().is_none() {
+        return CheckpointError::Full(error);
+    }
+    CheckpointError::Poisoned(engine.poison(error))
+}

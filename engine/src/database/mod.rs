@@ -1,0 +1,9 @@
+//! Opening, closing and looking after a database.
+
+mod handle;
+mod stats;
+mod verify;
+
+pub use handle::{Database, WriteFailure};
+pub use stats::Stats;
+pub use verify::VerifyReport;

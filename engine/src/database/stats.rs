@@ -1,0 +1,77 @@
+//! Counters and sizes of an open database.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::engine::Engine;
+use crate::ids::{CheckpointId, Version};
+
+/// What happened since the database was opened, and what it holds now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The newest committed version.
+    pub version: Version,
+    /// The last completed checkpoint.
+    pub checkpoint: CheckpointId,
+    /// Transactions committed.
+    pub commits: u64,
+    /// Transactions refused for a conflict.
+    pub conflicts: u64,
+    /// Groups that the commits were written in.
+    pub groups: u64,
+    /// Syncs of the log.
+    pub log_syncs: u64,
+    /// Checkpoints completed.
+    pub checkpoints: u64,
+    /// Checkpoints abandoned or failed.
+    pub checkpoint_failures: u64,
+    /// Log since the last checkpoint, in bytes.
+    pub log_bytes: u64,
+    /// Memory of pages newer than the disk, in bytes.
+    pub dirty_bytes: u64,
+    /// Slots of the data file that hold pages of the last checkpoint.
+    pub slots_used: u32,
+    /// Slots that are free to be written.
+    pub slots_free: u32,
+    /// Length of the data file, in bytes.
+    pub data_bytes: u64,
+    /// Pages that no table uses.
+    pub pages_free: u64,
+    /// Segments of the log, free ones among them.
+    pub log_segments: usize,
+    /// Snapshots and transactions that are open.
+    pub snapshots: usize,
+    /// The oldest version that one of them sees.
+    pub oldest_snapshot: Option<Version>,
+    /// Why the database takes no more writes, if it does not.
+    pub poisoned: Option<String>,
+}
+
+impl Stats {
+    pub(crate) fn of(engine: &Engine) -> Self {
+        let counters = &engine.counters;
+        let (snapshots, oldest_snapshot) = engine.store.snapshots().held();
+        let data = engine.map.stats();
+        let writer = engine.writer();
+        Self {
+            slots_used: data.slots_used,
+            slots_free: data.slots_free,
+            data_bytes: data.data_len,
+            pages_free: writer.pages.free_pages().count(),
+            log_segments: writer.log.segments(),
+            version: engine.store.snapshots().published(),
+            checkpoint: engine.map.superblock().checkpoint,
+            commits: counters.commits.load(Relaxed),
+            conflicts: counters.conflicts.load(Relaxed),
+            groups: counters.groups.load(Relaxed),
+            log_syncs: counters.log_syncs.load(Relaxed),
+            checkpoints: counters.checkpoints.load(Relaxed),
+            checkpoint_failures: counters.checkpoint_failures.load(Relaxed),
+            log_bytes: counters.log_bytes.load(Relaxed),
+            dirty_bytes: counters.dirty_bytes.load(Relaxed),
+            snapshots,
+            oldest_snapshot,
+            poisoned: engine.poisoned().map(|cause| cause.to_string()),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What all handles of one open database share.
+//!
+//! Locking: the checkpoint's lock, then the writer's; the map's own locks inside either. Nobody waits for a
+//! disk while holding the writer's lock but the commit leader (its log) and a checkpoint's log sync.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+use crate::disk::{Disk, DiskLock};
+use crate::error::StorageError;
+use crate::ids::LogPosition;
+use crate::map::Map;
+use crate::options::Options;
+use crate::page_store::{PageStore, PageWriter};
+use crate::sync::lock;
+use crate::wal::{LogEnd, Wal, WalConfig};
+
+/// One open database.
+#[derive(Debug)]
+pub struct Engine {
+    /// The storage.
+    pub disk: Arc<dyn Disk>,
+    /// As it was opened.
+    pub options: Options,
+    /// The map of the last completed checkpoint.
+    pub map: Arc<Map>,
+    /// The pages.
+    pub store: Arc<PageStore>,
+    /// What happened since it was opened.
+    pub counters: Counters,
+    writer: Mutex<Writer>,
+    checkpointing: Mutex<()>,
+    poison: OnceLock<StorageError>,
+    session_open: AtomicBool,
+    _lock: Option<Box<dyn DiskLock>>,
+}
+
+/// What one writer at a time may change.
+#[derive(Debug)]
+pub struct Writer {
+    /// Free page numbers and dirty pages.
+    pub pages: PageWriter,
+    /// The log.
+    pub log: SessionLog,
+}
+
+/// The log, as far as this session may write it (log.md, L4).
+#[derive(Debug)]
+pub enum SessionLog {
+    /// Nothing is ever written.
+    ReadOnly,
+    /// Recovery is replaying an earlier session's log.
+    Replaying(LogPosition),
+    /// The last session's log was read to its end; this one has none yet.
+    Idle(LogEnd),
+    /// A segment is headed, but no superblock starts the log there yet.
+    Headed(Wal),
+    /// Commits are appended here.
+    Open(Wal),
+}
+
+/// Event counts and gauges.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Transactions committed.
+    pub commits: AtomicU64,
+    /// Transactions refused because another one wrote the same key.
+    pub conflicts: AtomicU64,
+    /// Groups that commits were written in.
+    pub groups: AtomicU64,
+    /// Syncs of the log.
+    pub log_syncs: AtomicU64,
+    /// Checkpoints completed.
+    pub checkpoints: AtomicU64,
+    /// Checkpoints abandoned or failed.
+    pub checkpoint_failures: AtomicU64,
+    /// Log since the last checkpoint, in bytes.
+    pub log_bytes: AtomicU64,
+    /// Dirty pages, in bytes.
+    pub dirty_bytes: AtomicU64,
+}
+
+impl Engine {
+    /// Puts the parts together.
+    pub fn new(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        map: Arc<Map>,
+        store: Arc<PageStore>,
+        writer: Writer,
+        disk_lock: Option<Box<dyn DiskLock>>,
+    ) -> Self {
+        let session_open = AtomicBool::new(matches!(writer.log, SessionLog::Open(_)));
+        Self {
+            disk,
+            options,
+            map,
+            store,
+            counters: Counters::default(),
+            writer: Mutex::new(writer),
+            checkpointing: Mutex::new(()),
+            poison: OnceLock::new(),
+            session_open,
+            _lock: disk_lock,
+        }
+    }
+
+    /// The configuration of this database's log.
+    pub fn wal_config(&self) -> WalConfig {
+        let geometry = self.map.superblock().geometry;
+        WalConfig {
+            segment_len: geometry.segment_len,
+            salt: geometry.salt,
+        }
+    }
+
+    /// The writer's lock. A panic of an earlier holder poisons the database: it may have stopped
+    /// between two steps that belong together.
+    pub fn writer(&self) -> MutexGuard<'_, Writer> {
+        match self.writer.lock() {
+            Ok(writer) => writer,
+            Err(poisoned) => {
+                let cause = std::io::Error::other("a thread panicked while it was writing");
+                self.poison(StorageError::io("write", "the database", cause));
+                poisoned.into_inner()
+            }
+        }
+    }
+
+    /// The right to run a checkpoint.
+    pub fn checkpointing(&self) -> MutexGuard<'_, ()> {
+        lock(&self.checkpointing)
+    }
+
+    /// Ends all writing until the database is reopened. The first cause stays.
+    pub fn poison(&self, cause: StorageError) -> StorageError {
+        self.poison.get_or_init(|| cause).clone()
+    }
+
+    /// Why no write is possible any more, if none is.
+    pub fn poisoned(&self) -> Option<StorageError> {
+        self.poison.get().cloned()
+    }
+
+    /// Whether this session's log takes commits.
+    pub fn session_is_open(&self) -> bool {
+        self.session_open.load(Relaxed)
+    }
+
+    /// Notes that it does.
+    pub fn note_session_open(&self) {
+        self.session_open.store(true, Relaxed);
+    }
+
+    /// Copies the writer's gauges to where they can be read without its lock.
+    pub fn note_gauges(&self, writer: &Writer) {
+        self.counters
+            .dirty_bytes
+            .store(writer.pages.dirty_bytes(), Relaxed);
+        self.counters
+            .log_bytes
+            .store(writer.log.bytes_live(), Relaxed);
+    }
+}
+
+impl SessionLog {
+    /// Where the next group goes, and so where the log starts for a checkpoint taken now.
+    pub fn position(&self) -> Option<LogPosition> {
+        match self {
+            Self::ReadOnly | Self::Idle(_) => None,
+            Self::Replaying(position) => Some(*position),
+            Self::Headed(wal) | Self::Open(wal) => Some(wal.end()),
+        }
+    }
+
+    /// Segment files, free ones among them; 0 before this session's log begins.
+    pub fn segments(&self) -> usize {
+        match self {
+            Self::Headed(wal) | Self::Open(wal) => wal.segments(),
+            Self::ReadOnly | Self::Replaying(_) | Self::Idle(_) => 0,
+        }
+    }
+
+    /// Log since the last checkpoint, in bytes.
+    pub fn bytes_live(&self) -> u64 {
+        match self {
+            Self::Open(wal) => wal.bytes_live(),
+            Self::ReadOnly | Self::Replaying(_) | Self::Idle(_) | Self::Headed(_) => 0,
+        }
+    }
+}

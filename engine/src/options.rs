@@ -1,0 +1,231 @@
+//! How a database is created and opened, and what it refuses.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::recovery_report::Progress;
+
+/// When a commit is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Durability {
+    /// At once. What survives any crash is a prefix of the commit order.
+    None,
+    /// When it is in the log file: it survives the process, not the power.
+    Buffered,
+    /// When it is on stable storage, with every commit before it. The default.
+    #[default]
+    Sync,
+}
+
+/// Who runs checkpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CheckpointMode {
+    /// A thread of the database's own.
+    #[default]
+    Background,
+    /// The thread whose commit makes one due, after its commit is acknowledged internally.
+    Inline,
+    /// Only `Database::checkpoint`, and writers that would otherwise exceed a limit.
+    Manual,
+}
+
+/// What a database refuses, each before the damage, with an error that names the field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Snapshots and transactions open at a time.
+    pub snapshots: usize,
+    /// Bytes of keys and values that one transaction may write.
+    pub transaction_bytes: u64,
+    /// Length of a key, in bytes.
+    pub key_bytes: usize,
+    /// Length of a value, in bytes.
+    pub value_bytes: u64,
+    /// Length of a table's name, in bytes.
+    pub table_name_bytes: usize,
+    /// Log since the last checkpoint, in bytes: it bounds the time of recovery. A writer that would exceed
+    /// it runs a checkpoint first.
+    pub wal_bytes: u64,
+    /// Memory of pages newer than the disk, in bytes. A writer that would exceed it runs a checkpoint first.
+    pub dirty_bytes: u64,
+    /// Keys that the conflict index remembers; beyond it the oldest open transactions conflict.
+    pub conflict_keys: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            snapshots: 1024,
+            transaction_bytes: 2 << 30,
+            key_bytes: 4096,
+            value_bytes: 1 << 30,
+            table_name_bytes: 255,
+            wal_bytes: 256 << 20,
+            dirty_bytes: 512 << 20,
+            conflict_keys: 4 << 20,
+        }
+    }
+}
+
+/// How to create or open a database.
+///
+/// ```
+/// use lightning_db::Options;
+/// let options = Options::new().page_size(8192).checkpoint_after(16 << 20);
+/// ```
+#[derive(Clone)]
+pub struct Options {
+    pub(crate) page_size: u32,
+    pub(crate) log_segment: u64,
+    pub(crate) checkpoint_after: u64,
+    pub(crate) checkpoint_mode: CheckpointMode,
+    pub(crate) durability: Durability,
+    pub(crate) limits: Limits,
+    pub(crate) read_only: bool,
+    pub(crate) salt: Option<u64>,
+    pub(crate) progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
+}
+
+impl Options {
+    /// The defaults: 4 KiB pages, 16 MiB log segments, a checkpoint in the background after 64 MiB of
+    /// log, and commits that survive a power cut.
+    pub fn new() -> Self {
+        Self {
+            page_size: 4096,
+            log_segment: 16 << 20,
+            checkpoint_after: 64 << 20,
+            checkpoint_mode: CheckpointMode::default(),
+            durability: Durability::default(),
+            limits: Limits::default(),
+            read_only: false,
+            salt: None,
+            progress: None,
+        }
+    }
+
+    /// Size of a page in bytes, for a database that is created: a power of two from 4096 to 65536.
+    #[must_use]
+    pub fn page_size(mut self, bytes: u32) -> Self {
+        self.page_size = bytes;
+        self
+    }
+
+    /// Size of a log segment in bytes, for a database that is created: a multiple of 4096, at least 16384.
+    #[must_use]
+    pub fn log_segment(mut self, bytes: u64) -> Self {
+        self.log_segment = bytes;
+        self
+    }
+
+    /// Bytes of log after which a checkpoint is due.
+    #[must_use]
+    pub fn checkpoint_after(mut self, bytes: u64) -> Self {
+        self.checkpoint_after = bytes;
+        self
+    }
+
+    /// Who runs checkpoints.
+    #[must_use]
+    pub fn checkpoint_mode(mut self, mode: CheckpointMode) -> Self {
+        self.checkpoint_mode = mode;
+        self
+    }
+
+    /// The durability of commits that do not name one.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// What the database refuses.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Opens without writing anything: what recovery finds in the log is kept in memory only.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// The number that tells this database's log from all others, for a database that is created. Drawn
+    /// at random by default; a fixed one makes a run repeatable to the byte.
+    #[must_use]
+    pub fn salt(mut self, salt: u64) -> Self {
+        self.salt = Some(salt);
+        self
+    }
+
+    /// Is called as recovery proceeds.
+    #[must_use]
+    pub fn on_progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.progress = Some(Arc::new(progress));
+        self
+    }
+
+    /// The first option that cannot be, in words.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let page_size = self.page_size;
+        if !page_size.is_power_of_two() || !(4096..=65536).contains(&page_size) {
+            return Err(format!(
+                "page_size {page_size}: expected a power of two from 4096 to 65536"
+            ));
+        }
+        let segment = self.log_segment;
+        if !segment.is_multiple_of(4096) || segment < 16384 {
+            return Err(format!(
+                "log_segment {segment}: expected a multiple of 4096, at least 16384"
+            ));
+        }
+        if self.limits.key_bytes > usize::from(u16::MAX) {
+            return Err(format!(
+                "limits.key_bytes {}: at most 65535",
+                self.limits.key_bytes
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("page_size", &self.page_size)
+            .field("log_segment", &self.log_segment)
+            .field("checkpoint_after", &self.checkpoint_after)
+            .field("checkpoint_mode", &self.checkpoint_mode)
+            .field("durability", &self.durability)
+            .field("limits", &self.limits)
+            .field("read_only", &self.read_only)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_cannot_be_are_named() {
+        let wrong = [
+            (Options::new().page_size(5000), "page_size"),
+            (Options::new().page_size(1 << 17), "page_size"),
+            (Options::new().log_segment(20_000), "log_segment"),
+            (Options::new().log_segment(8192), "log_segment"),
+        ];
+        for (options, name) in wrong {
+            assert!(options.check().unwrap_err().contains(name));
+        }
+        assert_eq!(Options::new().check(), Ok(()));
+    }
+}

@@ -1,0 +1,15 @@
+//! Pages in memory: version chains, snapshots, the dirty set. See `docs/design/page_store.md`.
+
+mod dirty;
+mod free_pages;
+mod group;
+mod page_table;
+mod snapshots;
+mod store;
+mod view;
+
+pub use dirty::{DirtyPage, DirtySet};
+pub use free_pages::FreePages;
+pub use group::{Group, PageWriter};
+pub use store::PageStore;
+pub use view::View;

@@ -1,0 +1,313 @@
+//! Creating a database, and bringing one back to the state of its last commit.
+//!
+//! See docs/design/map.md, "Recovery". A crash at any point of either is met by the same code again.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::catalog::{self, Applier};
+use crate::checkpoint;
+use crate::disk::{Disk, DiskLock, OpenMode};
+use crate::disk_format::Geometry;
+use crate::disk_format::commit_group::{CommitGroup, Malformed};
+use crate::engine::{Engine, SessionLog, Writer};
+use crate::error::{CheckpointError, OpenError, StorageError};
+use crate::ids::{PageNo, Version};
+use crate::map::{Access, Map, MapOpenError, MapRecovery};
+use crate::options::Options;
+use crate::page_store::{PageStore, PageWriter};
+use crate::recovery_report::{Phase, Progress, RecoveryReport};
+use crate::sync::entropy;
+use crate::wal::{self, Group, Wal, WalConfig};
+
+/// Held while the database is open.
+const LOCK: &str = "lock";
+/// Exists, durably, exactly while a create is under way (R15).
+const CREATING: &str = "creating";
+/// The files that make a database, besides the log's.
+const FILES: [&str; 3] = ["data", "map", "doublewrite"];
+/// The log's directory.
+const WAL_DIR: &str = "wal";
+
+/// Creates a database in an empty or missing place, durable when this returns.
+pub fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<Engine, OpenError> {
+    options.check().map_err(OpenError::Options)?;
+    let disk_lock = take_lock(disk.as_ref())?;
+    match state(disk)? {
+        State::Nothing => {}
+        State::CutOffCreate => Map::remove_cut_off_create(disk).map_err(open_error)?,
+        State::Something => return Err(OpenError::AlreadyExists),
+    }
+    if !exists(disk.as_ref(), CREATING)? {
+        disk.open(CREATING, OpenMode::Create)
+            .map_err(|e| StorageError::io("create", CREATING, e))?;
+    }
+    sync_root(disk.as_ref())?;
+    let salt = options.salt.unwrap_or_else(entropy);
+    let geometry = Geometry {
+        page_size: options.page_size,
+        segment_len: options.log_segment,
+        salt,
+    };
+    let wal = Wal::create(
+        Arc::clone(disk),
+        WalConfig {
+            segment_len: options.log_segment,
+            salt,
+        },
+    )?;
+    let map = Map::create(disk, geometry, wal.start())?;
+    disk.remove(CREATING)
+        .map_err(|e| StorageError::io("remove", CREATING, e))?;
+    sync_root(disk.as_ref())?;
+    Ok(assemble(
+        disk,
+        options,
+        map,
+        SessionLog::Open(wal),
+        Some(disk_lock),
+    )?)
+}
+
+/// Opens a database: recovers it, if it was not closed.
+pub fn open(disk: &Arc<dyn Disk>, options: Options) -> Result<(Engine, RecoveryReport), OpenError> {
+    options.check().map_err(OpenError::Options)?;
+    if let State::Nothing | State::CutOffCreate = state(disk)? {
+        let why = "the directory holds none, or one whose creation was cut off".to_owned();
+        return Err(OpenError::NotFound(why));
+    }
+    let disk_lock = match take_lock(disk.as_ref()) {
+        Ok(held) => Some(held),
+        // A read-only medium has no room for a lock, and nobody to lock out.
+        Err(OpenError::Storage(_)) if options.read_only => None,
+        Err(error) => return Err(error),
+    };
+    let progress = options.progress.clone();
+    let tell = |phase, groups, bytes| {
+        if let Some(progress) = &progress {
+            progress(Progress {
+                phase,
+                groups,
+                bytes,
+            });
+        }
+    };
+    tell(Phase::Map, 0, 0);
+    let access = if options.read_only {
+        Access::ReadOnly
+    } else {
+        Access::ReadWrite
+    };
+    let (map, found) = Map::recover(disk, access).map_err(open_error)?;
+    let mut report = RecoveryReport {
+        checkpoint: found.checkpoint,
+        repairs: repairs(&found),
+        ..RecoveryReport::default()
+    };
+    let start = map.superblock().log_start;
+    let engine = assemble(disk, options, map, SessionLog::Replaying(start), disk_lock)?;
+    replay(&engine, &mut report, &tell)?;
+    if report.groups > 0 && !engine.options.read_only {
+        tell(Phase::Checkpoint, report.groups, report.bytes);
+        settle(&engine, &mut report)?;
+    }
+    if engine.options.read_only {
+        engine.writer().log = SessionLog::ReadOnly;
+    } else if exists(disk.as_ref(), CREATING)? {
+        // The create was cut off after its last step but one.
+        disk.remove(CREATING)
+            .map_err(|e| StorageError::io("remove", CREATING, e))?;
+        sync_root(disk.as_ref())?;
+    }
+    tell(Phase::Done, report.groups, report.bytes);
+    Ok((engine, report))
+}
+
+/// Makes durable what was replayed: it may have been in the page cache only (R14), and once it has been
+/// seen it must stay.
+fn settle(engine: &Engine, report: &mut RecoveryReport) -> Result<(), OpenError> {
+    match checkpoint::start_session(engine) {
+        Ok(()) | Err(CheckpointError::ReadOnly) => Ok(()),
+        Err(CheckpointError::Full(cause)) => {
+            engine.writer().log = SessionLog::ReadOnly;
+            report.read_only = Some(cause.to_string());
+            Ok(())
+        }
+        Err(CheckpointError::Poisoned(cause)) => Err(cause.into()),
+    }
+}
+
+fn assemble(
+    disk: &Arc<dyn Disk>,
+    options: Options,
+    map: Map,
+    log: SessionLog,
+    disk_lock: Option<Box<dyn DiskLock>>,
+) -> Result<Engine, StorageError> {
+    let map = Arc::new(map);
+    let superblock = map.superblock();
+    let page_size = superblock.geometry.page_size as usize;
+    let version = Version(superblock.version.get().max(1));
+    let store = PageStore::new(
+        Arc::clone(&map),
+        page_size,
+        version,
+        options.limits.snapshots,
+    );
+    let mut pages = PageWriter::new(map.free_pages(), PageNo(map.page_count()));
+    if map.page_count() <= 1 {
+        let mut group = pages.begin(&store);
+        catalog::create(&mut group)?;
+        group.publish(version);
+    }
+    let writer = Writer { pages, log };
+    Ok(Engine::new(
+        Arc::clone(disk),
+        options,
+        map,
+        Arc::new(store),
+        writer,
+        disk_lock,
+    ))
+}
+
+fn replay(
+    engine: &Engine,
+    report: &mut RecoveryReport,
+    tell: &dyn Fn(Phase, u64, u64),
+) -> Result<(), StorageError> {
+    let start = engine.map.superblock().log_start;
+    let mut groups = 0;
+    let mut bytes = 0_u64;
+    let end = wal::read_log(
+        engine.disk.as_ref(),
+        &engine.wal_config(),
+        start,
+        &mut |group| {
+            groups += 1;
+            bytes = bytes.saturating_add(group.payload.len() as u64);
+            apply(engine, &group)?;
+            tell(Phase::Replay, groups, bytes);
+            make_room(engine)
+        },
+    )?;
+    (report.groups, report.bytes, report.cut) = (end.groups, end.bytes, end.cut);
+    engine.writer().log = SessionLog::Idle(end);
+    Ok(())
+}
+
+/// A checkpoint in the middle of a replay that would not fit in memory. The log then starts behind the
+/// groups that it holds.
+fn make_room(engine: &Engine) -> Result<(), StorageError> {
+    let dirty_bytes = engine.counters.dirty_bytes.load(Relaxed);
+    if dirty_bytes <= engine.options.limits.dirty_bytes || engine.options.read_only {
+        return Ok(());
+    }
+    match checkpoint::run(engine) {
+        Ok(()) | Err(CheckpointError::ReadOnly) => Ok(()),
+        Err(CheckpointError::Full(cause) | CheckpointError::Poisoned(cause)) => Err(cause),
+    }
+}
+
+fn apply(engine: &Engine, logged: &Group<'_>) -> Result<(), StorageError> {
+    let malformed = |m: Malformed| {
+        let actual = format!("other bytes at offset {} of the group", m.offset);
+        StorageError::corruption(WAL_DIR, logged.end.lsn.get(), None, m.expected, actual)
+    };
+    let decoded = CommitGroup::decode(logged.payload).map_err(malformed)?;
+    let version = decoded.version;
+    let mut writer = engine.writer();
+    let mut group = writer.pages.begin(&engine.store);
+    let expected = group.base().get().saturating_add(1);
+    if version.get() != expected {
+        let expected = format!("a commit group of version {expected}");
+        let actual = format!("version {version}");
+        return Err(StorageError::corruption(
+            WAL_DIR,
+            logged.end.lsn.get(),
+            None,
+            expected,
+            actual,
+        ));
+    }
+    let mut applier = Applier::default();
+    for operation in decoded {
+        applier.apply(&mut group, operation.map_err(malformed)?)?;
+    }
+    group.publish(version);
+    writer.log = SessionLog::Replaying(logged.end);
+    engine.note_gauges(&writer);
+    Ok(())
+}
+
+fn repairs(found: &MapRecovery) -> Vec<String> {
+    let copies = found.damaged_superblocks.iter();
+    let copies =
+        copies.map(|copy| format!("superblock copy in {} at offset {}", copy.file, copy.offset));
+    copies
+        .chain(found.rebuilt.iter().map(|id| format!("map page {id:?}")))
+        .collect()
+}
+
+/// What is in a directory.
+enum State {
+    /// None of our files.
+    Nothing,
+    /// A create that did not get as far as its first superblock.
+    CutOffCreate,
+    /// A database, or what is left of one.
+    Something,
+}
+
+fn state(disk: &Arc<dyn Disk>) -> Result<State, OpenError> {
+    let names = disk.list("").or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(Vec::new()),
+        _ => Err(StorageError::io("list", "the directory", error)),
+    })?;
+    let has = |name: &str| names.iter().any(|n| n == name);
+    if has(CREATING) {
+        // A superblock is written only when everything else is durable.
+        return match Map::recover(disk, Access::ReadOnly) {
+            Err(MapOpenError::NoDatabase | MapOpenError::NoSuperblock(_)) => {
+                Ok(State::CutOffCreate)
+            }
+            Ok(_) | Err(_) => Ok(State::Something),
+        };
+    }
+    let ours = FILES.iter().any(|name| has(name)) || has(WAL_DIR);
+    Ok(if ours {
+        State::Something
+    } else {
+        State::Nothing
+    })
+}
+
+fn exists(disk: &dyn Disk, name: &str) -> Result<bool, StorageError> {
+    let names = disk
+        .list("")
+        .map_err(|e| StorageError::io("list", "the directory", e))?;
+    Ok(names.iter().any(|n| n == name))
+}
+
+fn sync_root(disk: &dyn Disk) -> Result<(), StorageError> {
+    disk.sync_dir("")
+        .map_err(|e| StorageError::io("sync", "the directory", e))
+}
+
+fn take_lock(disk: &dyn Disk) -> Result<Box<dyn DiskLock>, OpenError> {
+    disk.lock(LOCK).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => OpenError::Locked,
+        _ => StorageError::io("lock", LOCK, error).into(),
+    })
+}
+
+fn open_error(error: MapOpenError) -> OpenError {
+    match error {
+        MapOpenError::NoDatabase => OpenError::NotFound("its files are not there".to_owned()),
+        MapOpenError::UnsupportedFormat { found, supported } => {
+            OpenError::Unsupported { found, supported }
+        }
+        MapOpenError::NoSuperblock(error) | MapOpenError::Storage(error) => error.into(),
+    }
+}

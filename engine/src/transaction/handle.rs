@@ -1,0 +1,198 @@
+//! Transactions and snapshots, as callers hold them.
+
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+
+use crate::btree::Value;
+use crate::error::{CommitError, ReadError, WriteError};
+use crate::ids::Version;
+use crate::options::Durability;
+use crate::page_store::View;
+
+use super::reader::{self, Range};
+use super::session::Session;
+use super::write_set::WriteSet;
+
+/// A consistent view of all tables as of one commit. It stays as it is for as long as it is held, and costs
+/// writers nothing but the memory of what they supersede.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    view: View,
+    _session: Arc<Session>,
+}
+
+/// A transaction: reads from a snapshot and its own writes, commits all of these or none.
+///
+/// Many may be open at a time, on any threads; of two that wrote the same key the first to commit wins.
+/// Dropping one without committing leaves no trace of it.
+#[derive(Debug)]
+pub struct Transaction {
+    session: Arc<Session>,
+    view: View,
+    writes: WriteSet,
+}
+
+impl Snapshot {
+    /// A snapshot of what is committed now.
+    pub(crate) fn new(session: &Arc<Session>) -> Result<Self, ReadError> {
+        let view = View::new(&session.engine.store)?;
+        Ok(Self {
+            view,
+            _session: Arc::clone(session),
+        })
+    }
+
+    /// The value of `key`, borrowed from its page.
+    pub fn get(&self, table: &str, key: &[u8]) -> Result<Option<Value>, ReadError> {
+        reader::get(&self.view, table, key)
+    }
+
+    /// The entries of `table` with keys in `bounds`, ascending and from both ends.
+    pub fn range<K: AsRef<[u8]>>(
+        &self,
+        table: &str,
+        bounds: impl RangeBounds<K>,
+    ) -> Result<Range<'static>, ReadError> {
+        let bounds = (as_bytes(bounds.start_bound()), as_bytes(bounds.end_bound()));
+        reader::range(&self.view, None, table, bounds)
+    }
+
+    /// All entries of `table`.
+    pub fn scan(&self, table: &str) -> Result<Range<'static>, ReadError> {
+        reader::range(
+            &self.view,
+            None,
+            table,
+            (Bound::Unbounded, Bound::Unbounded),
+        )
+    }
+
+    /// The entries of `table` whose keys start with `prefix`.
+    pub fn prefix(&self, table: &str, prefix: &[u8]) -> Result<Range<'static>, ReadError> {
+        let mut end = Vec::new();
+        reader::range(
+            &self.view,
+            None,
+            table,
+            reader::prefix_bounds(prefix, &mut end),
+        )
+    }
+
+    /// The names of all tables.
+    pub fn tables(&self) -> Result<Vec<String>, ReadError> {
+        let tables = crate::catalog::tables(&self.view)?;
+        Ok(tables.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The version of the newest commit that it sees.
+    pub fn version(&self) -> Version {
+        self.view.version()
+    }
+}
+
+impl Transaction {
+    /// A transaction over what is committed now.
+    pub(crate) fn new(session: &Arc<Session>) -> Result<Self, ReadError> {
+        let view = View::new(&session.engine.store)?;
+        Ok(Self {
+            session: Arc::clone(session),
+            view,
+            writes: WriteSet::default(),
+        })
+    }
+
+    /// The value of `key`: this transaction's own, or the snapshot's, borrowed from its page.
+    pub fn get(&self, table: &str, key: &[u8]) -> Result<Option<Value>, ReadError> {
+        match self.writes.get(table, key) {
+            Some(written) => Ok(written.clone()),
+            None => reader::get(&self.view, table, key),
+        }
+    }
+
+    /// Sets `key` to `value`. The table is created if it does not exist.
+    pub fn put(&mut self, table: &str, key: &[u8], value: &[u8]) -> Result<(), WriteError> {
+        let limits = &self.session.engine.options.limits;
+        at_most("value_bytes", value.len() as u64, limits.value_bytes)?;
+        self.write(table, key, Some(value))
+    }
+
+    /// Removes `key`, if it is there.
+    pub fn delete(&mut self, table: &str, key: &[u8]) -> Result<(), WriteError> {
+        self.write(table, key, None)
+    }
+
+    fn write(&mut self, table: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), WriteError> {
+        let options = &self.session.engine.options;
+        if options.read_only {
+            return Err(WriteError::ReadOnly);
+        }
+        let limits = &options.limits;
+        at_most(
+            "table_name_bytes",
+            table.len() as u64,
+            limits.table_name_bytes as u64,
+        )?;
+        at_most("key_bytes", key.len() as u64, limits.key_bytes as u64)?;
+        let bytes = self.writes.bytes_with(key, value);
+        at_most("transaction_bytes", bytes, limits.transaction_bytes)?;
+        self.writes.insert(table, key, value);
+        Ok(())
+    }
+
+    /// The entries of `table` with keys in `bounds`, own writes included, ascending and from both ends.
+    pub fn range<K: AsRef<[u8]>>(
+        &self,
+        table: &str,
+        bounds: impl RangeBounds<K>,
+    ) -> Result<Range<'_>, ReadError> {
+        let bounds = (as_bytes(bounds.start_bound()), as_bytes(bounds.end_bound()));
+        reader::range(&self.view, Some(&self.writes), table, bounds)
+    }
+
+    /// All entries of `table`, own writes included.
+    pub fn scan(&self, table: &str) -> Result<Range<'_>, ReadError> {
+        reader::range(
+            &self.view,
+            Some(&self.writes),
+            table,
+            (Bound::Unbounded, Bound::Unbounded),
+        )
+    }
+
+    /// The entries of `table` whose keys start with `prefix`, own writes included.
+    pub fn prefix(&self, table: &str, prefix: &[u8]) -> Result<Range<'_>, ReadError> {
+        let mut end = Vec::new();
+        let bounds = reader::prefix_bounds(prefix, &mut end);
+        reader::range(&self.view, Some(&self.writes), table, bounds)
+    }
+
+    /// Commits with the database's default durability. Returns the version that shows the writes.
+    pub fn commit(self) -> Result<Version, CommitError> {
+        let durability = self.session.engine.options.durability;
+        self.commit_with(durability)
+    }
+
+    /// Commits, and returns when `durability` is reached.
+    pub fn commit_with(self, durability: Durability) -> Result<Version, CommitError> {
+        self.session.commit(self.view, self.writes, durability)
+    }
+
+    /// Ends the transaction without a trace, as dropping it does.
+    pub fn rollback(self) {}
+}
+
+fn as_bytes<K: AsRef<[u8]>>(bound: Bound<&K>) -> Bound<&[u8]> {
+    bound.map(K::as_ref)
+}
+
+fn at_most(name: &'static str, needed: u64, allowed: u64) -> Result<(), WriteError> {
+    if needed <= allowed {
+        Ok(())
+    } else {
+        Err(WriteError::Limit {
+            name,
+            needed,
+            allowed,
+        })
+    }
+}

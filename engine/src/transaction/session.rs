@@ -1,0 +1,140 @@
+//! An open database as transactions use it: the engine, the queue of commits, and who runs checkpoints.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+
+use crate::checkpoint;
+use crate::engine::Engine;
+use crate::error::{CheckpointError, CommitError};
+use crate::options::{CheckpointMode, Durability};
+use crate::page_store::View;
+use crate::sync::{Worker, lock};
+
+use super::commit_queue::{CommitQueue, CommitResult};
+use super::conflicts::Conflicts;
+use super::group_commit::write_group;
+use super::write_set::WriteSet;
+
+/// What all transactions of one open database share.
+#[derive(Debug)]
+pub struct Session {
+    /// The database.
+    pub engine: Engine,
+    queue: CommitQueue,
+    worker: Mutex<Checkpointer>,
+}
+
+/// The thread that runs checkpoints in the background.
+#[derive(Debug)]
+enum Checkpointer {
+    NotStarted,
+    Running(Worker),
+    /// The system had no thread to give, or the database's last handle is gone.
+    Absent,
+}
+
+impl Session {
+    /// Starts taking transactions.
+    pub fn new(engine: Engine) -> Arc<Self> {
+        let floor = engine.store.snapshots().published();
+        let conflicts = Conflicts::new(engine.options.limits.conflict_keys, floor);
+        Arc::new(Self {
+            engine,
+            queue: CommitQueue::new(conflicts),
+            worker: Mutex::new(Checkpointer::NotStarted),
+        })
+    }
+
+    /// Commits `writes`, which were made over `view`.
+    pub fn commit(
+        self: &Arc<Self>,
+        view: View,
+        writes: WriteSet,
+        durability: Durability,
+    ) -> CommitResult {
+        if writes.is_empty() {
+            return Ok(view.version());
+        }
+        self.make_room(writes.bytes())?;
+        let result = self
+            .queue
+            .commit(view, writes, durability, |members, conflicts| {
+                write_group(&self.engine, members, conflicts)
+            });
+        if result.is_ok() {
+            self.checkpoint_if_due();
+        }
+        result
+    }
+
+    /// R13: whoever would exceed a limit waits here, before queueing and holding nothing, and runs the
+    /// checkpoint that makes room.
+    fn make_room(&self, bytes: u64) -> Result<(), CommitError> {
+        if let Some(cause) = self.engine.poisoned() {
+            return Err(CommitError::Poisoned(cause));
+        }
+        if !self.engine.session_is_open() {
+            checkpoint::start_session(&self.engine).map_err(CheckpointError::into_commit_error)?;
+        }
+        let (counters, limits) = (&self.engine.counters, &self.engine.options.limits);
+        let log_bytes = counters.log_bytes.load(Relaxed);
+        // A transaction larger than the whole log may enter an otherwise empty one.
+        let log_is_full = log_bytes > 0 && log_bytes.saturating_add(bytes) > limits.wal_bytes;
+        if log_is_full || counters.dirty_bytes.load(Relaxed) > limits.dirty_bytes {
+            checkpoint::run(&self.engine).map_err(CheckpointError::into_commit_error)?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint_if_due(self: &Arc<Self>) {
+        let (counters, options) = (&self.engine.counters, &self.engine.options);
+        let due = counters.log_bytes.load(Relaxed) >= options.checkpoint_after
+            || counters.dirty_bytes.load(Relaxed) >= options.limits.dirty_bytes / 2;
+        if !due {
+            return;
+        }
+        match options.checkpoint_mode {
+            CheckpointMode::Manual => {}
+            CheckpointMode::Inline => self.checkpoint_now(),
+            CheckpointMode::Background => {
+                if !self.ask_worker() {
+                    self.checkpoint_now();
+                }
+            }
+        }
+    }
+
+    /// The commit that made it due is acknowledged whatever comes of this: a failure is counted, and
+    /// poisons or makes later writers wait where it must.
+    fn checkpoint_now(&self) {
+        drop(checkpoint::run(&self.engine));
+    }
+
+    /// Asks the background thread for a checkpoint, and starts it at the first need.
+    fn ask_worker(self: &Arc<Self>) -> bool {
+        let mut worker = lock(&self.worker);
+        if matches!(*worker, Checkpointer::NotStarted) {
+            let session = Arc::downgrade(self);
+            let job = move || {
+                if let Some(session) = session.upgrade() {
+                    session.checkpoint_now();
+                }
+            };
+            let started = Worker::start("lightning-checkpoint", job);
+            *worker = started.map_or(Checkpointer::Absent, Checkpointer::Running);
+        }
+        match &*worker {
+            Checkpointer::Running(worker) => {
+                worker.ask();
+                true
+            }
+            Checkpointer::NotStarted | Checkpointer::Absent => false,
+        }
+    }
+
+    /// Waits for the background thread to end. Transactions that are still open go on without it.
+    pub fn stop_worker(&self) {
+        let worker = std::mem::replace(&mut *lock(&self.worker), Checkpointer::Absent);
+        drop(worker);
+    }
+}
