@@ -35,9 +35,15 @@ fn as_json(text: &str) -> Value {
 
 /// Whether a schema accepts a value: the keywords that ours uses, all but `pattern` and `format`.
 fn accepts(root: &Value, schema: &Value, value: &Value) -> bool {
-    let Some(schema) = schema.as_object() else { return schema != &Value::Bool(false) };
+    let Some(schema) = schema.as_object() else {
+        return schema != &Value::Bool(false);
+    };
     schema.iter().all(|(keyword, rule)| match keyword.as_str() {
-        "$ref" => accepts(root, root.pointer(&rule.as_str().unwrap()[1..]).unwrap(), value),
+        "$ref" => accepts(
+            root,
+            root.pointer(&rule.as_str().unwrap()[1..]).unwrap(),
+            value,
+        ),
         "type" => match rule {
             Value::Array(types) => types.iter().any(|one| is_a(value, one)),
             one => is_a(value, one),
@@ -45,20 +51,42 @@ fn accepts(root: &Value, schema: &Value, value: &Value) -> bool {
         "const" => value == rule,
         "enum" => list(rule).contains(value),
         "anyOf" => list(rule).iter().any(|one| accepts(root, one, value)),
-        "oneOf" => list(rule).iter().filter(|one| accepts(root, one, value)).count() == 1,
+        "oneOf" => {
+            list(rule)
+                .iter()
+                .filter(|one| accepts(root, one, value))
+                .count()
+                == 1
+        }
         "allOf" => list(rule).iter().all(|one| accepts(root, one, value)),
-        "minimum" => value.as_i64().is_none_or(|number| number >= rule.as_i64().unwrap()),
-        "maximum" => value.as_i64().is_none_or(|number| number <= rule.as_i64().unwrap()),
-        "minItems" => value.as_array().is_none_or(|l| l.len() as u64 >= rule.as_u64().unwrap()),
-        "items" => value.as_array().is_none_or(|l| l.iter().all(|one| accepts(root, rule, one))),
-        "required" => list(rule).iter().all(|key| value.get(key.as_str().unwrap()).is_some()),
-        "properties" => rule.as_object().unwrap().iter().all(|(key, inner)| {
-            value.get(key).is_none_or(|part| accepts(root, inner, part))
-        }),
+        "minimum" => value
+            .as_i64()
+            .is_none_or(|number| number >= rule.as_i64().unwrap()),
+        "maximum" => value
+            .as_i64()
+            .is_none_or(|number| number <= rule.as_i64().unwrap()),
+        "minItems" => value
+            .as_array()
+            .is_none_or(|l| l.len() as u64 >= rule.as_u64().unwrap()),
+        "items" => value
+            .as_array()
+            .is_none_or(|l| l.iter().all(|one| accepts(root, rule, one))),
+        "required" => list(rule)
+            .iter()
+            .all(|key| value.get(key.as_str().unwrap()).is_some()),
+        "properties" => rule
+            .as_object()
+            .unwrap()
+            .iter()
+            .all(|(key, inner)| value.get(key).is_none_or(|part| accepts(root, inner, part))),
         "additionalProperties" => value.as_object().is_none_or(|object| {
             object
                 .iter()
-                .filter(|(key, _)| schema.get("properties").is_none_or(|p| p.get(key).is_none()))
+                .filter(|(key, _)| {
+                    schema
+                        .get("properties")
+                        .is_none_or(|p| p.get(key).is_none())
+                })
                 .all(|(_, part)| accepts(root, rule, part))
         }),
         "$schema" | "$defs" | "title" | "description" | "default" | "pattern" | "format" => true,
@@ -90,7 +118,11 @@ fn every_scenario_file_is_read_and_fits_the_schema() {
             panic!("{}", error.render());
         }
         let value = as_json(&fs::read_to_string(&path).unwrap());
-        assert!(accepts(&schema, &schema, &value), "{} does not fit the schema", path.display());
+        assert!(
+            accepts(&schema, &schema, &value),
+            "{} does not fit the schema",
+            path.display()
+        );
     }
 }
 
