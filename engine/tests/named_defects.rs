@@ -113,9 +113,9 @@ fn a_missing_file_is_damage_and_never_an_empty_database() {
         db.close().unwrap();
         let path = dir.path().join(missing);
         if path.is_dir() {
-            std::fs::remove_dir_all(path).unwrap()
+            std::fs::remove_dir_all(path).unwrap();
         } else {
-            std::fs::remove_file(path).unwrap()
+            std::fs::remove_file(path).unwrap();
         }
         for result in [
             Database::open(dir.path(), small()),
@@ -215,9 +215,9 @@ fn opening_does_not_grow_the_database() {
         let db = Database::open(dir.path(), small()).unwrap();
         db.put("t", b"same", b"value").unwrap();
         if closes {
-            db.close().unwrap()
+            db.close().unwrap();
         } else {
-            vanish(db)
+            vanish(db);
         }
     };
     (0..4).for_each(|i| reopen(i % 2 == 0));

@@ -59,6 +59,7 @@ impl Map {
 
 impl Checkpoint<'_> {
     /// The checkpoint's id.
+    #[cfg(test)]
     pub const fn id(&self) -> CheckpointId {
         self.id
     }

@@ -18,5 +18,7 @@ mod tests;
 mod verify;
 
 pub use checkpoint::Checkpoint;
-pub use page_map::{Access, Map, MapStats, PageAddress};
-pub use recover::{BufferOutcome, MapOpenError, MapRecovery, SuperblockCopy};
+pub use page_map::{Access, Map, PageAddress};
+#[cfg(test)]
+pub use recover::BufferOutcome;
+pub use recover::{MapOpenError, MapRecovery};

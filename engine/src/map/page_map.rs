@@ -35,7 +35,7 @@ pub struct PageAddress {
 
 impl PageAddress {
     /// Whether this is an address at all: slot 0 says that the page is free.
-    pub const fn is_mapped(&self) -> bool {
+    pub const fn is_mapped(self) -> bool {
         self.slot.0 != 0
     }
 }
@@ -107,6 +107,7 @@ impl Map {
     }
 
     /// What was fixed when the database was created.
+    #[cfg(test)]
     pub const fn geometry(&self) -> Geometry {
         self.geometry
     }
@@ -122,6 +123,7 @@ impl Map {
         self.state().lookup(page)
     }
 
+    #[cfg(test)]
     /// Looks a page up and pins its slot in one step.
     pub fn lookup_pinned(&self, page: PageNo) -> Option<PageAddress> {
         let state = self.state();

@@ -54,7 +54,7 @@ impl State {
 
     pub(super) fn lookup(&self, page: PageNo) -> Option<PageAddress> {
         let address = self.entries.get(page.get() as usize).copied();
-        address.filter(PageAddress::is_mapped)
+        address.filter(|address| address.is_mapped())
     }
 
     pub(super) const fn tree(&self, kind: MapKind) -> &CrcTree {

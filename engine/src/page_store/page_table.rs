@@ -72,22 +72,19 @@ impl<T> PageTable<T> {
         Found::NotYet
     }
 
-    /// Installs what was read from disk, unless another thread has installed or pushed something.
-    pub fn install(&self, page: PageNo, version: Version, content: T) {
+    /// Installs what was read from disk; false if another thread has installed or pushed something first.
+    pub fn install(&self, page: PageNo, version: Version, content: T) -> bool {
         let guard = epoch::pin();
         let node = Owned::new(Node {
             version,
             content,
             prev: Atomic::null(),
         });
-        // Losing the race is fine: the winner's node holds the same bytes.
-        drop(self.entry_or_grow(page).compare_exchange(
-            Shared::null(),
-            node,
-            AcqRel,
-            Acquire,
-            &guard,
-        ));
+        let empty = Shared::null();
+        let entry = self.entry_or_grow(page);
+        entry
+            .compare_exchange(empty, node, AcqRel, Acquire, &guard)
+            .is_ok()
     }
 
     /// Puts a newer version at the head of `page`'s chain. One thread at a time.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::disk_format::{PAGE_HEADER_LEN, PageHeader, expect_overflow};
 use crate::error::StorageError;
-use crate::ids::{PageNo, Version};
+use crate::ids::{PageNo, Slot, Version};
 use crate::image::Image;
 use crate::map::{Map, PageAddress};
 
@@ -148,11 +148,17 @@ impl PageStore {
             return self.extent_at(first, len, at).map(drop);
         }
         let pieces = self.addresses(first, len)?;
-        for piece in &pieces {
-            self.map.pin(piece.slot);
+        let slots: Vec<Slot> = pieces.iter().map(|piece| piece.slot).collect();
+        for slot in &slots {
+            self.map.pin(*slot);
         }
         let stored = Content::Stored(Arc::new(StoredExtent { pieces, len }));
-        self.table.install(first, Version(0), stored);
+        if !self.table.install(first, Version(0), stored) {
+            // A reader has just loaded it.
+            for slot in &slots {
+                self.map.unpin(*slot);
+            }
+        }
         Ok(())
     }
 

@@ -174,15 +174,6 @@ impl Wal {
         self.write_buffer().map_err(|error| self.poison(error))
     }
 
-    /// As [`Self::flush`], and asks that the bytes start on their way to the disk; promises nothing more.
-    pub fn start_writeback(&mut self) -> Result<(), StorageError> {
-        self.flush()?;
-        let from = self.synced_to();
-        let len = self.config.offset_of(self.end.lsn).saturating_sub(from);
-        let started = self.file.start_writeback(from, len);
-        started.map_err(|error| self.poison(StorageError::io("sync", self.name(), error)))
-    }
-
     /// Makes all that was appended durable. The next frame starts on a new block (L2).
     pub fn sync(&mut self) -> Result<(), StorageError> {
         self.check_poison()?;

@@ -80,7 +80,6 @@ fn a_failed_sync_poisons_and_is_not_repeated() {
         wal.sync().unwrap_err(),
         wal.flush().unwrap_err(),
         wal.append(b"two").unwrap_err(),
-        wal.start_writeback().unwrap_err(),
     ] {
         assert!(
             !error.is_full() && matches!(error, StorageError::Io { .. }),

@@ -46,7 +46,7 @@ fn what_was_not_flushed_is_not_there_and_what_was_is() {
     wal.flush().unwrap();
     wal.append(b"two").unwrap();
     assert_eq!(read(&disk, wal.start()).unwrap().0.groups, [b"one"]);
-    wal.start_writeback().unwrap();
+    wal.flush().unwrap();
     assert_eq!(read(&disk, wal.start()).unwrap().0.groups, [b"one", b"two"]);
 }
 
