@@ -118,7 +118,7 @@ impl Map {
     }
 
     /// Where a page is, by the last completed checkpoint. The slot may be reused as soon as a later one has
-    /// moved or freed the page: see [`Map::lookup_pinned`].
+    /// moved or freed the page.
     pub fn lookup(&self, page: PageNo) -> Option<PageAddress> {
         self.state().lookup(page)
     }

@@ -86,7 +86,13 @@ impl PageStore {
 
     fn load_page(&self, no: PageNo, at: Version) -> Result<Image, StorageError> {
         let mut image = Image::zeroed(self.page_size);
-        self.map.read_page(no, image.make_mut())?;
+        match self.map.read_page(no, image.make_mut()) {
+            // It was changed since this reader looked, and its slot reused: by now the chain has it.
+            Err(_) if self.table.find(no, at, |_| ()) != Found::NotLoaded => {
+                return self.page_at(no, at);
+            }
+            read => read?,
+        }
         let version = PageHeader::read(&image).version;
         if version > at {
             // The page was changed after this snapshot, by a commit that cannot have evicted it.
