@@ -48,8 +48,8 @@ pub(super) fn replay(arguments: &ReplayArguments, out: &mut dyn Write) -> Result
             return Ok(Exit::of_explore_error(&error));
         }
     };
-    // A case that ended its process drew options too, but could not say which.
-    if !answer.options.is_empty() {
+    // A case that ended its process drew options too, but could not say which, neither then nor now.
+    if !answer.options.is_empty() && !identity.options.is_empty() {
         identity.check_options(&answer.options)?;
     }
     print_answer(out, &answer, arguments.materialize.as_deref())

@@ -2,18 +2,29 @@
 
 use super::selftest;
 use crate::batch::{Batch, BatchResult, CaseId, CaseResult, ExploreError};
+use crate::explore;
+use crate::target::{self, Options};
 
 /// The names of all targets that scenarios can give options for.
 pub fn target_names() -> Vec<String> {
-    vec![selftest::NAME.to_owned()]
+    target::TARGETS
+        .iter()
+        .copied()
+        .chain([selftest::NAME])
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Refuses an option that the target does not know, or a value that it cannot take, saying why.
 pub fn check_option(target: &str, name: &str, value: &str) -> Result<(), String> {
-    match target {
-        selftest::NAME => selftest::check_option(name, value),
-        _ => Err("unknown target".to_owned()),
+    if target == selftest::NAME {
+        return selftest::check_option(name, value);
     }
+    let target = target::find(target).ok_or_else(|| "unknown target".to_owned())?;
+    let option = Options::from([(name.to_owned(), value.to_owned())]);
+    target
+        .check_options(&option)
+        .map_err(|error| error.to_string())
 }
 
 pub(super) fn run_batch(
@@ -22,20 +33,13 @@ pub(super) fn run_batch(
 ) -> Result<BatchResult, ExploreError> {
     match batch.target.as_str() {
         selftest::NAME => selftest::run_batch(batch, announce),
-        _ => Err(unknown(batch)),
+        _ => explore::run_batch(batch, announce),
     }
 }
 
 pub(super) fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, ExploreError> {
     match batch.target.as_str() {
         selftest::NAME => selftest::run_case(batch, case),
-        _ => Err(unknown(batch)),
-    }
-}
-
-fn unknown(batch: &Batch) -> ExploreError {
-    ExploreError::UnknownTarget {
-        name: batch.target.clone(),
-        known: target_names(),
+        _ => explore::run_case(batch, case),
     }
 }
