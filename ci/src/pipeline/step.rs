@@ -75,7 +75,7 @@ impl Step {
             }
             Self::Smoke => "the smoke scenarios hold",
             Self::MustFail => "every planted bug is caught",
-            Self::Schema => "every scenario file is valid and the published schema is current",
+            Self::Schema => "every scenario file is valid, and their schema can be printed",
             Self::Deny => "dependencies have allowed licences and no known advisory",
             Self::Kill => "kill -9 loses no acknowledged commit",
             Self::Corpus => "the fuzz targets build, and their corpora pass",
