@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::{fs, io};
 
+use lightning_db::disk_format::commit_group::{Encoder, Operation};
 use lightning_db::disk_format::frame::FrameHeader;
 use lightning_db::disk_format::segment::{Origin, SegmentHeader};
 use lightning_db::disk_format::{
@@ -12,7 +13,7 @@ use lightning_db::disk_format::{
 use lightning_db::ids::{CheckpointId, LogPosition, Lsn, PageNo, SegmentSeq, Slot, Version};
 
 fn main() -> io::Result<()> {
-    let seeds: [(&str, u8, Vec<u8>); 8] = [
+    let seeds: [(&str, u8, Vec<u8>); 9] = [
         ("frame", 0, frame()),
         ("segment", 1, segment()),
         ("superblock", 2, superblock().encode().to_vec()),
@@ -21,11 +22,42 @@ fn main() -> io::Result<()> {
         ("buffer-body", 4, buffer().encode()[512..].to_vec()),
         ("map-page", 5, map_page().bytes()[..96].to_vec()),
         ("page", 6, page()),
+        ("commit-group", 7, commit_group()),
     ];
     for (name, choice, bytes) in seeds {
         write("decoders", name, &[&[choice], bytes.as_slice()].concat())?;
     }
+    for (name, program) in programs() {
+        write("open_any_bytes", name, &program)?;
+    }
     Ok(())
+}
+
+/// Inputs of `open_any_bytes`: a mode, then steps of choice, file, place and what the choice takes.
+fn programs() -> Vec<(&'static str, Vec<u8>)> {
+    let step = |choice: u8, file: u8, at: u32, rest: &[u8]| {
+        [&[choice, file], at.to_le_bytes().as_slice(), rest].concat()
+    };
+    let forged = |field: u32, value: u64| step(7, 0, field << 4 | 0xf, &value.to_le_bytes());
+    let frame = [&[12, 0], [9, 0, 0, 0, 0, 0, 0, 0, 1, 1, b't', 0].as_slice()].concat();
+    let steps: [(&str, u8, Vec<u8>); 12] = [
+        ("untouched", 0, Vec::new()),
+        ("read-only", 2, Vec::new()),
+        ("nothing", 1, Vec::new()),
+        ("flip-data", 0, step(1, 0, 40_000, &[3])),
+        ("flip-map", 0, step(1, 1, 33_000, &[3])),
+        ("torn-log", 0, step(4, 3, 8_192, &[0, 2])),
+        ("short-data", 0, step(2, 0, 40_960, &[])),
+        ("old-block", 0, step(5, 0, 80, &88u32.to_le_bytes())),
+        ("no-map", 0, step(6, 1, 0, &[])),
+        ("forged-pages", 0, forged(7, 3 << 32 | 0xffff_ffff)),
+        ("forged-log-start", 0, forged(5, u64::MAX - 63)),
+        ("forged-frame", 0, step(8, 3, 1, &frame)),
+    ];
+    steps
+        .into_iter()
+        .map(|(name, mode, steps)| (name, [vec![mode], steps].concat()))
+        .collect()
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -115,6 +147,26 @@ fn buffer() -> SealedBuffer {
         superblock: superblock(),
         pages: vec![(id, map_page())],
     }
+}
+
+fn commit_group() -> Vec<u8> {
+    let mut encoder = Encoder::new(Version(12));
+    encoder.push(Operation {
+        table: "t",
+        key: b"a",
+        value: Some(b"one"),
+    });
+    encoder.push(Operation {
+        table: "t",
+        key: b"",
+        value: None,
+    });
+    encoder.push(Operation {
+        table: "u",
+        key: b"b",
+        value: Some(b""),
+    });
+    encoder.finish()
 }
 
 fn page() -> Vec<u8> {

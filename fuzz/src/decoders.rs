@@ -1,10 +1,12 @@
 //! Every decoder of `disk_format`.
 
+use lightning_db::disk_format::commit_group::{CommitGroup, Encoder};
 use lightning_db::disk_format::frame::FrameHeader;
 use lightning_db::disk_format::segment::SegmentHeader;
 use lightning_db::disk_format::{
     BUFFER_HEADER_LEN, BufferHeader, MAP_PAGE_LEN, MapKind, MapPage, MapPageId, PageExpectation,
-    PageHeader, SUPERBLOCK_LEN, Seal, SealedBuffer, Superblock, checkpoint_low, stamp,
+    PageHeader, SUPERBLOCK_LEN, Seal, SealedBuffer, Superblock, checkpoint_low, expect_overflow,
+    stamp,
 };
 use lightning_db::ids::{CheckpointId, PageNo, Version};
 
@@ -12,7 +14,7 @@ use crate::reseal::decode_resealed;
 
 type Decoder = fn(&[u8]);
 
-const DECODERS: [Decoder; 7] = [
+const DECODERS: [Decoder; 9] = [
     frame_header,
     segment_header,
     superblock,
@@ -20,6 +22,8 @@ const DECODERS: [Decoder; 7] = [
     sealed_buffer,
     map_page,
     page_header,
+    commit_group,
+    overflow,
 ];
 
 /// Gives the rest of `bytes` to the decoder that the first one chooses.
@@ -138,6 +142,32 @@ fn page_header(bytes: &[u8]) {
             checkpoint: checkpoint_low(checkpoint)
         })
     );
+}
+
+/// What is decoded to its end comes back, operation by operation.
+fn commit_group(bytes: &[u8]) {
+    let Ok(group) = CommitGroup::decode(bytes) else {
+        return;
+    };
+    let version = group.version;
+    let Ok(operations) = group.collect::<Result<Vec<_>, _>>() else {
+        return;
+    };
+    let mut encoder = Encoder::new(version);
+    for operation in &operations {
+        encoder.push(*operation);
+    }
+    let payload = encoder.finish();
+    let again = CommitGroup::decode(&payload).expect("an encoded group is decoded");
+    assert_eq!(again.version, version);
+    let again = again
+        .collect::<Result<Vec<_>, _>>()
+        .expect("and so are its operations");
+    assert_eq!(again, operations);
+}
+
+fn overflow(bytes: &[u8]) {
+    let _ = expect_overflow(bytes);
 }
 
 fn padded(bytes: &[u8], len: usize) -> Vec<u8> {

@@ -5,4 +5,6 @@
 //! also come back.
 
 pub mod decoders;
+pub mod image;
+pub mod open_any_bytes;
 pub mod reseal;

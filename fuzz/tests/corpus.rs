@@ -18,6 +18,14 @@ fn replay(target: &str, run: impl Fn(&[u8])) {
 }
 
 #[test]
+fn databases_made_of_any_bytes_bear_theirs() {
+    replay(
+        "open_any_bytes",
+        lightning_fuzz::open_any_bytes::open_any_bytes,
+    );
+}
+
+#[test]
 fn every_decoder_bears_its_corpus() {
     replay("decoders", lightning_fuzz::decoders::decode_any_bytes);
 }

@@ -107,10 +107,14 @@ fn miri() -> Plan {
         return Plan::Skip(format!("miri is not installed: {how}"));
     }
     // A decoder's property is checked on few inputs: the interpreter is a thousand times slower.
-    // One test counts to millions; the others are enough.
-    let line =
-        "+nightly miri test -p lightning-db --lib disk_format -- --skip no_two_pages_share_a_home";
-    let tests = cargo(line);
+    let mut tests = cargo("+nightly miri test -p lightning-db --lib --");
+    // Bytes from disk, and the module with unsafe code. One test counts to millions; the others are enough.
+    tests.args([
+        "disk_format",
+        "page_table",
+        "--skip",
+        "no_two_pages_share_a_home",
+    ]);
     let tests = with(tests, "PROPTEST_CASES", "4");
     one(with(tests, "MIRIFLAGS", "-Zmiri-disable-isolation"))
 }

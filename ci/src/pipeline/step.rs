@@ -25,7 +25,7 @@ pub enum Step {
     Corpus,
     /// The fuzz targets, for a short while.
     Fuzz,
-    /// Undefined behaviour in the decoders.
+    /// Undefined behaviour, in the decoders and the page table.
     Miri,
 }
 
@@ -80,7 +80,7 @@ impl Step {
             Self::Kill => "kill -9 loses no acknowledged commit",
             Self::Corpus => "the fuzz targets build, and their corpora pass",
             Self::Fuzz => "each fuzz target runs for 20 s",
-            Self::Miri => "the decoders are free of undefined behaviour",
+            Self::Miri => "decoders and page table are free of undefined behaviour",
         }
     }
 
