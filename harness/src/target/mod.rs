@@ -10,6 +10,7 @@ mod promises;
 
 mod options;
 
+mod lightning;
 mod toy;
 
 mod find;
