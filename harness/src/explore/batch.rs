@@ -287,6 +287,7 @@ impl<'s> Explorer<'s> {
         Ok(examined.life.filter(|_| is_good))
     }
 
+    /// One finding for each check that failed.
     fn note_failed(
         &mut self,
         cut: &Cut<'_>,
@@ -294,7 +295,11 @@ impl<'s> Explorer<'s> {
         state: &DiskState,
         violations: Vec<Violation>,
     ) {
+        let mut checks = BTreeSet::new();
         for violation in violations {
+            if !checks.insert(violation.check) {
+                continue;
+            }
             let shown = self.timelines.entry(violation.fingerprint()).or_default();
             *shown += 1;
             let failed = Failed {

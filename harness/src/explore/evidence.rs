@@ -40,16 +40,34 @@ pub(super) fn refused(check: CheckKind, shape: &str, error: &TargetError) -> Vio
     )
 }
 
-/// A text without its accidental numbers.
+/// A text without its accidental numbers, decimal or hexadecimal.
 pub(super) fn shape_of(text: &str) -> String {
     let mut shape = String::new();
-    for c in text.chars().take(SHAPE_LEN_MAX) {
-        let c = if c.is_ascii_digit() { '#' } else { c };
-        if c != '#' || !shape.ends_with('#') {
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let number = number_len(rest);
+        if number > 0 {
+            shape.push('#');
+            rest = &rest[number..];
+        } else {
             shape.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+        if shape.len() >= SHAPE_LEN_MAX {
+            break;
         }
     }
     shape
+}
+
+/// The length of the number that a text starts with.
+fn number_len(text: &str) -> usize {
+    let (start, is_digit): (_, fn(&char) -> bool) = match text.strip_prefix("0x") {
+        Some(_) => (2, char::is_ascii_hexdigit),
+        None => (0, char::is_ascii_digit),
+    };
+    let digits = text[start..].chars().take_while(is_digit).count();
+    if digits == 0 { 0 } else { start + digits }
 }
 
 /// A state that fails.

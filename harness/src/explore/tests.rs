@@ -10,7 +10,7 @@ use super::batch::run_with;
 use super::setup::Setup;
 use super::{run_batch, run_case};
 use crate::batch::{Batch, BatchResult, BatchTiming, CaseId, ExploreError, PlantSwitch};
-use crate::scenario::{CheckKind, Scenario};
+use crate::scenario::{Check, CheckKind, Scenario};
 
 const KV: &str = r#"kind = "kv"
 transactions = 30
@@ -294,6 +294,34 @@ fn what_cannot_be_run_is_refused() {
         let refused = run_case(&good, &CaseId(case.to_owned())).unwrap_err();
         assert!(matches!(refused, ExploreError::UnknownCase(_)), "{case}");
     }
+}
+
+/// The same batch on Lightning DB, its own integrity check included.
+fn on_lightning(batch: Batch, plant: PlantSwitch) -> Batch {
+    let mut scenario = (*batch.scenario).clone();
+    scenario.checks.push(Check {
+        kind: CheckKind::Integrity,
+    });
+    let target = "lightning".to_owned();
+    Batch {
+        scenario: Arc::new(scenario),
+        target,
+        plants: plant,
+        states_max: 300,
+        ..batch
+    }
+}
+
+#[test]
+fn lightning_passes_and_without_the_syncs_of_its_log_it_does_not() {
+    let plant = NO_SYNC.replace("toy.log", "wal/*");
+    let workload = format!("{KV}\ncheckpoints = 2\ndurability = [\"sync\", \"buffered\"]");
+    let batch = batch(&workload, "", POSIX, &plant);
+    let healthy = passes(&on_lightning(batch.clone(), PlantSwitch::Healthy));
+    assert!(healthy.checked > 100, "{}", healthy.checked);
+    assert!(healthy.checks_seen[&CheckKind::Integrity] > 100);
+    let planted = run(&on_lightning(batch, PlantSwitch::Planted));
+    assert!(checks(&planted).contains(&CheckKind::Durability));
 }
 
 fn run_spoiled(spoil: Spoil) -> Result<BatchResult, ExploreError> {
