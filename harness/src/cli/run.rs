@@ -182,9 +182,22 @@ fn print_findings(out: &mut dyn Write, scenario: &ScenarioReport) -> io::Result<
         )?;
         writeln!(out, "    expected: {}", finding.expected)?;
         writeln!(out, "    actual:   {}", finding.actual)?;
-        writeln!(out, "    replay:   {}", finding.replay)?;
+        writeln!(out, "    replay:   {}", as_typed(&finding.replay))?;
     }
     Ok(())
+}
+
+/// A replay line as it works in this shell: the program as it was called. The report has it by its name.
+fn as_typed(replay: &str) -> String {
+    let Some(arguments) = replay.strip_prefix("chaos ") else {
+        return replay.to_owned();
+    };
+    // Set by `cargo run` for the program that it runs.
+    if env::var_os("CARGO_MANIFEST_DIR").is_some() {
+        return format!("cargo run --release -- {arguments}");
+    }
+    let program = env::args().next().unwrap_or_else(|| "chaos".to_owned());
+    format!("{program} {arguments}")
 }
 
 /// Where a run's files go.

@@ -105,7 +105,7 @@ pub(super) fn finding(case: &CaseId, violation: Violation) -> Finding {
     let fingerprint = violation.fingerprint();
     Finding {
         check: violation.check,
-        title: format!("{}: {}", violation.check, violation.shape),
+        title: violation.shape.clone(),
         fingerprint,
         case: case.clone(),
         crash_point: 0,
