@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::model::{Finding, Report, ScenarioReport, ScenarioVerdict, Verdict};
 use crate::number::{counted, duration_ms, grouped};
-use crate::summary::Summary;
+use crate::summary::{Summary, finding_title};
 
 /// The size that a summary never exceeds: GitHub takes 1 MiB a step; the rest is left for other steps.
 pub const SIZE_BYTES_MAX: usize = 900 * 1024;
@@ -119,11 +119,7 @@ fn heading(report: &Report, summary: &Summary<'_>) -> String {
 }
 
 fn finding(scenario: &ScenarioReport, finding: &Finding) -> String {
-    let title = if finding.title.is_empty() {
-        &scenario.title
-    } else {
-        &finding.title
-    };
+    let title = finding_title(scenario, finding);
     let at = finding
         .crash_point
         .map_or_else(String::new, |p| format!(", cut after operation {p}"));

@@ -141,7 +141,11 @@ impl<'a> Summary<'a> {
             "{scenarios} cut the power on {} at {}; {} were recovered and checked.",
             self.report.target,
             counted(totals.counts.crash_points, "point", "points"),
-            counted(states.checked, "crash state", "crash states"),
+            counted(
+                states.checked.min(states.distinct),
+                "distinct crash state",
+                "distinct crash states"
+            ),
         )
     }
 
@@ -195,6 +199,18 @@ impl<'a> Summary<'a> {
                 counted(skipped, "scenario", "scenarios")
             )
         })
+    }
+}
+
+/// What a finding is called: its own title without the check that stands before it anyway, or else its scenario's.
+pub fn finding_title<'a>(scenario: &'a ScenarioReport, finding: &'a Finding) -> &'a str {
+    let title = finding.title.as_str();
+    let own = title
+        .strip_prefix(&finding.check)
+        .and_then(|rest| rest.strip_prefix(": "));
+    match own.unwrap_or(title) {
+        "" => &scenario.title,
+        own => own,
     }
 }
 
@@ -264,6 +280,23 @@ mod tests {
                 .lede()
                 .contains("1 of 1 planted bug was caught.")
         );
+    }
+
+    #[test]
+    fn a_finding_is_called_by_its_own_title_or_by_its_scenarios() {
+        let scenario = scenario(Expect::Pass, 0);
+        let called = |title: &str| {
+            let (check, title) = ("durability".to_owned(), title.to_owned());
+            let finding = Finding {
+                check,
+                title,
+                ..Finding::default()
+            };
+            finding_title(&scenario, &finding).to_owned()
+        };
+        assert_eq!(called("durability: a row is lost"), "a row is lost");
+        assert_eq!(called("a row is lost"), "a row is lost");
+        assert_eq!(called(""), "t");
     }
 
     #[test]

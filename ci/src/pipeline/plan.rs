@@ -83,7 +83,7 @@ fn fuzz_target(root: &Path, target: &str) -> Command {
         .arg(found)
         .arg(root.join("fuzz/corpus").join(target));
     command
-        .args(["--", "-timeout=10"])
+        .args(["--", "-timeout=60"])
         .arg(format!("-max_total_time={FUZZ_SECONDS}"));
     command
 }

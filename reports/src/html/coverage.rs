@@ -79,7 +79,7 @@ fn states(states: &CrashStates, coverage: &Coverage) -> Markup {
         }
         div.bar.generated aria-hidden="true" {
             i.distinct style=(width(basis_points(states.distinct, states.generated))) {}
-            i.checked style=(width(basis_points(states.checked, states.generated))) {}
+            i.checked style=(width(basis_points(states.checked.min(states.distinct), states.generated))) {}
         }
         div.sub {
             span { (grouped(states.distinct)) " distinct of " (grouped(states.generated)) " generated" }

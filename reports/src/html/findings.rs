@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::{sign, timeline};
 use crate::model::{Finding, ScenarioReport, ScenarioVerdict};
 use crate::number::{counted, grouped};
-use crate::summary::Summary;
+use crate::summary::{Summary, finding_title};
 
 const FINDINGS_SHOWN_MAX: usize = 200;
 
@@ -67,11 +67,7 @@ fn reasons(id: &str, title: &str, scenarios: &[&ScenarioReport]) -> Markup {
 }
 
 fn card(scenario: &ScenarioReport, finding: &Finding) -> Markup {
-    let title = if finding.title.is_empty() {
-        &scenario.title
-    } else {
-        &finding.title
-    };
+    let title = finding_title(scenario, finding);
     html! {
         article.finding {
             div.top {

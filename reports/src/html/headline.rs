@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::sign;
-use crate::model::Report;
+use crate::model::{Report, ScenarioVerdict};
 use crate::number::{duration_ms, grouped};
 use crate::summary::Summary;
 
@@ -40,7 +40,7 @@ fn figures(report: &Report, summary: &Summary<'_>) -> Vec<(String, &'static str)
     let planted = summary.planted().count();
     let caught = summary
         .planted()
-        .filter(|s| !s.caught_by.is_empty())
+        .filter(|s| s.verdict == ScenarioVerdict::Pass)
         .count();
     let mut figures = vec![
         (

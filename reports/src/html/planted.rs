@@ -43,8 +43,19 @@ fn row(scenario: &ScenarioReport) -> Markup {
                 }
             }
             td { (caught_by(scenario)) }
-            td { @if let Some(finding) = scenario.findings.first() { code.short { (finding.replay) } } @else { "–" } }
+            td { (replay(scenario)) }
         }
+    }
+}
+
+fn replay(scenario: &ScenarioReport) -> Markup {
+    html! {
+        @if let Some(finding) = scenario.findings.first() {
+            div.brief {
+                code title=(finding.replay) { (finding.replay) }
+                button.copy type="button" hidden aria-label="Copy the replay line" { "Copy" }
+            }
+        } @else { "–" }
     }
 }
 

@@ -63,7 +63,7 @@ pub struct CrashStates {
     pub generated: u64,
     /// Different by image, options, model, pending writes and oracle obligations.
     pub distinct: u64,
-    /// Recovered and judged by every check.
+    /// Recovered and judged by every check. Above `distinct` where a state was met again in another batch.
     pub checked: u64,
 }
 
