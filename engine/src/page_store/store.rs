@@ -86,16 +86,14 @@ impl PageStore {
 
     fn load_page(&self, no: PageNo, at: Version) -> Result<Image, StorageError> {
         let mut image = Image::zeroed(self.page_size);
-        match self.map.read_page(no, image.make_mut()) {
-            // It was changed since this reader looked, and its slot reused: by now the chain has it.
-            Err(_) if self.table.find(no, at, |_| ()) != Found::NotLoaded => {
-                return self.page_at(no, at);
-            }
-            read => read?,
-        }
+        let read = self.map.read_page(no, image.make_mut());
         let version = PageHeader::read(&image).version;
+        if (read.is_err() || version > at) && self.table.find(no, at, |_| ()) != Found::NotLoaded {
+            // It was changed since this reader looked, and maybe its slot reused: by now the chain has it.
+            return self.page_at(no, at);
+        }
+        read?;
         if version > at {
-            // The page was changed after this snapshot, by a commit that cannot have evicted it.
             return Err(misfit(
                 no,
                 &format!("version {at} or older"),
@@ -130,14 +128,15 @@ impl PageStore {
     }
 
     fn load_extent(&self, first: PageNo, len: u64, at: Version) -> Result<Image, StorageError> {
-        let pieces = match self.addresses(first, len) {
-            // It was freed and left the map since this reader looked: by now the chain says where it is.
+        let pieces = self.addresses(first, len);
+        let image = match pieces.and_then(|pieces| self.read_pieces(first, len, &pieces)) {
+            // It was freed and left the map since this reader looked, and maybe its slots were reused: by now
+            // the chain has it.
             Err(_) if self.table.find(first, at, |_| ()) != Found::NotLoaded => {
                 return self.extent_at(first, len, at);
             }
-            pieces => pieces?,
+            image => image?,
         };
-        let image = self.read_pieces(first, len, &pieces)?;
         self.table
             .install(first, Version(0), Content::Extent(image.clone()));
         Ok(image)
