@@ -142,7 +142,8 @@ impl Pool {
         self.make(name, OpenMode::Create)
     }
 
-    /// Makes a file ready. Where that fails its space is given back, or else it is kept to be tried again.
+    /// Makes a file ready. Where that fails its space is given back. A file that was found keeps its name: it is
+    /// listed in the `LogEnd` that a session which could not start begins with again.
     fn make(&mut self, name: String, mode: OpenMode) -> Result<ReadyFile, ReserveError> {
         let file = match self.handle(&name, mode) {
             Ok(file) => file,
@@ -156,7 +157,10 @@ impl Pool {
         match fill(&*file, &name, self.segment_len).and_then(|()| self.sync_names()) {
             Ok(()) => Ok(ReadyFile { name, file }),
             Err(error) => {
-                if self.disk.remove(&name).is_err() {
+                let is_gone = mode == OpenMode::Create && self.disk.remove(&name).is_ok();
+                if !is_gone {
+                    // If it cannot be cut either it keeps its space, which does no harm.
+                    drop(file.set_len(0));
                     self.free.push(FreeFile { name, ready: false });
                 }
                 Err(error)
