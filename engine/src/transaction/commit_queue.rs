@@ -101,11 +101,13 @@ impl CommitQueue {
         let members = std::mem::take(&mut lock(&self.waiting).members);
         let led = LedGroup {
             queue: self,
-            members,
+            tickets: members.iter().map(|m| Arc::clone(&m.ticket)).collect(),
         };
-        let results = write_group(&led.members, &mut lock(&self.conflicts));
-        for (member, result) in led.members.iter().zip(results) {
-            member.ticket.set(Turn::Done(result));
+        let results = write_group(&members, &mut lock(&self.conflicts));
+        // Their snapshots end before they know: a transaction that is over counts against no limit.
+        drop(members);
+        for (ticket, result) in led.tickets.iter().zip(results) {
+            ticket.set(Turn::Done(result));
         }
     }
 }
@@ -113,15 +115,13 @@ impl CommitQueue {
 /// A group and its leadership: both end when this is dropped, also by a panic.
 struct LedGroup<'q> {
     queue: &'q CommitQueue,
-    members: Vec<Member>,
+    tickets: Vec<Arc<Ticket>>,
 }
 
 impl Drop for LedGroup<'_> {
     fn drop(&mut self) {
-        for member in &self.members {
-            member
-                .ticket
-                .finish(|| Err(CommitError::Unknown(panicked())));
+        for ticket in &self.tickets {
+            ticket.finish(|| Err(CommitError::Unknown(panicked())));
         }
         let mut waiting = lock(&self.queue.waiting);
         match waiting.members.first() {
