@@ -5,6 +5,11 @@ use std::sync::Arc;
 
 use crate::recovery_report::Progress;
 
+/// Longest log segment, in bytes: offsets within one fit 32 bits.
+const LOG_SEGMENT_MAX: u64 = 1 << 30;
+/// Most snapshots that can be allowed at a time: each one takes a cache line from the start.
+const SNAPSHOTS_MAX: usize = 1 << 20;
+
 /// When a commit is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Durability {
@@ -33,7 +38,7 @@ pub enum CheckpointMode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Snapshots and transactions open at a time.
+    /// Snapshots and transactions open at a time; at most 1,048,576.
     pub snapshots: usize,
     /// Bytes of keys and values that one transaction may write.
     pub transaction_bytes: u64,
@@ -110,7 +115,7 @@ impl Options {
         self
     }
 
-    /// Size of a log segment in bytes, for a database that is created: a multiple of 4096, at least 16384.
+    /// Size of a log segment in bytes, for a database that is created: a multiple of 4096, from 16384 to 1 GiB.
     #[must_use]
     pub fn log_segment(mut self, bytes: u64) -> Self {
         self.log_segment = bytes;
@@ -181,6 +186,15 @@ impl Options {
                 "log_segment {segment}: expected a multiple of 4096, at least 16384"
             ));
         }
+        if segment > LOG_SEGMENT_MAX {
+            return Err(format!("log_segment {segment}: at most {LOG_SEGMENT_MAX}"));
+        }
+        let snapshots = self.limits.snapshots;
+        if snapshots > SNAPSHOTS_MAX {
+            return Err(format!(
+                "limits.snapshots {snapshots}: at most {SNAPSHOTS_MAX}"
+            ));
+        }
         if self.limits.key_bytes > usize::from(u16::MAX) {
             return Err(format!(
                 "limits.key_bytes {}: at most 65535",
@@ -222,6 +236,14 @@ mod tests {
             (Options::new().page_size(1 << 17), "page_size"),
             (Options::new().log_segment(20_000), "log_segment"),
             (Options::new().log_segment(8192), "log_segment"),
+            (Options::new().log_segment(2 << 30), "log_segment"),
+            (
+                Options::new().limits(Limits {
+                    snapshots: usize::MAX,
+                    ..Limits::default()
+                }),
+                "limits.snapshots",
+            ),
         ];
         for (options, name) in wrong {
             assert!(options.check().unwrap_err().contains(name));
