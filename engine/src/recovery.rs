@@ -180,6 +180,7 @@ fn replay(
     let start = engine.map.superblock().log_start;
     let mut groups = 0;
     let mut bytes = 0_u64;
+    let mut is_full = false;
     let end = wal::read_log(
         engine.disk.as_ref(),
         &engine.wal_config(),
@@ -189,7 +190,7 @@ fn replay(
             bytes = bytes.saturating_add(group.payload.len() as u64);
             apply(engine, &group)?;
             tell(Phase::Replay, groups, bytes);
-            make_room(engine)
+            make_room(engine, &mut is_full)
         },
     )?;
     (report.groups, report.bytes, report.cut) = (end.groups, end.bytes, end.cut);
@@ -198,15 +199,21 @@ fn replay(
 }
 
 /// A checkpoint in the middle of a replay that would not fit in memory. The log then starts behind the
-/// groups that it holds.
-fn make_room(engine: &Engine) -> Result<(), StorageError> {
+/// groups that it holds. On a full disk the rest goes into memory all the same: what is too much for the disk
+/// can then at least be read.
+fn make_room(engine: &Engine, is_full: &mut bool) -> Result<(), StorageError> {
     let dirty_bytes = engine.counters.dirty_bytes.load(Relaxed);
-    if dirty_bytes <= engine.options.limits.dirty_bytes || engine.options.read_only {
+    let fits = dirty_bytes <= engine.options.limits.dirty_bytes;
+    if fits || *is_full || engine.options.read_only {
         return Ok(());
     }
     match checkpoint::run(engine) {
         Ok(()) | Err(CheckpointError::ReadOnly) => Ok(()),
-        Err(CheckpointError::Full(cause) | CheckpointError::Poisoned(cause)) => Err(cause),
+        Err(CheckpointError::Full(_)) => {
+            *is_full = true;
+            Ok(())
+        }
+        Err(CheckpointError::Poisoned(cause)) => Err(cause),
     }
 }
 
