@@ -167,9 +167,10 @@ fn complete(engine: &Engine, writer: &mut Writer, start: LogPosition) {
     engine.note_gauges(writer);
 }
 
-/// A full disk abandons the attempt; anything else may have left the disk and the memory apart.
+/// A full disk abandons the attempt, unless it was met where the map could not go back any more; anything
+/// else may have left the disk and the memory apart.
 fn fail(engine: &Engine, error: StorageError) -> CheckpointError {
-    if error.is_full() && engine.poisoned().is_none() {
+    if error.is_full() && engine.poisoned().is_none() && !engine.map.is_poisoned() {
         return CheckpointError::Full(error);
     }
     CheckpointError::Poisoned(engine.poison(error))

@@ -112,6 +112,11 @@ impl Map {
         self.geometry
     }
 
+    /// Whether an operation has failed after which the disk's state is not known.
+    pub fn is_poisoned(&self) -> bool {
+        self.writer().poison.is_some()
+    }
+
     /// The superblock of the last completed checkpoint.
     pub fn superblock(&self) -> Superblock {
         self.state().superblock
