@@ -73,6 +73,8 @@ fn head_log(engine: &Engine) -> Result<(), CheckpointError> {
 fn write(engine: &Engine) -> Result<(), CheckpointError> {
     let (dirty, version, start) = {
         let mut writer = engine.writer();
+        // Whoever held the lock before may have failed, or panicked half-way.
+        refuse_if_poisoned(engine)?;
         let Some(start) = writer.log.position() else {
             return Err(CheckpointError::ReadOnly);
         };
