@@ -91,7 +91,9 @@ fn write(engine: &Engine) -> Result<(), CheckpointError> {
         }
         Err(error) => {
             engine.counters.checkpoint_failures.fetch_add(1, Relaxed);
-            engine.writer().pages.put_back_dirty(dirty);
+            let mut writer = engine.writer();
+            writer.pages.put_back_dirty(dirty);
+            engine.note_gauges(&writer);
             Err(fail(engine, error))
         }
     }
