@@ -2,6 +2,8 @@
 
 mod handle;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use handle::{Database, WriteFailure};

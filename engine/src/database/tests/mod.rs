@@ -1,0 +1,7 @@
+//! What the whole database does when the storage below it fails, or when much happens between two steps.
+
+mod faults;
+mod hooked_disk;
+mod interleavings;
+mod space;
+mod support;
