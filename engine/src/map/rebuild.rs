@@ -44,8 +44,11 @@ pub(super) fn rebuild_leaves(
         superblock,
         leaves,
     };
+    // No count in a superblock makes this look further than the file reaches.
+    let data_len = data.len()?;
     let slots = (1..superblock.slot_count)
         .map(Slot)
+        .take_while(|slot| superblock.geometry.slot_offset(*slot) < data_len)
         .filter(|slot| !known.contains(slot));
     let found = match bitmap {
         Some(used) => scan.newest(used.iter().filter(|slot| !known.contains(slot)))?,
@@ -143,18 +146,19 @@ pub(super) fn rebuild_bitmap(
 ) -> Result<CrcTree, StorageError> {
     let (kind, count) = (MapKind::Slots, superblock.slot_count);
     let mut tree = CrcTree::new(kind);
-    for level in 0..superblock.bitmap.height {
-        for index in 0..level_len(kind, level, count) {
-            let id = MapPageId { kind, level, index };
-            let page = match level {
-                0 => bitmap_leaf(used, index, &BTreeMap::new()),
-                _ => tree.upper_page(id, count, &BTreeMap::new()),
-            };
-            tree.set(id, page.crc());
-            if source.read_proven(id, page.crc()).is_err() {
-                rebuilt.push((id, page));
-            }
-        }
+    let ids = || {
+        let levels = 0..superblock.bitmap.height;
+        levels.flat_map(|level| {
+            (0..level_len(kind, level, count)).map(move |index| MapPageId { kind, level, index })
+        })
+    };
+    let page_of = |tree: &CrcTree, id: MapPageId| match id.level {
+        0 => bitmap_leaf(used, id.index, &BTreeMap::new()),
+        _ => tree.upper_page(id, count, &BTreeMap::new()),
+    };
+    for id in ids() {
+        let crc = page_of(&tree, id).crc();
+        tree.set(id, crc);
     }
     let top = MapPageId {
         kind,
@@ -167,5 +171,12 @@ pub(super) fn rebuild_bitmap(
         tree.root().crc.into(),
     )
     .map_err(|error| map_damage(top, &error))?;
+    // Only now is the count proven, and with it how many pages there are to keep.
+    for id in ids() {
+        let page = page_of(&tree, id);
+        if source.read_proven(id, page.crc()).is_err() {
+            rebuilt.push((id, page));
+        }
+    }
     Ok(tree)
 }
