@@ -72,7 +72,9 @@ impl Conflicts {
             self.newest.insert(*key, version);
         }
         self.keys = self.keys.saturating_add(keys.len());
-        self.commits.push_back((version, keys));
+        if !keys.is_empty() {
+            self.commits.push_back((version, keys));
+        }
         while self
             .commits
             .front()
@@ -135,6 +137,13 @@ mod tests {
         index.record(Version(2), vec![key(1)], Version(1));
         index.record(Version(3), vec![key(2)], Version(3));
         assert_eq!((index.newest.len(), index.keys), (0, 0));
+    }
+
+    #[test]
+    fn a_group_that_wrote_nothing_takes_no_room() {
+        let mut index = Conflicts::new(100, Version(1));
+        index.record(Version(2), Vec::new(), Version(1));
+        assert_eq!(index.commits.len(), 0);
     }
 
     #[test]
