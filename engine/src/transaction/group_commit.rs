@@ -1,7 +1,7 @@
 //! What the leader of a commit group does.
 //!
-//! Order (R8): validate, apply to private pages (may fail: nothing has happened), append (may fail on a
-//! full disk: nothing has happened), write or sync as the most demanding member asks, publish, acknowledge. A
+//! Order (R8): validate, apply to private pages (may fail: nothing has happened), append (may fail
+//! before its first byte: nothing has happened), write or sync as the most demanding member asks, publish, acknowledge. A
 //! failed write or sync poisons the database and leaves the group's outcome unknown.
 
 use std::collections::HashSet;
@@ -172,12 +172,12 @@ fn log_group(
             .for_each(|operation| encoder.push(operation));
         durability = durability.max(member.durability);
     }
-    wal.append(&encoder.finish()).map_err(|error| {
-        if error.is_full() {
-            return CommitError::Full(error);
+    if let Err(error) = wal.append(&encoder.finish()) {
+        if wal.is_poisoned() {
+            return Err(CommitError::Unknown(engine.poison(error)));
         }
-        CommitError::Unknown(engine.poison(error))
-    })?;
+        return Err(refusal(error));
+    }
     let written = match durability {
         Durability::None => Ok(()),
         Durability::Buffered => wal.flush(),

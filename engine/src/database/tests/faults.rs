@@ -3,8 +3,10 @@
 
 use std::io::ErrorKind;
 
-use super::support::{Rig, Step, workload};
+use super::support::{Rig, Step, put, workload};
+use crate::disk::faulty::Operation;
 use crate::error::{CheckpointError, CommitError};
+use crate::options::Durability;
 
 /// What a workload met.
 #[derive(Debug, Default)]
@@ -101,6 +103,22 @@ fn fail_each(kind: ErrorKind) -> Met {
         rig.check_what_is_left();
     }
     met
+}
+
+#[test]
+fn a_segment_that_cannot_be_opened_refuses_the_commit_and_nothing_else() {
+    let mut rig = Rig::new();
+    rig.open().unwrap();
+    rig.faulty
+        .fail_nth(Some(Operation::Open), 0, ErrorKind::Other);
+    // It needs more segments than there are.
+    let writes = [put(1, 100_000)];
+    let refused = rig.commit(&writes, Durability::Sync);
+    assert!(rig.faulty.all_fired() && matches!(refused, Err(CommitError::Refused(_))));
+    assert!(!is_poisoned(&rig));
+    rig.commit(&writes, Durability::Sync).unwrap();
+    rig.check();
+    rig.check_what_is_left();
 }
 
 #[test]
