@@ -2,6 +2,7 @@
 
 mod faults;
 mod hooked_disk;
+mod hostile;
 mod interleavings;
 mod space;
 mod support;
