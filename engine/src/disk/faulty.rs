@@ -49,6 +49,8 @@ struct State {
     asked: Vec<Asked>,
     faults: Vec<Fault>,
     space: Option<u64>,
+    /// How many operations still pass before the disk is gone.
+    life: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -82,6 +84,11 @@ impl FaultyDisk {
             passes: nth,
             kind,
         });
+    }
+
+    /// Fails every operation from the `nth` from now on, from 0.
+    pub(crate) fn end_at(&self, nth: u64) {
+        self.state().life = Some(nth);
     }
 
     /// From now on files may grow by `bytes` in all; beyond, the disk is full. `None`: no bound.
@@ -123,6 +130,11 @@ impl FaultyDisk {
 impl State {
     /// Counts the operation against every fault; the first that is due fires.
     fn fault(&mut self, operation: Operation) -> Option<ErrorKind> {
+        match &mut self.life {
+            Some(0) => return Some(ErrorKind::Other),
+            Some(life) => *life -= 1,
+            None => {}
+        }
         let mut due = None;
         for (index, fault) in self.faults.iter_mut().enumerate() {
             if fault.operation.is_some_and(|wanted| wanted != operation) {

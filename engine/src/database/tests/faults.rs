@@ -132,3 +132,39 @@ fn whatever_operation_meets_a_full_disk_no_durable_commit_is_lost() {
     let met = fail_each(ErrorKind::StorageFull);
     assert!(met.clean > 5 && met.failed_openings > 50, "{met:?}");
 }
+
+/// The workload up to where the disk is gone. Whether it came to its end.
+fn run_to_the_end(rig: &mut Rig) -> bool {
+    if rig.open().is_err() {
+        return false;
+    }
+    for step in workload() {
+        let went_on = match &step {
+            Step::Commit(writes, durability) => rig.commit(writes, *durability).is_ok(),
+            Step::Checkpoint => rig.checkpoint().is_ok(),
+            Step::Close => rig.close().is_ok() && rig.open().is_ok(),
+            Step::Vanish => {
+                rig.db = None;
+                rig.open().is_ok()
+            }
+        };
+        if !went_on {
+            return false;
+        }
+    }
+    true
+}
+
+#[test]
+fn wherever_the_process_ends_no_durable_commit_is_lost() {
+    for nth in 0.. {
+        let mut rig = Rig::new();
+        rig.faulty.end_at(nth);
+        let is_whole = run_to_the_end(&mut rig);
+        rig.check_what_is_left();
+        if is_whole {
+            assert!(nth > 300, "only {nth} operations");
+            break;
+        }
+    }
+}

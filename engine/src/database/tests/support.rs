@@ -119,10 +119,11 @@ impl Rig {
     }
 
     /// Opens the database or creates it, and finds a state that it may be in.
-    pub(super) fn open(&mut self) -> Result<(), crate::error::OpenError> {
+    pub(super) fn open(&mut self) -> Result<(), String> {
         let disk: Arc<dyn Disk> = Arc::new(self.faulty.clone());
-        let db = Database::open_or_create_on(disk, options())?;
-        let found = rows(&db).or_else(|_| rows(&db)).unwrap();
+        let db = Database::open_or_create_on(disk, options()).map_err(|e| e.to_string())?;
+        let found = rows(&db).or_else(|_| rows(&db));
+        let found = found.map_err(|e| e.to_string())?;
         self.history.reopen(&found);
         self.db = Some(db);
         Ok(())
@@ -179,7 +180,7 @@ impl Rig {
     /// Opens on the memory itself: nothing is lost, nothing is there twice, no page leaks.
     pub(super) fn check_what_is_left(mut self) {
         self.db = None;
-        let db = Database::open_on(Arc::new(self.memory), options()).unwrap();
+        let db = Database::open_or_create_on(Arc::new(self.memory), options()).unwrap();
         self.history.reopen(&rows(&db).unwrap());
         assert_eq!(db.verify().unwrap().problems, Vec::<String>::new());
     }
