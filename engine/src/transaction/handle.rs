@@ -133,7 +133,7 @@ impl Transaction {
             limits.table_name_bytes as u64,
         )?;
         at_most("key_bytes", key.len() as u64, limits.key_bytes as u64)?;
-        let bytes = self.writes.bytes_with(key, value);
+        let bytes = self.writes.bytes_with(table, key, value);
         at_most("transaction_bytes", bytes, limits.transaction_bytes)?;
         self.writes.insert(table, key, value);
         Ok(())

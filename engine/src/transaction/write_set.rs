@@ -70,9 +70,14 @@ impl WriteSet {
         self.bytes
     }
 
-    /// What the size would be with one more write.
-    pub fn bytes_with(&self, key: &[u8], value: Option<&[u8]>) -> u64 {
-        self.bytes.saturating_add(size(key, value))
+    /// What the size would be with one more write, which replaces an earlier one of the same key.
+    pub fn bytes_with(&self, table: &str, key: &[u8], value: Option<&[u8]>) -> u64 {
+        let replaced = self
+            .get(table, key)
+            .map_or(0, |old| size(key, old.as_deref()));
+        self.bytes
+            .saturating_add(size(key, value))
+            .saturating_sub(replaced)
     }
 
     /// The writes, by table and key.
@@ -118,6 +123,7 @@ mod tests {
         writes.insert("t", b"key", Some(b"v"));
         writes.insert("u", b"key", None);
         assert_eq!(writes.bytes(), 4 + 3);
+        assert_eq!(writes.bytes_with("t", b"key", Some(b"other")), 4 + 3 + 4);
         assert_eq!(writes.get("t", b"key").unwrap().as_deref(), Some(&b"v"[..]));
         assert!(matches!(writes.get("u", b"key"), Some(None)));
         assert!(writes.get("t", b"other").is_none());
