@@ -14,6 +14,7 @@ pub mod scenario;
 pub mod crash;
 pub mod rng;
 pub mod sim;
+pub mod survival;
 pub mod toy;
 pub mod trace;
 

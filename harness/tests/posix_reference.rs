@@ -1,5 +1,7 @@
 //! The cuts under `posix`, against a slow model that enumerates every legal image of a short trace.
 
+#[path = "support/lazy.rs"]
+mod lazy;
 #[path = "support/sim.rs"]
 mod sim_common;
 
@@ -8,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lightning_chaos::crash::{CrashWalker, Sample, choices_count, cut};
 use lightning_chaos::rng::Rng;
 use lightning_chaos::scenario::CrashModel;
+use lightning_chaos::survival::Open;
 use lightning_chaos::trace::{Event, InodeId, Operation, Trace, TracePosition};
 use sim_common::{Image, image, new_disk, random_call};
 
@@ -357,6 +360,35 @@ fn every_cut_is_legal_and_every_legal_image_is_cut() {
         compared > 150 && covered > 50 && largest > 100,
         "{compared} {covered} {largest}"
     );
+}
+
+#[test]
+fn a_reader_of_everything_sees_every_legal_image_and_no_other() {
+    let mut compared = 0;
+    for seed in 0..400 {
+        let mut rng = Rng::from_seed(seed).split("program", 2);
+        let disk = new_disk();
+        for _ in 0..6 + rng.below(14) {
+            random_call(&disk, &mut rng);
+        }
+        let trace = disk.finish();
+        let position = TracePosition(rng.below(trace.end().0 + 1));
+        let Some(legal) = slow(&trace, position).images(600) else {
+            continue;
+        };
+        let mut walker = CrashWalker::new(&trace);
+        walker.advance_to(position);
+        let leaves = lazy::leaves(walker.state(), lazy::read_all);
+        let found: BTreeSet<_> = leaves.iter().map(|leaf| leaf.outcome.clone()).collect();
+        assert_eq!(found, legal, "seed {seed}");
+        for leaf in leaves {
+            assert_eq!(leaf.weight, 1, "seed {seed}");
+            let state = leaf.survival.representative(Open::Survives);
+            assert_eq!(image(&state), leaf.outcome, "seed {seed}");
+        }
+        compared += 1;
+    }
+    assert!(compared > 150, "{compared}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub const HARNESS: Layers = Layers {
     folder: "harness",
     layers: &[
         &["doctor", "rng", "scenario", "toy", "trace"],
-        &["batch"],
+        &["batch", "survival"],
         &["sim", "crash"],
         &["target"],
         &["oracle"],

@@ -9,7 +9,9 @@ use lightning_db::disk::{Disk, DiskFile, DiskLock, OpenMode};
 use super::config::SimConfig;
 use super::error::SimError;
 use super::file::{SimFile, SimLock};
+use super::lazy::Lazy;
 use super::machine::Machine;
+use crate::survival::Survival;
 use crate::trace::{DiskState, Entry, Mark, Name, Operation, Trace, TracePosition};
 
 /// A simulated disk. Clones share it.
@@ -31,6 +33,28 @@ impl SimDisk {
         }
     }
 
+    /// A disk after a power cut: what survived is decided as it is looked at. Only newest contents are ever right here: a
+    /// trace of it starts with a state in which nothing is decided.
+    pub fn boot_lazily(survival: Survival, config: SimConfig) -> Self {
+        let disk = Self::boot(survival.undecided().boot().clone(), config);
+        disk.machine().lazy = Some(Lazy::new(survival));
+        disk
+    }
+
+    /// A second disk that holds what this one does after a process crash that loses nothing. What is undecided stays so, and
+    /// will be decided alike for both.
+    #[must_use]
+    pub fn boot_again(&self, config: SimConfig) -> Self {
+        let (mut state, lazy) = {
+            let machine = self.machine();
+            (machine.state.clone(), machine.lazy.clone())
+        };
+        state.settle();
+        let disk = Self::boot(state, config);
+        disk.machine().lazy = lazy;
+        disk
+    }
+
     /// Puts what the workload saw into the sequence of operations. Does nothing once the power is off.
     pub fn mark(&self, mark: Mark) {
         self.machine().mark(mark);
@@ -41,7 +65,7 @@ impl SimDisk {
         TracePosition::after(self.machine().events.len())
     }
 
-    /// What the disk holds now.
+    /// What the disk holds now. Where survival is undecided, the newest.
     pub fn state(&self) -> DiskState {
         self.machine().state.clone()
     }
@@ -89,6 +113,13 @@ impl SimDisk {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Begins a call that looks at names.
+    fn enter_names(&self) -> io::Result<MutexGuard<'_, Machine>> {
+        let mut machine = self.enter()?;
+        machine.look_at_names();
+        Ok(machine)
+    }
+
     /// Begins a call.
     pub(super) fn enter(&self) -> io::Result<MutexGuard<'_, Machine>> {
         let mut machine = self.machine();
@@ -99,7 +130,7 @@ impl SimDisk {
 
 impl Disk for SimDisk {
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
-        let mut machine = self.enter()?;
+        let mut machine = self.enter_names()?;
         let inode = match mode {
             OpenMode::Read | OpenMode::Write => machine.find(name)?,
             OpenMode::Create => machine.create(name)?,
@@ -114,7 +145,7 @@ impl Disk for SimDisk {
     }
 
     fn create_dir(&self, name: &str) -> io::Result<()> {
-        let mut machine = self.enter()?;
+        let mut machine = self.enter_names()?;
         if machine.state.names().get(name) == Some(Entry::Directory) {
             return Ok(());
         }
@@ -126,17 +157,17 @@ impl Disk for SimDisk {
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
-        let machine = self.enter()?;
+        let machine = self.enter_names()?;
         machine.find_dir(dir)?;
         Ok(machine.state.names().list(dir))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.enter()?.rename(from, to)
+        self.enter_names()?.rename(from, to)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let mut machine = self.enter()?;
+        let mut machine = self.enter_names()?;
         machine.find(name)?;
         machine.perform(Operation::Remove {
             name: Name::from(name),
@@ -145,7 +176,7 @@ impl Disk for SimDisk {
     }
 
     fn sync_dir(&self, dir: &str) -> io::Result<()> {
-        let mut machine = self.enter()?;
+        let mut machine = self.enter_names()?;
         machine.find_dir(dir)?;
         machine.perform(Operation::SyncDir {
             dir: Name::from(dir),
@@ -154,7 +185,7 @@ impl Disk for SimDisk {
     }
 
     fn lock(&self, name: &str) -> io::Result<Box<dyn DiskLock>> {
-        let inode = self.enter()?.lock(name)?;
+        let inode = self.enter_names()?.lock(name)?;
         Ok(Box::new(SimLock::new(self.clone(), inode)))
     }
 }

@@ -40,7 +40,8 @@ impl SimFile {
 
 impl DiskFile for SimFile {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let machine = self.disk.enter()?;
+        let mut machine = self.disk.enter()?;
+        machine.look_at_bytes(self.inode, offset, buf.len() as u64);
         let whole = machine.file(self.inode)?.read(offset, buf);
         if whole {
             Ok(())
@@ -55,6 +56,7 @@ impl DiskFile for SimFile {
         if bytes.is_empty() {
             return Ok(());
         }
+        machine.look_before_write(self.inode, offset, bytes.len() as u64);
         let file = machine.label(self.inode, &self.name);
         machine.perform(Operation::Write {
             file,
@@ -65,12 +67,15 @@ impl DiskFile for SimFile {
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.disk.enter()?.file(self.inode)?.len())
+        let mut machine = self.disk.enter()?;
+        machine.look_at_len(self.inode);
+        Ok(machine.file(self.inode)?.len())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut machine = self.enter_to_write()?;
         end_of(len, 0)?;
+        machine.look_before_cut(self.inode, len);
         let file = machine.label(self.inode, &self.name);
         machine.perform(Operation::SetLen { file, len });
         Ok(())
@@ -79,6 +84,7 @@ impl DiskFile for SimFile {
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
         let mut machine = self.enter_to_write()?;
         end_of(offset, len)?;
+        machine.look_at_len(self.inode);
         let file = machine.label(self.inode, &self.name);
         machine.perform(Operation::Allocate { file, offset, len });
         Ok(())

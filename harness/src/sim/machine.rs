@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::config::SimConfig;
 use super::elision::Armed;
 use super::error::SimError;
+use super::lazy::Lazy;
 use crate::trace::{
     DiskState, Effect, Entry, Event, FILE_LEN_MAX, FileRef, FileState, InodeId, Mark, Name,
     Operation, TracePosition,
@@ -24,6 +25,8 @@ pub(super) struct Machine {
     pub(super) elisions: Vec<Armed>,
     pub(super) calls: u64,
     pub(super) stopped: Option<SimError>,
+    /// What a power cut has left open and nobody has looked at, if that is decided as it is read.
+    pub(super) lazy: Option<Lazy>,
     budget: u64,
     crash_after: Option<TracePosition>,
     locked: BTreeSet<InodeId>,
@@ -39,6 +42,7 @@ impl Machine {
             elisions: config.elide.into_iter().map(Armed::new).collect(),
             calls: 0,
             stopped: None,
+            lazy: None,
             budget: config.operation_budget,
             crash_after: config.crash_after,
             locked: BTreeSet::new(),

@@ -5,6 +5,7 @@ mod disk;
 mod elision;
 mod error;
 mod file;
+mod lazy;
 mod machine;
 
 pub use config::SimConfig;

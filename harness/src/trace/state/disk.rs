@@ -5,6 +5,7 @@
 //! 3. It does not know why an operation came, whether it was right, or what will survive: it keeps the versions
 //!    from which `crash` chooses.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::{fs, io};
@@ -237,6 +238,44 @@ impl DiskState {
             durable: newest,
             in_flight: None,
         }
+    }
+
+    /// The disk after a power cut of which nothing is decided yet: the newest names, and every file as
+    /// [`FileState::undecided`] has it.
+    pub(crate) fn undecided(&self) -> Self {
+        let undecided = |file: &Arc<FileState>| {
+            if file.is_pending() {
+                Arc::new(file.undecided())
+            } else {
+                Arc::clone(file)
+            }
+        };
+        let files = self.files.iter();
+        let files = files.map(|file| file.as_ref().map(undecided)).collect();
+        Self {
+            sector: self.sector,
+            names: Arc::new(self.names.survivor(|_| true)),
+            files,
+            newest: self.newest,
+            durable: self.newest,
+            in_flight: None,
+        }
+    }
+
+    /// Puts the names that survived in place of the newest. Until then no name may change.
+    pub(crate) fn decide_names(&mut self, names: &Names) {
+        self.names = Arc::new(names.clone());
+        let kept: BTreeSet<_> = names.iter().map(|(_, entry)| entry).collect();
+        for (inode, file) in (0..).map(InodeId).zip(&mut self.files) {
+            if !kept.contains(&Entry::File(inode)) {
+                *file = None;
+            }
+        }
+    }
+
+    /// A file's content, to be decided.
+    pub(crate) fn file_mut(&mut self, inode: InodeId) -> Option<&mut FileState> {
+        self.files.get_mut(slot(inode))?.as_mut().map(Arc::make_mut)
     }
 
     /// Writes what readers see into a real directory, which is created if need be and should be empty.

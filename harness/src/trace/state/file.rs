@@ -140,6 +140,51 @@ impl FileState {
         file
     }
 
+    /// The file after a power cut of which nothing is decided yet: as long as it can be, its sectors as they were
+    /// last written. `decide_len` and `decide_sector` put in what survived.
+    pub(crate) fn undecided(&self) -> Self {
+        let len = self.sizes().map(|size| size.len).max().unwrap_or(self.len);
+        let mut file = self.resolved();
+        (file.len, file.base_len) = (len, len);
+        file
+    }
+
+    /// Puts the length that survived in place of the longest possible. Until then no write may reach past the
+    /// shortest possible, nor the length change.
+    pub(crate) fn decide_len(&mut self, len: u64) {
+        debug_assert!(
+            self.sizes.is_empty(),
+            "the length is decided before it changes"
+        );
+        self.hash = OnceLock::new();
+        self.end_at(len);
+        for (&at, pending) in &mut self.pending {
+            let kept = index(len).saturating_sub(at * CHUNK_LEN);
+            if kept < CHUNK_LEN {
+                pending.base.bytes_mut()[kept..].fill(0);
+            }
+        }
+    }
+
+    /// Puts what survived of a sector in place of its newest version: its first bytes, zeroes after. Until then no
+    /// write may have touched it.
+    pub(crate) fn decide_sector(&mut self, offset: u64, bytes: &[u8]) {
+        let (at, first) = (index(offset) / CHUNK_LEN, index(offset) % CHUNK_LEN);
+        let (kept, end) = (first + bytes.len(), first + self.sector.bytes());
+        let put = |chunk: &mut Chunk| {
+            let now = chunk.bytes();
+            if now[first..kept] != *bytes || now[kept..end].iter().any(|&byte| byte != 0) {
+                chunk.bytes_mut()[first..kept].copy_from_slice(bytes);
+                chunk.bytes_mut()[kept..end].fill(0);
+            }
+        };
+        self.hash = OnceLock::new();
+        if let Some(pending) = self.pending.get_mut(&at) {
+            put(&mut pending.base);
+        }
+        put(self.chunk_mut(at));
+    }
+
     /// The same newest bytes, nothing pending.
     pub(super) fn resolved(&self) -> Self {
         Self {

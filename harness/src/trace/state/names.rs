@@ -13,7 +13,7 @@ use super::super::event::Name;
 use super::disk::{InodeId, Order};
 
 /// What a name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entry {
     /// A file.
     File(InodeId),
