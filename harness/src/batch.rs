@@ -43,7 +43,8 @@ pub enum PlantSwitch {
 }
 
 /// Names one crash state of a batch: for each generation where the power was cut and which survival was
-/// drawn, `p<crash point>.s<sample>`, joined by `/`.
+/// drawn, `p<crash point>.s<sample>`, or what was decided where the target looked, `p<crash point>.d<decisions>`, joined
+/// by `/`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CaseId(pub String);
@@ -67,6 +68,10 @@ pub struct BatchResult {
     pub distinct: Vec<u128>,
     /// States that were recovered and checked.
     pub checked: u64,
+    /// Crash points of which every legal state was covered.
+    pub covered: Vec<CoveredPoint>,
+    /// Crash points whose states were drawn, of whatever generation, and those where the budget ended first.
+    pub sampled_points: u64,
     /// Every broken invariant, one entry a state and check.
     pub findings: Vec<Finding>,
     /// States about which a bounded search gave no verdict.
@@ -81,6 +86,17 @@ pub struct BatchResult {
     pub recovery_operations: Histogram,
     /// What depends on the machine.
     pub timing: BatchTiming,
+}
+
+/// A crash point of which every legal state was covered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoveredPoint {
+    /// The deduplication key of the disk with all that was undecided.
+    pub key: u128,
+    /// The legal states, a decimal number.
+    pub legal_states: String,
+    /// The states that stood for them.
+    pub representatives: u64,
 }
 
 /// The part of a batch's result that differs from run to run.

@@ -194,6 +194,58 @@ fn a_broken_invariant_exits_with_2_and_its_replay_line_reproduces_it() {
 }
 
 #[test]
+fn a_covered_scenario_says_so_and_what_it_finds_is_replayed() {
+    let place = Place::new().with(
+        "covered",
+        &[
+            (
+                "[options.selftest]\nmisbehave = \"no\"",
+                "[options.toy]\nsync_before_ack = false",
+            ),
+            (
+                "transactions = 10",
+                "transactions = 4\nkeys = 4\nvalue_len_max = \"100 B\"",
+            ),
+            (
+                "model = \"posix\"",
+                "model = \"posix\"\ncoverage = \"lazy\"",
+            ),
+            ("cases = 50", "cases = 9000\nruns = 2"),
+        ],
+    );
+    assert_exit(&place.chaos(&["run", "--target", "toy"]), 2);
+    let scenario = place.report()["scenarios"][0].clone();
+    assert_eq!(scenario["coverage"], "full");
+    let legal_states: u64 = scenario["legal_states"].as_str().unwrap().parse().unwrap();
+    let representatives = scenario["representatives"].as_u64().unwrap();
+    assert!(
+        0 < representatives && representatives < legal_states,
+        "{scenario}"
+    );
+    let line = place.replay_line();
+    assert!(line.contains(".d"), "{line}");
+    let replayed = place.chaos(&["replay", &line, "--materialize", "state"]);
+    assert_exit(&replayed, 2);
+    assert!(
+        text(&replayed).contains("reproduced"),
+        "{}",
+        text(&replayed)
+    );
+    assert!(place.dir.path().join("state").is_dir());
+
+    let place = place.with(
+        "covered",
+        &[("[options.selftest]\nmisbehave = \"no\"\n", "")],
+    );
+    assert_exit(&place.chaos(&["run", "--target", "toy"]), 0);
+    let scenario = place.report()["scenarios"][0].clone();
+    assert_eq!(scenario["coverage"], "sampled");
+    assert_eq!(scenario.get("legal_states"), None);
+    let distinct = &scenario["totals"]["crash_states"]["distinct"];
+    assert_eq!(scenario["representatives"], *distinct);
+}
+
+#[test]
 fn a_replay_puts_the_files_where_it_is_told_and_nowhere_else() {
     let broken = misbehaving("break");
     let place = Place::new().with("broken", &[(broken.0, &broken.1)]);

@@ -203,3 +203,16 @@ fn no_text_makes_the_reader_panic() {
         let _ = Scenario::parse("damaged.toml", &String::from_utf8_lossy(&damaged));
     }
 }
+
+#[test]
+fn lazy_coverage_is_of_posix() {
+    insta::assert_snapshot!(error_of(
+        "model = \"posix\"",
+        "model = \"prefix\"\ncoverage = \"lazy\""
+    ));
+}
+
+#[test]
+fn leaves_need_lazy_coverage() {
+    insta::assert_snapshot!(error_of("generations = 2", "leaves = 9"));
+}

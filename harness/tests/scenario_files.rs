@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lightning_chaos::scenario::{self, Expect, Scenario};
+use lightning_chaos::scenario::{self, Expect, Fault, Scenario};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -191,6 +191,19 @@ fn planted_bugs_are_where_they_are_looked_for() {
             "{}",
             path.display()
         );
+    }
+}
+
+#[test]
+fn scenarios_said_to_be_covered_ask_for_it() {
+    let covered = files(&root().join("covered"));
+    assert!(covered.len() >= 5, "{} covered scenarios", covered.len());
+    for path in covered {
+        let scenario = Scenario::read(&path).unwrap();
+        let Fault::PowerLoss(fault) = &scenario.faults[0];
+        assert!(fault.leaves_of(0).is_some(), "{}", path.display());
+        assert_eq!(fault.generations.get(), 1, "{}", path.display());
+        assert!(scenario.has_tag("smoke"), "{}", path.display());
     }
 }
 

@@ -19,9 +19,10 @@ pub mod summary;
 pub mod write;
 
 pub use model::{
-    CheckReport, Counts, Coverage, CoverageMethod, CrashStates, ElisionReport, Environment, Expect,
-    Fate, FaultReport, Finding, Histogram, HistogramBucket, Report, SCHEMA_VERSION, ScenarioReport,
-    ScenarioTiming, ScenarioVerdict, Skipped, TimelineEntry, TimelineKind, Timing, Totals, Verdict,
+    CheckReport, Counts, CoverageMethod, CrashPointCoverage, CrashStates, ElisionReport,
+    Environment, Expect, Fate, FaultReport, Finding, Histogram, HistogramBucket, Report,
+    SCHEMA_VERSION, ScenarioReport, ScenarioTiming, ScenarioVerdict, Skipped, TimelineEntry,
+    TimelineKind, Timing, Totals, Verdict,
 };
 pub use read::ReadError;
 pub use write::{WriteError, Written, write_all};

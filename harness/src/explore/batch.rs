@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::case::{CasePath, Crash, LIVE};
+use super::case::{CasePath, Crash, LIVE, Left};
 use super::evidence::{Failed, finding};
 use super::examine::{Examination, Examined, Next};
 use super::life::{Ground, Life, survivor};
@@ -15,12 +15,15 @@ use super::trial::Trial;
 use crate::batch::{Batch, BatchResult, CaseId, CaseResult, ExploreError, Finding};
 use crate::crash::{CrashWalker, Sample};
 use crate::oracle::{History, Obligations, Observed, Violation};
+use crate::rng::Rng;
 use crate::scenario::{CheckKind, Fault, PowerLoss};
 use crate::target::Mode;
 use crate::trace::{DiskState, Entry, TracePosition};
 
 /// One state in so many is examined twice.
-const TWICE: u128 = 64;
+pub(super) const TWICE: u128 = 64;
+/// Share of sampled states that are recovered a second time.
+const REOPENED: f64 = 0.25;
 /// Share of recovered states that are cut again.
 const CUT_AGAIN: f64 = 1.0 / 8.0;
 /// Survivals drawn at a crash point of a later generation, at most.
@@ -74,32 +77,32 @@ pub fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, ExploreError
     let Some(Fault::PowerLoss(fault)) = setup.batch.scenario.faults.get(path.fault) else {
         return Err(unknown());
     };
-    let state = explorer.rerun(fault, life, &path).ok_or_else(unknown)?;
+    let state = explorer.rerun(fault, life, &path)?.ok_or_else(unknown)?;
     result.files = files(&state);
     result.findings = explorer.result.findings;
     Ok(result)
 }
 
-struct Explorer<'s> {
-    setup: &'s Setup,
-    announce: &'s mut dyn FnMut(&CaseId),
-    skip: BTreeSet<CaseId>,
-    tables: Vec<String>,
-    observed: Observed,
-    seen: HashSet<u128>,
+pub(super) struct Explorer<'s> {
+    pub(super) setup: &'s Setup,
+    pub(super) announce: &'s mut dyn FnMut(&CaseId),
+    pub(super) skip: BTreeSet<CaseId>,
+    pub(super) tables: Rc<[String]>,
+    pub(super) observed: Observed,
+    pub(super) seen: HashSet<u128>,
     timelines: BTreeMap<String, usize>,
-    result: BatchResult,
+    pub(super) result: BatchResult,
 }
 
 /// A crash of a life, with what is the same for all its samples.
-struct Cut<'a> {
-    fault: &'a PowerLoss,
-    life: &'a Life,
-    path: &'a CasePath,
-    at: TracePosition,
-    state: &'a DiskState,
-    ground: &'a Ground,
-    obligations: &'a Obligations,
+pub(super) struct Cut<'a> {
+    pub(super) fault: &'a PowerLoss,
+    pub(super) life: &'a Life,
+    pub(super) path: &'a CasePath,
+    pub(super) at: TracePosition,
+    pub(super) state: &'a DiskState,
+    pub(super) ground: &'a Ground,
+    pub(super) obligations: &'a Obligations,
 }
 
 impl<'s> Explorer<'s> {
@@ -107,7 +110,7 @@ impl<'s> Explorer<'s> {
         let tables = setup
             .clients(setup.rng.clone(), &History::new())
             .tables()
-            .to_vec();
+            .into();
         let result = BatchResult {
             options: setup.options.clone(),
             ..BatchResult::default()
@@ -209,6 +212,16 @@ impl<'s> Explorer<'s> {
     }
 
     fn explore_point(&mut self, cut: &Cut<'_>) -> Result<(), ExploreError> {
+        if let Some(leaves) = cut.fault.leaves_of(cut.path.crashes.len())
+            && self.cover_point(cut, leaves)?
+        {
+            return Ok(());
+        }
+        self.result.sampled_points += 1;
+        self.sample_point(cut)
+    }
+
+    fn sample_point(&mut self, cut: &Cut<'_>) -> Result<(), ExploreError> {
         let owed = cut.obligations.digest(&cut.ground.history);
         let samples = match cut.fault.samples.get() {
             _ if !cut.state.is_pending() => 1,
@@ -219,8 +232,7 @@ impl<'s> Explorer<'s> {
             if self.is_done() {
                 return Ok(());
             }
-            let crash = Crash { at: cut.at, sample };
-            let case = cut.path.then(crash);
+            let case = cut.case(Left::Sample(sample));
             let id = case.id();
             if self.skip.contains(&id) {
                 continue;
@@ -233,49 +245,73 @@ impl<'s> Explorer<'s> {
                 (self.announce)(&id);
                 self.result.distinct.push(key);
                 let life = self.check(cut, &case, &state, key.is_multiple_of(TWICE))?;
-                if let Some(life) = life {
-                    let later = points::later(&life, cut.fault.model_of(case.crashes.len()));
-                    self.explore(cut.fault, &life, &case, &later)?;
-                }
+                self.explore_later(cut, &case, life)?;
             }
         }
         Ok(())
     }
 
+    /// Cuts the life after a state, if there is one.
+    pub(super) fn explore_later(
+        &mut self,
+        cut: &Cut<'_>,
+        case: &CasePath,
+        life: Option<Life>,
+    ) -> Result<(), ExploreError> {
+        let Some(life) = life else { return Ok(()) };
+        let later = points::later(&life, cut.fault.model_of(case.crashes.len()));
+        self.explore(cut.fault, &life, case, &later)
+    }
+
+    /// Whether the life after a state is to be cut again.
+    pub(super) fn is_cut_again(cut: &Cut<'_>, case: &CasePath, rng: &Rng) -> bool {
+        let is_last = case.crashes.len() >= cut.fault.generations.get() as usize;
+        !is_last && rng.split("next", 0).chance(CUT_AGAIN)
+    }
+
     /// Checks one state. Returns the life after it, if that is to be cut again.
-    fn check(
+    pub(super) fn check(
         &mut self,
         cut: &Cut<'_>,
         case: &CasePath,
         state: &DiskState,
         twice: bool,
     ) -> Result<Option<Life>, ExploreError> {
-        let crash = case
-            .crashes
-            .last()
-            .copied()
-            .ok_or_else(|| internal("a case without a crash"))?;
-        let rng = cut.life.rng_of(crash);
-        let is_last = case.crashes.len() >= cut.fault.generations.get() as usize;
-        let again = !is_last && rng.split("next", 0).chance(CUT_AGAIN);
-        let next = if again { Next::Life } else { Next::End };
-        let (setup, ground, obligations) = (self.setup, cut.ground, cut.obligations);
-        let rng = &rng;
+        let rng = case.rng(cut.life)?;
+        let next = if Self::is_cut_again(cut, case, &rng) {
+            Next::Life
+        } else {
+            Next::End
+        };
         let examination = Examination {
-            setup,
-            ground,
-            obligations,
-            rng,
+            setup: self.setup,
+            ground: cut.ground,
+            obligations: cut.obligations,
+            rng: &rng,
             next,
+            reopened: REOPENED,
             tables: &self.tables,
         };
-        let examined = examination.run(state.clone(), &mut self.observed);
+        let mut examined = examination.run(state.clone(), &mut self.observed);
         if twice && !examined.agrees(&examination.run(state.clone(), &mut self.observed)) {
             return Err(internal(&format!(
                 "case {} ends differently when repeated",
                 case.id()
             )));
         }
+        let life = examined.life.take();
+        let is_good = self.note_examined(cut, case, examined, || state.clone());
+        Ok(life.filter(|_| is_good))
+    }
+
+    /// Notes what an examination gave; false if something that was asked for is broken.
+    pub(super) fn note_examined(
+        &mut self,
+        cut: &Cut<'_>,
+        case: &CasePath,
+        examined: Examined,
+        state: impl FnOnce() -> DiskState,
+    ) -> bool {
         self.note(&examined);
         let failed: Vec<_> = examined
             .violations
@@ -283,8 +319,10 @@ impl<'s> Explorer<'s> {
             .filter(|violation| self.is_asked(violation))
             .collect();
         let is_good = failed.is_empty();
-        self.note_failed(cut, case, state, failed);
-        Ok(examined.life.filter(|_| is_good))
+        if !is_good {
+            self.note_failed(cut, case, &state(), failed);
+        }
+        is_good
     }
 
     /// One finding for each check that failed.
@@ -315,14 +353,19 @@ impl<'s> Explorer<'s> {
         }
     }
 
-    /// Goes to one case. Returns the state it begins with.
-    fn rerun(&mut self, fault: &PowerLoss, first: Life, path: &CasePath) -> Option<DiskState> {
+    /// Goes to one case. Returns the state it begins with; nothing if there is no such case.
+    fn rerun(
+        &mut self,
+        fault: &PowerLoss,
+        first: Life,
+        path: &CasePath,
+    ) -> Result<Option<DiskState>, ExploreError> {
         let mut life = first;
         let mut done = CasePath::start(path.fault);
         let count = path.crashes.len();
-        for (generation, &crash) in path.crashes.iter().enumerate() {
+        for (generation, crash) in path.crashes.iter().enumerate() {
             if crash.at > life.trace.end() {
-                return None;
+                return Ok(None);
             }
             let model = fault.model_of(generation);
             let mut walker = CrashWalker::new(&life.trace);
@@ -340,19 +383,29 @@ impl<'s> Explorer<'s> {
                 ground,
                 obligations,
             };
-            let state = cut.survivor(crash.sample);
-            let case = done.then(crash);
-            let next = self.check(&cut, &case, &state, false).ok()?;
+            let case = done.then(crash.clone());
+            let (state, next) = match &crash.left {
+                Left::Sample(sample) => {
+                    let state = cut.survivor(*sample);
+                    let next = self.check(&cut, &case, &state, false)?;
+                    (state, next)
+                }
+                Left::Decided(decisions) => match self.rerun_leaf(&cut, &case, decisions)? {
+                    Some(rerun) => rerun,
+                    None => return Ok(None),
+                },
+            };
             if generation + 1 == count {
-                return Some(state);
+                return Ok(Some(state));
             }
-            life = next?;
+            let Some(next) = next else { return Ok(None) };
+            life = next;
             done = case;
         }
-        None
+        Ok(None)
     }
 
-    fn key(&self, cut: &Cut<'_>, state: &DiskState, owed: u128) -> u128 {
+    pub(super) fn key(&self, cut: &Cut<'_>, state: &DiskState, owed: u128) -> u128 {
         let mut hasher = Xxh3::new();
         hasher.update(&state.digest().to_le_bytes());
         hasher.update(&self.setup.digest.to_le_bytes());
@@ -362,7 +415,7 @@ impl<'s> Explorer<'s> {
         hasher.digest128()
     }
 
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.result.distinct.len() as u64 >= self.setup.batch.states_max
     }
 
@@ -396,19 +449,32 @@ impl<'s> Explorer<'s> {
 }
 
 impl Cut<'_> {
+    /// One of the cases of this crash.
+    pub(super) fn case(&self, left: Left) -> CasePath {
+        self.path.then(Crash { at: self.at, left })
+    }
+
     fn survivor(&self, sample: Sample) -> DiskState {
         let model = self.fault.model_of(self.path.crashes.len());
-        let rng = self.life.rng_of(Crash {
-            at: self.at,
-            sample,
-        });
+        let left = Left::Sample(sample);
+        let rng = self.life.rng_of(&Crash { at: self.at, left });
         survivor(self.state, model, sample, &rng)
+    }
+}
+
+impl CasePath {
+    /// The generator of all that follows from the last crash, which is one of `life`.
+    pub(super) fn rng(&self, life: &Life) -> Result<Rng, ExploreError> {
+        let crash = self.crashes.last();
+        crash
+            .map(|crash| life.rng_of(crash))
+            .ok_or_else(|| internal("a case without a crash"))
     }
 }
 
 impl Examined {
     /// Whether two examinations of one state came to the same.
-    fn agrees(&self, other: &Self) -> bool {
+    pub(super) fn agrees(&self, other: &Self) -> bool {
         let end = |examined: &Self| examined.life.as_ref().map(|life| life.trace.end());
         self.showed == other.showed
             && self.calls == other.calls
@@ -428,6 +494,6 @@ fn files(state: &DiskState) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-fn internal(text: &str) -> ExploreError {
+pub(super) fn internal(text: &str) -> ExploreError {
     ExploreError::Internal(text.to_owned())
 }

@@ -6,15 +6,13 @@ use std::time::Instant;
 use super::life::{Ground, Life};
 use super::setup::Setup;
 use super::trial::Trial;
-use crate::crash::{Sample, cut};
 use crate::oracle::{History, Obligations, Observed, StateDigest, Violation};
 use crate::rng::Rng;
-use crate::scenario::{CheckKind, CrashModel};
+use crate::scenario::CheckKind;
+use crate::survival::Survival;
 use crate::target::{Ability, Mode};
 use crate::trace::DiskState;
 
-/// Share of states that are recovered a second time.
-const REOPENED: f64 = 0.25;
 /// Transactions of a life that is to be cut again, at most.
 const TRANSACTIONS_MAX: u64 = 6;
 
@@ -52,13 +50,23 @@ pub(super) struct Examination<'a> {
     /// The generator of all that is drawn here.
     pub(super) rng: &'a Rng,
     pub(super) next: Next,
+    /// Share of states that are recovered a second time.
+    pub(super) reopened: f64,
     pub(super) tables: &'a [String],
 }
 
 impl Examination<'_> {
     /// Recovers `state` and judges it.
     pub(super) fn run(&self, state: DiskState, observed: &mut Observed) -> Examined {
-        let mut trial = Trial::boot(self.setup, state);
+        self.run_on(Trial::boot(self.setup, state), observed)
+    }
+
+    /// Recovers what `survival` decides on being asked, and judges it.
+    pub(super) fn run_lazily(&self, survival: Survival, observed: &mut Observed) -> Examined {
+        self.run_on(Trial::boot_lazily(self.setup, survival), observed)
+    }
+
+    fn run_on(&self, mut trial: Trial<'_>, observed: &mut Observed) -> Examined {
         let mut examined = Examined {
             violations: Vec::new(),
             seen: vec![CheckKind::NoPanic, CheckKind::NoHang],
@@ -153,17 +161,11 @@ impl Examination<'_> {
             .batch
             .scenario
             .asks_for(CheckKind::IdempotentRecovery);
-        if !asked || !rng.chance(REOPENED) {
+        if !asked || !rng.chance(self.reopened) {
             return Some(());
         }
         examined.seen.push(CheckKind::IdempotentRecovery);
-        let state = cut(
-            &trial.state(),
-            CrashModel::ProcessCrash,
-            Sample::EVERYTHING,
-            &mut rng,
-        );
-        let mut again = Trial::boot(self.setup, state);
+        let mut again = trial.killed();
         let mut observed = Observed::default();
         let reopened = again.open(Mode::Existing);
         let showed = reopened.and_then(|_| again.observe(self.tables, &mut observed));

@@ -52,8 +52,8 @@ impl Life {
     }
 
     /// The generator of all that follows from one crash.
-    pub(super) fn rng_of(&self, crash: Crash) -> Rng {
-        self.rng.split("case", crash.index())
+    pub(super) fn rng_of(&self, crash: &Crash) -> Rng {
+        crash.rng(&self.rng)
     }
 }
 

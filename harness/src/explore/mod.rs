@@ -9,6 +9,7 @@
 //! a life gives a state; recovering that state begins another life.
 
 mod batch;
+mod lazy;
 mod setup;
 
 mod case;

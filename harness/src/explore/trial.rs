@@ -8,6 +8,7 @@ use super::setup::Setup;
 use crate::oracle::{History, Observed, TableId, Violation};
 use crate::scenario::CheckKind;
 use crate::sim::{SimConfig, SimDisk};
+use crate::survival::Survival;
 use crate::target::{Mode, Session, TargetError};
 use crate::trace::{DiskState, Mark, Trace, TracePosition};
 use crate::workload::{Clients, Desk, Marks, Stopped};
@@ -39,6 +40,22 @@ impl<'s> Trial<'s> {
         Self::on(setup, SimDisk::boot(state, config))
     }
 
+    /// A disk as a power cut left it, decided where it is looked at.
+    pub(super) fn boot_lazily(setup: &'s Setup, survival: Survival) -> Self {
+        Self::on(
+            setup,
+            SimDisk::boot_lazily(survival, setup.recovery_config()),
+        )
+    }
+
+    /// The same disk after the process was killed, nothing lost.
+    pub(super) fn killed(&self) -> Self {
+        Self::on(
+            self.setup,
+            self.disk.boot_again(self.setup.recovery_config()),
+        )
+    }
+
     fn on(setup: &'s Setup, disk: SimDisk) -> Self {
         Self {
             setup,
@@ -51,11 +68,6 @@ impl<'s> Trial<'s> {
     /// Calls so far.
     pub(super) fn calls(&self) -> u64 {
         self.disk.calls()
-    }
-
-    /// What the disk holds.
-    pub(super) fn state(&self) -> DiskState {
-        self.disk.state()
     }
 
     /// Opens the target. Returns the moment after.

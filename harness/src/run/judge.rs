@@ -1,13 +1,13 @@
 //! From a scenario's tallies to its report and verdict.
 
 use lightning_report::{
-    CheckReport, Coverage, ElisionReport, FaultReport, Finding as ReportFinding, ScenarioReport,
-    ScenarioTiming, ScenarioVerdict,
+    CheckReport, CoverageMethod, CrashPointCoverage, ElisionReport, FaultReport,
+    Finding as ReportFinding, ScenarioReport, ScenarioTiming, ScenarioVerdict,
 };
 
 use super::config::{Loaded, RunConfig};
 use super::schedule::{Schedule, Track, TrackEnd, Unfinished};
-use super::tally::Found;
+use super::tally::{Coverage, Found};
 use crate::batch::PlantSwitch;
 use crate::case::{COMMIT, CaseFile, CaseIdentity};
 use crate::scenario::{Expect, Fault, Plant};
@@ -132,11 +132,22 @@ impl Judged {
                 .elisions
                 .insert(elision.to_string(), ElisionReport { fired });
         }
-        report.coverage = Coverage {
-            crash_points_total: tally.crash_points,
-            crash_points_explored: tally.crash_points,
-            ..Coverage::default()
+        report.crash_points = CrashPointCoverage {
+            total: tally.crash_points,
+            explored: tally.crash_points,
+            ..CrashPointCoverage::default()
         };
+        match tally.coverage() {
+            Coverage::Sampled { representatives } => report.representatives = representatives,
+            Coverage::Full {
+                legal_states,
+                representatives,
+            } => {
+                report.coverage = CoverageMethod::Full;
+                report.legal_states = Some(legal_states.to_string());
+                report.representatives = representatives;
+            }
+        }
         report.recovery_operations = tally.recovery_operations.clone();
         report.timing = Some(timing(track));
         self.add_findings(config, loaded, track);

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use lightning_report::Histogram;
+use num_bigint::BigUint;
 
-use crate::batch::{Finding, PlantSwitch};
+use crate::batch::{CoveredPoint, Finding, PlantSwitch};
 use crate::scenario::{CheckKind, Expect, Scenario};
 use crate::worker::Explored;
 
@@ -18,6 +19,9 @@ pub(super) struct Tally {
     pub(super) crash_points: u64,
     pub(super) generated: u64,
     pub(super) checked: u64,
+    /// Crash points of which every legal state was covered, by key: the same one may be met in several runs.
+    covered: BTreeMap<u128, CoveredPoint>,
+    sampled_points: u64,
     /// Only its size and membership are used, never its order.
     pub(super) distinct: HashSet<u128>,
     pub(super) findings: BTreeMap<String, Found>,
@@ -29,6 +33,18 @@ pub(super) struct Tally {
     pub(super) recovery_operations: Histogram,
     pub(super) recovery_us: Histogram,
     barren_runs: u32,
+}
+
+/// How crash states were chosen.
+#[derive(Debug)]
+pub(super) enum Coverage {
+    /// At some crash point at least they were drawn.
+    Sampled { representatives: u64 },
+    /// Every legal state was covered.
+    Full {
+        legal_states: BigUint,
+        representatives: u64,
+    },
 }
 
 /// Findings with one fingerprint; the first is shown.
@@ -43,7 +59,8 @@ pub(super) struct Found {
 impl Tally {
     /// Merges the next run's batch.
     pub(super) fn add(&mut self, run: u32, explored: Explored) {
-        let result = explored.result;
+        let mut result = explored.result;
+        let covered = std::mem::take(&mut result.covered);
         let before = self.distinct.len();
         self.distinct.extend(&result.distinct);
         self.barren_runs = if self.distinct.len() == before {
@@ -55,6 +72,10 @@ impl Tally {
         self.crash_points += result.crash_points;
         self.generated += result.generated;
         self.checked += result.checked;
+        self.sampled_points += result.sampled_points;
+        for point in covered {
+            self.covered.entry(point.key).or_insert(point);
+        }
         self.faults_fired += result.faults_fired;
         self.recovery_operations.merge(&result.recovery_operations);
         self.recovery_us.merge(&result.timing.recovery_us);
@@ -86,6 +107,21 @@ impl Tally {
             || self.runs >= scenario.budget.runs.get()
             || self.barren_runs >= BARREN_RUNS_MAX
             || (hunting && self.has_caught(scenario))
+    }
+
+    /// How the states of the crash points were chosen.
+    pub(super) fn coverage(&self) -> Coverage {
+        if self.covered.is_empty() || self.sampled_points > 0 {
+            return Coverage::Sampled {
+                representatives: self.distinct.len() as u64,
+            };
+        }
+        let points = self.covered.values();
+        let counts = points.clone().map(|point| point.legal_states.parse());
+        Coverage::Full {
+            legal_states: counts.map(Result::<BigUint, _>::unwrap_or_default).sum(),
+            representatives: points.map(|point| point.representatives).sum(),
+        }
     }
 
     /// In how many states a check was broken.

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::OneOrMany;
 
+/// Survivals tried at a crash point that is to be covered, where the scenario does not say how many.
+const LEAVES_BY_DEFAULT: u64 = 4096;
+
 /// A fault: one way in which the world under the target breaks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -36,15 +39,42 @@ pub struct PowerLoss {
     /// Survivals drawn at each crash point, where the model leaves a choice.
     #[serde(default = "samples_by_default")]
     pub samples: NonZeroU32,
+    /// Whether the first crash's survivals are drawn, or covered.
+    #[serde(default)]
+    pub coverage: SurvivalCoverage,
+    /// With `coverage = "lazy"`: survivals tried at a crash point before it is sampled instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<NonZeroU32>,
 }
 
 impl PowerLoss {
+    /// Survivals tried at a crash point of generation `generation`, counted from 0, to cover it; nothing if they
+    /// are drawn.
+    pub fn leaves_of(&self, generation: usize) -> Option<u64> {
+        let is_lazy = self.coverage == SurvivalCoverage::Lazy && generation == 0;
+        let leaves = self
+            .leaves
+            .map_or(LEAVES_BY_DEFAULT, |leaves| u64::from(leaves.get()));
+        is_lazy.then_some(leaves)
+    }
+
     /// The model of generation `generation`, counted from 0.
     pub fn model_of(&self, generation: usize) -> CrashModel {
         let models = self.model.as_slice();
         let index = generation.min(models.len().saturating_sub(1));
         models.get(index).copied().unwrap_or(CrashModel::Posix)
     }
+}
+
+/// How survivals are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SurvivalCoverage {
+    /// They are drawn: `samples` at each crash point.
+    #[default]
+    Sampled,
+    /// What survives is decided where the target looks, and every answer is tried.
+    Lazy,
 }
 
 fn one() -> NonZeroU32 {

@@ -26,7 +26,7 @@ mod validate;
 pub use check::{Check, CheckKind};
 pub use digest::ScenarioDigest;
 pub use error::{ScenarioError, ScenarioReadError};
-pub use fault::{CrashModel, CrashPoints, Fault, PowerLoss};
+pub use fault::{CrashModel, CrashPoints, Fault, PowerLoss, SurvivalCoverage};
 pub use glob::FileGlob;
 pub use model::{Budget, Expect, Format, Plane, Scenario};
 pub use one_or_many::OneOrMany;

@@ -7,7 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Problem;
 use super::{
-    BankWorkload, CheckKind, CrashPoints, Expect, Fault, KvWorkload, PowerLoss, Scenario, Workload,
+    BankWorkload, CheckKind, CrashModel, CrashPoints, Expect, Fault, KvWorkload, PowerLoss,
+    Scenario, SurvivalCoverage, Workload,
 };
 
 const CLIENTS_MAX: u32 = 64;
@@ -252,7 +253,25 @@ fn validate_faults(scenario: &Scenario) -> Verdict {
     }
 }
 
+fn validate_coverage(power_loss: &PowerLoss) -> Verdict {
+    let model = power_loss.model_of(0);
+    match (power_loss.coverage, power_loss.leaves) {
+        (SurvivalCoverage::Lazy, _) if model != CrashModel::Posix => {
+            let message = format!("lazy coverage of `{model}`");
+            let help = "expected model \"posix\" for the first crash";
+            refuse(fault(0, "coverage"), message, help)
+        }
+        (SurvivalCoverage::Sampled, Some(_)) => refuse(
+            fault(0, "leaves"),
+            "`leaves` without lazy coverage",
+            "remove it, or say coverage = \"lazy\"",
+        ),
+        _ => Ok(()),
+    }
+}
+
 fn validate_power_loss(power_loss: &PowerLoss) -> Verdict {
+    validate_coverage(power_loss)?;
     let generations = power_loss.generations.get();
     if generations > GENERATIONS_MAX {
         let message = format!("{generations} generations");

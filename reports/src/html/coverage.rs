@@ -3,9 +3,7 @@
 use maud::{Markup, html};
 
 use super::sign;
-use crate::model::{
-    Coverage, CoverageMethod, CrashStates, Report, ScenarioReport, ScenarioVerdict,
-};
+use crate::model::{CoverageMethod, CrashPointCoverage, Report, ScenarioReport, ScenarioVerdict};
 use crate::number::{basis_points, duration_ms, grouped};
 
 /// The table of scenarios; nothing if there is none.
@@ -48,22 +46,22 @@ fn row(scenario: &ScenarioReport) -> Markup {
             @if scenario.verdict == ScenarioVerdict::Skipped {
                 td colspan="3" { span.faint { (scenario.reason.as_deref().unwrap_or("skipped")) } }
             } @else {
-                td { (points(&scenario.coverage)) }
-                td { (states(&scenario.totals.crash_states, &scenario.coverage)) }
+                td { (points(&scenario.crash_points)) }
+                td { (states(scenario)) }
                 td.num { @if let Some(timing) = &scenario.timing { (duration_ms(timing.wall_ms)) } @else { "–" } }
             }
         }
     }
 }
 
-fn points(coverage: &Coverage) -> Markup {
-    let share = basis_points(coverage.crash_points_explored, coverage.crash_points_total);
+fn points(points: &CrashPointCoverage) -> Markup {
+    let share = basis_points(points.explored, points.total);
     html! {
-        div.count { (grouped(coverage.crash_points_explored)) span.faint { " of " (grouped(coverage.crash_points_total)) } }
+        div.count { (grouped(points.explored)) span.faint { " of " (grouped(points.total)) } }
         div.bar aria-hidden="true" { i.checked style=(width(share)) {} }
-        @if !coverage.crash_points_by_phase.is_empty() {
+        @if !points.by_phase.is_empty() {
             div.sub {
-                @for (i, (phase, count)) in coverage.crash_points_by_phase.iter().enumerate() {
+                @for (i, (phase, count)) in points.by_phase.iter().enumerate() {
                     @if i > 0 { span.dot { "·" } }
                     span { (phase) " " (grouped(*count)) }
                 }
@@ -72,7 +70,8 @@ fn points(coverage: &Coverage) -> Markup {
     }
 }
 
-fn states(states: &CrashStates, coverage: &Coverage) -> Markup {
+fn states(scenario: &ScenarioReport) -> Markup {
+    let states = &scenario.totals.crash_states;
     html! {
         div.count {
             (grouped(states.checked)) span.faint { " checked" }
@@ -83,9 +82,21 @@ fn states(states: &CrashStates, coverage: &Coverage) -> Markup {
         }
         div.sub {
             span { (grouped(states.distinct)) " distinct of " (grouped(states.generated)) " generated" }
-            span.dot { "·" } span { (method(coverage.method)) }
-            @if let Some(legal) = &coverage.legal_states { span.dot { "·" } span { (legal) " legal states" } }
+            span.dot { "·" } span { (method(scenario.coverage)) }
+            @if let Some(legal) = &scenario.legal_states {
+                span.dot { "·" }
+                span { (grouped(scenario.representatives)) " stand for " (many(legal)) " legal states" }
+            }
         }
+    }
+}
+
+/// A decimal number, a long one rounded down to a power of ten.
+fn many(number: &str) -> String {
+    const SHOWN_MAX: usize = 19;
+    match number.parse() {
+        Ok(small) if number.len() <= SHOWN_MAX => grouped(small),
+        _ => format!("more than 10^{}", number.len().saturating_sub(1)),
     }
 }
 

@@ -12,7 +12,7 @@ pub use report::{
     Counts, CrashStates, Environment, Report, SCHEMA_VERSION, Skipped, Timing, Totals,
 };
 pub use scenario::{
-    CheckReport, Coverage, CoverageMethod, ElisionReport, FaultReport, ScenarioReport,
+    CheckReport, CoverageMethod, CrashPointCoverage, ElisionReport, FaultReport, ScenarioReport,
     ScenarioTiming,
 };
 pub use verdict::{Expect, ScenarioVerdict, Verdict};

@@ -42,8 +42,16 @@ pub struct ScenarioReport {
     /// The checks that saw the planted bug; empty if `expect` is `pass`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caught_by: Vec<String>,
-    /// How much of what is legal was explored.
-    pub coverage: Coverage,
+    /// How crash states were chosen.
+    pub coverage: CoverageMethod,
+    /// The number of legal states, summed over the different crash points, in decimal; absent if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_states: Option<String>,
+    /// Crash states that were run. With full coverage they stand for all legal ones.
+    #[serde(default)]
+    pub representatives: u64,
+    /// The crash points of the scenario's traces, and those that were explored.
+    pub crash_points: CrashPointCoverage,
     /// What was broken, most frequent first, then by fingerprint.
     pub findings: Vec<Finding>,
     /// Storage operations that each recovery took.
@@ -78,21 +86,16 @@ pub struct ElisionReport {
     pub fired: u64,
 }
 
-/// How much of what is legal was explored.
+/// How many of the crash points were explored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Coverage {
-    /// How states were chosen.
-    pub method: CoverageMethod,
+pub struct CrashPointCoverage {
     /// Crash points that the scenario's traces hold.
-    pub crash_points_total: u64,
+    pub total: u64,
     /// Those that were explored.
-    pub crash_points_explored: u64,
+    pub explored: u64,
     /// Explored crash points by what the target was doing: `commit`, `checkpoint`, `recovery`…
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub crash_points_by_phase: BTreeMap<String, u64>,
-    /// The number of legal states, exact where it is known, such as `2^37`; absent if unknown.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub legal_states: Option<String>,
+    pub by_phase: BTreeMap<String, u64>,
 }
 
 /// How crash states were chosen.
@@ -151,7 +154,10 @@ impl ScenarioReport {
             elisions: BTreeMap::new(),
             must_be_caught_by: Vec::new(),
             caught_by: Vec::new(),
-            coverage: Coverage::default(),
+            coverage: CoverageMethod::default(),
+            legal_states: None,
+            representatives: 0,
+            crash_points: CrashPointCoverage::default(),
             findings: Vec::new(),
             recovery_operations: Histogram::default(),
             timing: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lightning_db::disk::Disk;
+use lightning_db::disk::{Disk, OpenMode};
 
 use crate::target::{
     Ability, ClientId, Durability, ErrorKind, Mode, OptionError, Options, Promises, RowSink,
@@ -17,6 +17,7 @@ pub(super) enum Spoil {
     SpinOnRecovery,
     SecondRecoveryLosesARow,
     CallsDifferEachTime,
+    LooksElsewhereEachTime,
     ReadOnlyAfterRecovery,
     StaleReads,
 }
@@ -43,6 +44,13 @@ impl Spoiled {
             spoil,
             opened: AtomicU64::new(0),
         }
+    }
+}
+
+/// Reads one of the first sectors of the log, if it is there.
+fn look_at_sector(disk: &dyn Disk, which: u64) {
+    if let Ok(file) = disk.open("toy.log", OpenMode::Read) {
+        let _ = file.read_at(which % 3 * 512, &mut [0]);
     }
 }
 
@@ -77,6 +85,7 @@ impl Target for Spoiled {
             Spoil::CallsDifferEachTime if opened % 2 == 1 => {
                 let _ = disk.list("");
             }
+            Spoil::LooksElsewhereEachTime if recovered => look_at_sector(&*disk, opened),
             _ => {}
         }
         let mut toy = self.toy.open(disk, options, mode)?;
