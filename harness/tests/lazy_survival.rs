@@ -20,11 +20,15 @@ use sim_common::{boot, create, durable, new_disk, random_call};
 
 const NAMES: [&str; 4] = ["a", "b", "d/x", "d/y"];
 
-/// A random program, and all that it is told.
+/// A random program, and all that it is told. Every second one reads everything at its end.
 fn program(disk: &SimDisk, seed: u64) -> Vec<String> {
     let mut rng = Rng::from_seed(seed).split("program", 1);
     let steps = 1 + rng.below(8);
-    (0..steps).map(|_| step(disk, &mut rng)).collect()
+    let mut told: Vec<_> = (0..steps).map(|_| step(disk, &mut rng)).collect();
+    if seed % 2 == 0 {
+        told.push(format!("{:?}", read_all(disk)));
+    }
+    told
 }
 
 fn step(disk: &SimDisk, rng: &mut Rng) -> String {
@@ -117,7 +121,7 @@ fn programs_are_told_the_same_as_on_all_legal_states() {
         states += total;
     }
     assert!(compared > 150, "{compared}");
-    assert!(states > 3 * runs, "{runs} runs for {states} states");
+    assert!(2 * states > 3 * runs, "{runs} runs for {states} states");
 }
 
 #[test]
