@@ -25,7 +25,7 @@ fn program(disk: &SimDisk, seed: u64) -> Vec<String> {
     let mut rng = Rng::from_seed(seed).split("program", 1);
     let steps = 1 + rng.below(8);
     let mut told: Vec<_> = (0..steps).map(|_| step(disk, &mut rng)).collect();
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         told.push(format!("{:?}", read_all(disk)));
     }
     told
