@@ -176,6 +176,14 @@ pub enum ExploreError {
         /// Why.
         reason: String,
     },
+    /// The target promises nothing under a crash model: whatever it showed, nothing would follow.
+    #[error("target {target} promises nothing under the model `{model}`")]
+    NothingPromised {
+        /// The target.
+        target: String,
+        /// The model.
+        model: String,
+    },
     /// A case that this batch does not have.
     #[error("this run has no case {0}")]
     UnknownCase(CaseId),

@@ -9,10 +9,11 @@ use lightning_chaos::sim::{SimConfig, SimDisk};
 use lightning_chaos::toy::{ToyChange, ToyLog, ToyOptions};
 use lightning_chaos::trace::{DiskState, Event, Mark, Trace, TracePosition, TransactionId};
 
-const MODELS: [CrashModel; 3] = [
+const MODELS: [CrashModel; 4] = [
     CrashModel::Posix,
     CrashModel::Prefix,
     CrashModel::ProcessCrash,
+    CrashModel::Media,
 ];
 const COMMITS: u64 = 8;
 const SAMPLES: u32 = 40;

@@ -57,6 +57,7 @@ impl Exit {
         match error {
             ExploreError::UnknownTarget { .. }
             | ExploreError::Option { .. }
+            | ExploreError::NothingPromised { .. }
             | ExploreError::UnknownCase(_) => Self::Usage,
             ExploreError::Internal(_) => Self::Internal,
         }

@@ -182,6 +182,10 @@ fn print_findings(out: &mut dyn Write, scenario: &ScenarioReport) -> io::Result<
         )?;
         writeln!(out, "    expected: {}", finding.expected)?;
         writeln!(out, "    actual:   {}", finding.actual)?;
+        if !finding.assumptions.is_empty() {
+            let without = finding.assumptions.join(", ");
+            writeln!(out, "    needs storage without: {without}")?;
+        }
         writeln!(out, "    replay:   {}", as_typed(&finding.replay))?;
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! 2. Every legal state can be drawn.
 //! 3. After a power cut nothing is pending; after a process crash everything still is.
 
+use super::media::spoilt;
 use super::plan::Plan;
 use super::sample::Sample;
 use crate::rng::Rng;
@@ -18,6 +19,7 @@ pub fn cut(state: &DiskState, model: CrashModel, sample: Sample, rng: &mut Rng) 
         CrashModel::Posix => posix(state, sample, rng),
         CrashModel::Prefix => prefix(state, sample, rng),
         CrashModel::ProcessCrash => process_crash(state, sample, rng),
+        CrashModel::Media => spoilt(state, posix(state, sample, rng), sample, rng),
     }
 }
 

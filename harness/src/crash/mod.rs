@@ -2,6 +2,7 @@
 
 mod count;
 mod cut;
+mod media;
 mod plan;
 mod points;
 mod sample;
@@ -9,6 +10,7 @@ mod walker;
 
 pub use count::{StateCount, choices_count};
 pub use cut::cut;
+pub use media::is_spoilt;
 pub use points::crash_points;
 pub use sample::Sample;
 pub use walker::CrashWalker;

@@ -13,10 +13,10 @@ use super::points;
 use super::setup::Setup;
 use super::trial::Trial;
 use crate::batch::{Batch, BatchResult, CaseId, CaseResult, ExploreError, Finding};
-use crate::crash::{CrashWalker, Sample};
+use crate::crash::{CrashWalker, Sample, is_spoilt};
 use crate::oracle::{History, Obligations, Observed, Violation};
 use crate::rng::Rng;
-use crate::scenario::{CheckKind, Fault, PowerLoss};
+use crate::scenario::{CheckKind, CrashModel, Fault, PowerLoss};
 use crate::target::Mode;
 use crate::trace::{DiskState, Entry, TracePosition};
 
@@ -148,6 +148,7 @@ impl<'s> Explorer<'s> {
             trace,
             history: Rc::new(history),
             before: None,
+            spoilt: false,
             rng,
         }
     }
@@ -301,7 +302,10 @@ impl<'s> Explorer<'s> {
         }
         let life = examined.life.take();
         let is_good = self.note_examined(cut, case, examined, || state.clone());
-        Ok(life.filter(|_| is_good))
+        Ok(life.filter(|_| is_good).map(|life| Life {
+            spoilt: cut.is_spoilt(state),
+            ..life
+        }))
     }
 
     /// Notes what an examination gave; false if something that was asked for is broken.
@@ -347,6 +351,7 @@ impl<'s> Explorer<'s> {
                 trace: &cut.life.trace,
                 before: cut.state,
                 after: state,
+                spoilt: cut.is_spoilt(state),
             };
             let finding: Finding = failed.finding(violation, *shown <= TIMELINES_MAX);
             self.result.findings.push(finding);
@@ -449,6 +454,12 @@ impl<'s> Explorer<'s> {
 }
 
 impl Cut<'_> {
+    /// Whether it took media worse than POSIX has them to leave `state`.
+    fn is_spoilt(&self, state: &DiskState) -> bool {
+        let model = self.fault.model_of(self.path.crashes.len());
+        self.life.spoilt || model == CrashModel::Media && is_spoilt(self.state, state)
+    }
+
     /// One of the cases of this crash.
     pub(super) fn case(&self, left: Left) -> CasePath {
         self.path.then(Crash { at: self.at, left })

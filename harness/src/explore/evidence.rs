@@ -81,6 +81,8 @@ pub(super) struct Failed<'a> {
     pub(super) before: &'a DiskState,
     /// After it.
     pub(super) after: &'a DiskState,
+    /// Whether it took media worse than POSIX has them to get there.
+    pub(super) spoilt: bool,
 }
 
 impl Failed<'_> {
@@ -95,9 +97,16 @@ impl Failed<'_> {
             timeline,
             crash_point: self.at.0.saturating_sub(1),
             generation: u32::try_from(self.generation + 1).unwrap_or(u32::MAX),
+            assumptions: assumptions(self.spoilt),
             ..finding(self.case, violation)
         }
     }
+}
+
+/// What storage must lack for a state to be possible.
+fn assumptions(spoilt: bool) -> Vec<String> {
+    let whole = "sectors that are written whole, and zeroes where a file grew (model media)";
+    spoilt.then(|| whole.to_owned()).into_iter().collect()
 }
 
 /// A finding without a crash.

@@ -90,6 +90,7 @@ impl Examination<'_> {
                 trace,
                 history: Rc::new(history),
                 before,
+                spoilt: false,
                 rng,
             });
         }

@@ -18,6 +18,8 @@ pub(super) struct Life {
     pub(super) history: Rc<History>,
     /// What was owed when it began; nothing if it began with an empty disk.
     pub(super) before: Option<Ground>,
+    /// Whether a crash before it left what only bad media leave.
+    pub(super) spoilt: bool,
     pub(super) rng: Rng,
 }
 
@@ -84,7 +86,7 @@ pub(super) fn survivor(
 
 fn kind_of(model: CrashModel) -> CrashKind {
     match model {
-        CrashModel::Posix | CrashModel::Prefix => CrashKind::Power,
+        CrashModel::Posix | CrashModel::Prefix | CrashModel::Media => CrashKind::Power,
         CrashModel::ProcessCrash => CrashKind::Process,
     }
 }

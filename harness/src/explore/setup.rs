@@ -5,9 +5,9 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use crate::batch::{Batch, ExploreError, PlantSwitch};
 use crate::oracle::History;
 use crate::rng::Rng;
-use crate::scenario::{Elision, Plant};
+use crate::scenario::{CrashModel, Elision, Fault, Plant};
 use crate::sim::SimConfig;
-use crate::target::{self, Ability, Options, Target};
+use crate::target::{self, Ability, Options, Promises, Target};
 use crate::workload::{Clients, Setting};
 
 /// Calls that a first life may make.
@@ -51,6 +51,7 @@ impl Setup {
                 option: error.name.clone(),
                 reason: error.reason,
             })?;
+        refuse_without_promise(batch, target.promises())?;
         let setting = Setting {
             interleave: target.can(Ability::Interleave),
             checkpoint: target.can(Ability::Checkpoint),
@@ -96,6 +97,20 @@ impl Setup {
             elide: self.elisions.clone(),
             ..SimConfig::default()
         }
+    }
+}
+
+/// Where a target promises nothing, a verdict would be an accusation without a ground.
+fn refuse_without_promise(batch: &Batch, promises: &Promises) -> Result<(), ExploreError> {
+    let mut models = batch.scenario.faults.iter().flat_map(|fault| match fault {
+        Fault::PowerLoss(fault) => fault.model.as_slice(),
+    });
+    match models.find(|&&model| model == CrashModel::Media) {
+        Some(model) if !promises.survive_torn_sectors() => Err(ExploreError::NothingPromised {
+            target: batch.target.clone(),
+            model: model.to_string(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The last operations before a crash, and what became of each.
 
+use std::fmt::Write as _;
+
 use lightning_report::{Fate, TimelineEntry, TimelineKind};
 
 use crate::oracle::transaction_text;
@@ -139,20 +141,37 @@ fn fate(
     }
     let pieces = pieces(*offset, bytes, sector);
     let total = pieces.len();
-    let kept = after.file(file.inode).map_or(0, |file| {
-        pieces
-            .into_iter()
-            .filter(|(at, piece)| holds(file, *at, piece))
-            .count()
-    });
+    let (Some(before), Some(after)) = (before.file(file.inode), after.file(file.inode)) else {
+        return (Some(Fate::Lost), None);
+    };
+    let count = |what: &dyn Fn(u64, &[u8]) -> bool| {
+        pieces.iter().filter(|(at, piece)| what(*at, piece)).count()
+    };
+    let kept = count(&|at, piece| holds(after, at, piece));
+    let mixed = count(&|at, piece| is_mixture(before, after, at, piece.len()));
     match kept {
-        0 => (Some(Fate::Lost), None),
+        0 if mixed == 0 => (Some(Fate::Lost), None),
         all if all == total => (Some(Fate::Survived), None),
-        some => (
-            Some(Fate::Torn),
-            Some(format!("{some} of {total} sectors survived")),
-        ),
+        some => {
+            let mut note = format!("{some} of {total} sectors survived");
+            if mixed > 0 {
+                let _ = write!(note, ", {mixed} torn inside");
+            }
+            (Some(Fate::Torn), Some(note))
+        }
     }
+}
+
+/// Whether a range inside a sector survived as none of the sector's versions.
+fn is_mixture(before: &FileState, after: &FileState, at: u64, len: usize) -> bool {
+    let from = usize::try_from(at % before.sector().bytes() as u64).unwrap_or(0);
+    let mut left = vec![0; len];
+    after.read(at, &mut left)
+        && before.pending_sectors().any(|(offset, versions)| {
+            let mut versions = versions.all().iter();
+            offset + from as u64 == at
+                && !versions.any(|(_, bytes)| bytes[from..from + len] == left)
+        })
 }
 
 /// A write, cut where sectors end.

@@ -97,6 +97,9 @@ pub enum CrashModel {
     Prefix,
     /// Only the process ends: everything survives but part of the write in flight.
     ProcessCrash,
+    /// As `posix`, on worse media: a write may be torn at any byte of a sector, and what a file grew by may be garbage. Only
+    /// targets that promise something there are tested.
+    Media,
 }
 
 impl CrashModel {
@@ -105,6 +108,7 @@ impl CrashModel {
         match self {
             Self::Posix => "posix",
             Self::Prefix => "prefix",
+            Self::Media => "media",
             Self::ProcessCrash => "process-crash",
         }
     }

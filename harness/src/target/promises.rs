@@ -39,6 +39,7 @@ pub enum Promise {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promises {
     levels: Vec<(Durability, Promise, Promise)>,
+    survive_torn_sectors: bool,
 }
 
 impl Durability {
@@ -71,7 +72,22 @@ impl fmt::Display for Durability {
 impl Promises {
     /// No levels.
     pub fn none() -> Self {
-        Self { levels: Vec::new() }
+        Self {
+            levels: Vec::new(),
+            survive_torn_sectors: false,
+        }
+    }
+
+    /// What is promised for power cuts is promised also for disks that tear writes inside a sector.
+    #[must_use]
+    pub fn even_if_sectors_tear(mut self) -> Self {
+        self.survive_torn_sectors = true;
+        self
+    }
+
+    /// Whether what is promised for power cuts holds on disks that tear writes inside a sector.
+    pub fn survive_torn_sectors(&self) -> bool {
+        self.survive_torn_sectors
     }
 
     /// Adds a level with its promise after a process crash and after a power cut.

@@ -41,7 +41,9 @@ impl Default for Toy {
     fn default() -> Self {
         let (durable, none) = (Promise::Durable, Promises::none());
         Self {
-            promises: none.with(Durability::Sync, durable, durable),
+            promises: none
+                .with(Durability::Sync, durable, durable)
+                .even_if_sectors_tear(),
         }
     }
 }

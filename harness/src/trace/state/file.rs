@@ -185,6 +185,19 @@ impl FileState {
         put(self.chunk_mut(at));
     }
 
+    /// A file of which nothing is pending, with other bytes at `offset`, inside its length.
+    #[must_use]
+    pub(crate) fn overlaid(&self, offset: u64, bytes: &[u8]) -> Self {
+        let mut file = self.clone();
+        file.hash = OnceLock::new();
+        for span in Spans::new(offset, bytes.len()) {
+            let new = &bytes[span.done..span.done + (span.end - span.start)];
+            file.chunk_mut(span.chunk).bytes_mut()[span.start..span.end].copy_from_slice(new);
+        }
+        file.end_at(self.len);
+        file
+    }
+
     /// The same newest bytes, nothing pending.
     pub(super) fn resolved(&self) -> Self {
         Self {
