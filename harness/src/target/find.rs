@@ -2,15 +2,18 @@
 
 use super::Target;
 use super::lightning::Lightning;
+use super::redb::{Current, Redb, V4_1_0};
 use super::toy::Toy;
 
 /// The names of all targets, the default one first.
-pub const TARGETS: &[&str] = &["lightning", "toy"];
+pub const TARGETS: &[&str] = &["lightning", "redb", "redb-4.1.0", "toy"];
 
 /// The target of that name.
 pub fn find(name: &str) -> Option<Box<dyn Target>> {
     match name {
         "lightning" => Some(Box::new(Lightning::default())),
+        "redb" => Some(Box::new(Redb::<Current>::default())),
+        "redb-4.1.0" => Some(Box::new(Redb::<V4_1_0>::default())),
         "toy" => Some(Box::new(Toy::default())),
         _ => None,
     }

@@ -11,6 +11,7 @@ mod promises;
 mod options;
 
 mod lightning;
+mod redb;
 mod toy;
 
 mod find;
