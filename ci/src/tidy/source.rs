@@ -86,7 +86,8 @@ fn collect(root: &Path, folder: &Path, extension: &str, found: &mut Vec<Source>)
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            if path.file_name().is_some_and(|name| name != "target") {
+            // Build output, which cargo marks; a module may well be called `target`.
+            if !path.join("CACHEDIR.TAG").exists() {
                 collect(root, &path, extension, found)?;
             }
         } else if path.extension().is_some_and(|e| e == extension) {
