@@ -55,6 +55,7 @@ fn explore(target: &str, file: &str, text: &str) {
         let batch = Batch {
             scenario: Arc::clone(&scenario),
             target: target.to_owned(),
+            options: BTreeMap::new(),
             seed: 1,
             run,
             plants: PlantSwitch::Planted,

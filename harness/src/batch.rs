@@ -20,6 +20,8 @@ pub struct Batch {
     pub scenario: Arc<Scenario>,
     /// The target engine's name.
     pub target: String,
+    /// Options that take the place of those drawn.
+    pub options: BTreeMap<String, String>,
     /// The seed of the whole invocation.
     pub seed: u64,
     /// Which run of the scenario this is, from 0.
@@ -60,6 +62,9 @@ impl fmt::Display for CaseId {
 pub struct BatchResult {
     /// The options drawn for this run.
     pub options: BTreeMap<String, String>,
+    /// What the target promises with these options, by durability level.
+    #[serde(default)]
+    pub promises: BTreeMap<String, String>,
     /// Crash points that were visited.
     pub crash_points: u64,
     /// Crash states generated, equal ones included.

@@ -23,3 +23,6 @@ pub mod target;
 pub mod workload;
 
 pub mod explore;
+
+#[cfg(feature = "sqlite")]
+pub mod truth;

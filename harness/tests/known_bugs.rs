@@ -1,5 +1,6 @@
 //! Known bugs of redb: found in the version that has them, and not in the one that has not.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ fn batch(file: &str, target: &str, run: u32, states_max: u64) -> Batch {
     Batch {
         scenario: Arc::new(Scenario::parse(file, &read(file)).unwrap()),
         target: target.to_owned(),
+        options: BTreeMap::new(),
         seed: 1,
         run,
         plants: PlantSwitch::Healthy,

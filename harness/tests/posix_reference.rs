@@ -16,10 +16,14 @@ use sim_common::{Image, image, new_disk, random_call};
 
 const SECTOR: usize = 512;
 
-/// A file, as the list of all versions of each sector and of the size, oldest first. The first are durable.
+/// A version of a sector; for the zeroes of a cut, the place of its length among the sizes.
+type SlowVersion = (Vec<u8>, Option<usize>);
+
+/// A file, as the list of all versions of each sector and of the size, oldest first. The first are durable. The zeroes
+/// of a cut survive only with its length or a later one.
 #[derive(Clone, Default)]
 struct SlowFile {
-    sectors: BTreeMap<usize, Vec<Vec<u8>>>,
+    sectors: BTreeMap<usize, Vec<SlowVersion>>,
     sizes: Vec<usize>,
 }
 
@@ -31,20 +35,20 @@ impl SlowFile {
         }
     }
 
-    fn edit(&mut self, from: usize, to: usize, byte: impl Fn(usize) -> u8) {
+    fn edit(&mut self, from: usize, to: usize, cut: Option<usize>, byte: impl Fn(usize) -> u8) {
         for sector in from / SECTOR..to.div_ceil(SECTOR) {
             let versions = self
                 .sectors
                 .entry(sector)
-                .or_insert_with(|| vec![vec![0; SECTOR]]);
-            let mut new = versions.last().unwrap().clone();
+                .or_insert_with(|| vec![(vec![0; SECTOR], None)]);
+            let mut new = versions.last().unwrap().0.clone();
             for (at, slot) in new.iter_mut().enumerate() {
                 let place = sector * SECTOR + at;
                 if (from..to).contains(&place) {
                     *slot = byte(place);
                 }
             }
-            versions.push(new);
+            versions.push((new, cut));
         }
     }
 
@@ -56,7 +60,7 @@ impl SlowFile {
                 .keys()
                 .max()
                 .map_or(0, |last| (last + 1) * SECTOR);
-            self.edit(len, end.max(len), |_| 0);
+            self.edit(len, end.max(len), Some(self.sizes.len()), |_| 0);
         }
         self.sizes.push(len);
     }
@@ -64,13 +68,14 @@ impl SlowFile {
     fn sync(&mut self) {
         for versions in self.sectors.values_mut() {
             versions.drain(..versions.len() - 1);
+            versions[0].1 = None;
         }
         self.sizes.drain(..self.sizes.len() - 1);
     }
 
     fn images(&self) -> BTreeSet<Vec<u8>> {
         let mut images = BTreeSet::new();
-        for &size in &self.sizes {
+        for (place, &size) in self.sizes.iter().enumerate() {
             let mut partial = BTreeSet::from([vec![0; size]]);
             for (&sector, versions) in &self.sectors {
                 let start = sector * SECTOR;
@@ -81,7 +86,8 @@ impl SlowFile {
                 partial = partial
                     .iter()
                     .flat_map(|image| {
-                        versions.iter().map(move |version| {
+                        let legal = versions.iter().filter(move |(_, cut)| *cut <= Some(place));
+                        legal.map(move |(version, _)| {
                             let mut image = image.clone();
                             image[start..end].copy_from_slice(&version[..end - start]);
                             image
@@ -144,7 +150,7 @@ impl SlowDisk {
             } => {
                 let at = usize::try_from(*offset).unwrap();
                 let file = self.files.get_mut(&file.inode).unwrap();
-                file.edit(at, at + bytes.len(), |place| bytes[place - at]);
+                file.edit(at, at + bytes.len(), None, |place| bytes[place - at]);
                 file.resize((at + bytes.len()).max(*file.sizes.last().unwrap()));
             }
             Operation::SetLen { file, len } => {

@@ -108,6 +108,19 @@ fn a_cut_tail_may_come_back_as_it_was_or_as_zeroes() {
 }
 
 #[test]
+fn the_zeroes_of_a_cut_do_not_survive_without_its_length() {
+    let disk = new_disk();
+    let file = durable(&disk, "a", &[7; 2048]);
+    file.set_len(0).unwrap();
+    let whole: BTreeSet<_> = images(&disk.state(), CrashModel::Posix)
+        .iter()
+        .map(|image| content(image, "a").unwrap().to_vec())
+        .collect();
+    assert_eq!(whole, BTreeSet::from([Vec::new(), vec![7; 2048]]));
+    assert_eq!(choices_count(&disk.state()).states, 2);
+}
+
+#[test]
 fn syncing_a_file_does_not_make_its_name_durable() {
     let disk = new_disk();
     create(&disk, "a").sync().unwrap();

@@ -19,7 +19,12 @@ pub struct Forbidden {
 impl Forbidden {
     /// The rules of this workspace.
     pub const HERE: Self = Self {
-        unsafe_files: &["engine/src/page_store/page_table.rs"],
+        unsafe_files: &[
+            "engine/src/page_store/page_table.rs",
+            "harness/src/target/sqlite/connection.rs",
+            "harness/src/target/sqlite/methods.rs",
+            "harness/src/target/sqlite/vfs.rs",
+        ],
         file_system_folders: &["engine/src/disk/"],
     };
 }

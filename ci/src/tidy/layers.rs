@@ -40,7 +40,7 @@ pub const HARNESS: Layers = Layers {
         &["oracle"],
         &["workload"],
         &["explore"],
-        &["case", "worker"],
+        &["case", "truth", "worker"],
         &["run"],
         &["cli"],
     ],

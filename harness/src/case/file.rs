@@ -115,6 +115,7 @@ mod tests {
             plants: PlantSwitch::Healthy,
             case: CaseId("p1.s1".to_owned()),
             scenario_file: "a.toml".to_owned(),
+            given: std::collections::BTreeSet::new(),
             options: [("page_size".to_owned(), "4 KiB".to_owned())].into(),
         };
         let text = "id = \"a\" # '''\n\"\"\"\\\n\ttab\n";

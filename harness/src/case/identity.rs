@@ -1,6 +1,6 @@
 //! Everything that a case depends on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +29,11 @@ pub struct CaseIdentity {
     pub case: CaseId,
     /// Where the scenario's file was.
     pub scenario_file: String,
-    /// The options that the run drew: implied by the rest, and compared with it.
+    /// The options of the run: those that it drew, implied by the rest and compared with it, and those that were given.
     pub options: BTreeMap<String, String>,
+    /// Which of the options were given, in the place of what the run would have drawn.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub given: BTreeSet<String>,
 }
 
 /// Why a case cannot be replayed here.
@@ -67,6 +70,13 @@ pub enum Mismatch {
 }
 
 impl CaseIdentity {
+    /// The options that were given, with their values.
+    pub fn given_options(&self) -> BTreeMap<String, String> {
+        let mut options = self.options.clone();
+        options.retain(|name, _| self.given.contains(name));
+        options
+    }
+
     /// Refuses other code than that which recorded the case.
     pub fn check_commit(&self) -> Result<(), Mismatch> {
         if self.commit == COMMIT {

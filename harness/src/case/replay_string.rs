@@ -1,10 +1,10 @@
 //! A case's identity as one shell word.
 //!
 //! `c1:` and nine fields with colons between them: commit, scenario digest, target, options
-//! (`name=value`, commas between), seed, run, plants, case, scenario file. Any other character than
+//! (`name=value`, or `name==value` for one that was given and not drawn; commas between), seed, run, plants, case, scenario file. Any other character than
 //! letters, digits and `._/-` is written as `%` and two hexadecimal digits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
@@ -37,7 +37,10 @@ impl fmt::Display for CaseIdentity {
         let options: Vec<String> = self
             .options
             .iter()
-            .map(|(k, v)| format!("{}={}", escaped(k), escaped(v)))
+            .map(|(k, v)| {
+                let is = if self.given.contains(k) { "==" } else { "=" };
+                format!("{}{is}{}", escaped(k), escaped(v))
+            })
             .collect();
         let plants = match self.plants {
             PlantSwitch::Planted => "planted",
@@ -87,6 +90,7 @@ impl FromStr for CaseIdentity {
             scenario_digest: text_of("scenario digest", digest)?,
             target: text_of("target", target)?,
             options: options_of(options)?,
+            given: given_of(options)?,
             seed: seed.parse().map_err(|_| wrong("seed", seed))?,
             run: run.parse().map_err(|_| wrong("run", run))?,
             plants: match plants {
@@ -107,10 +111,19 @@ fn options_of(text: &str) -> Result<BTreeMap<String, String>, ReplayStringError>
     text.split(',')
         .map(|option| {
             let (name, value) = option
-                .split_once('=')
+                .split_once("==")
+                .or_else(|| option.split_once('='))
                 .ok_or_else(|| wrong("option", option))?;
             Ok((text_of("option", name)?, text_of("option", value)?))
         })
+        .collect()
+}
+
+/// The names of the options that were given.
+fn given_of(text: &str) -> Result<BTreeSet<String>, ReplayStringError> {
+    text.split(',')
+        .filter_map(|option| option.split_once("=="))
+        .map(|(name, _)| text_of("option", name))
         .collect()
 }
 
@@ -173,6 +186,7 @@ mod tests {
                 ("page_size".to_owned(), "4 KiB".to_owned()),
                 ("odd".to_owned(), "a=b,c:d%".to_owned()),
             ]),
+            given: BTreeSet::from(["odd".to_owned()]),
         }
     }
 
@@ -190,6 +204,7 @@ mod tests {
     fn a_run_without_options_reads_back() {
         let bare = CaseIdentity {
             options: BTreeMap::new(),
+            given: BTreeSet::new(),
             ..identity()
         };
         assert_eq!(bare.to_string().parse(), Ok(bare));

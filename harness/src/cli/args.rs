@@ -28,6 +28,11 @@ pub(super) enum Command {
     Check(CheckArguments),
     /// Prints the JSON Schema of scenario files
     Schema,
+    /// Lists the engines that can be tested, their options and their promises
+    Targets,
+    /// Compares what is found about SQLite's settings with what is documented
+    #[cfg(feature = "sqlite")]
+    TruthTable(TruthArguments),
     /// Says what can be tested on this machine
     Doctor(OutArguments),
     /// Serves batches on standard input; started by `run` and `replay`
@@ -70,6 +75,9 @@ pub(super) struct RunArguments {
     /// The engine to test
     #[arg(long, default_value = "lightning")]
     pub(super) target: String,
+    /// An option of the target, in the place of what scenarios draw; may be repeated
+    #[arg(long = "target-option", value_name = "NAME=VALUE", value_parser = option_of)]
+    pub(super) target_options: Vec<(String, String)>,
     /// All that is drawn is drawn from this number: the same seed is the same run
     #[arg(long, default_value_t = DEFAULT_SEED)]
     pub(super) seed: u64,
@@ -79,6 +87,17 @@ pub(super) struct RunArguments {
     /// Ends the run at the first scenario that fails
     #[arg(long)]
     pub(super) fail_fast: bool,
+}
+
+#[cfg(feature = "sqlite")]
+#[derive(Debug, Args)]
+pub(super) struct TruthArguments {
+    /// Distinct crash states of each setting, at least
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub(super) states: u64,
+    /// All that is drawn is drawn from this number
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    pub(super) seed: u64,
 }
 
 #[derive(Debug, Args)]
@@ -113,4 +132,12 @@ pub(super) struct WorkerArguments {
     /// What this process may allocate
     #[arg(long)]
     pub(super) memory_bytes: u64,
+}
+
+/// Reads `name=value`.
+fn option_of(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected name=value".to_owned()),
+    }
 }

@@ -27,6 +27,8 @@ pub(super) enum Failure {
     },
     #[error("unknown target `{name}`: expected one of {known}")]
     UnknownTarget { name: String, known: String },
+    #[error("target {target}: {reason}")]
+    WrongOption { target: String, reason: String },
     #[error(transparent)]
     ReplayString(#[from] ReplayStringError),
     #[error(transparent)]

@@ -8,7 +8,9 @@ use clap::Parser as _;
 use super::args::{Arguments, Command, WorkerArguments};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{check, doctor, list, replay, run};
+#[cfg(feature = "sqlite")]
+use super::truth_table;
+use super::{check, doctor, list, replay, run, targets};
 use crate::scenario;
 use crate::worker;
 
@@ -49,6 +51,9 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, Failure> {
             writeln!(out)?;
             Ok(Exit::Pass)
         }
+        #[cfg(feature = "sqlite")]
+        Command::TruthTable(arguments) => truth_table::truth_table(arguments, out),
+        Command::Targets => targets::targets(out),
         Command::Doctor(arguments) => doctor::doctor(arguments, out),
         Command::Worker(arguments) => serve(arguments),
     }

@@ -12,6 +12,9 @@ mod doctor;
 mod list;
 mod replay;
 mod run;
+mod targets;
+#[cfg(feature = "sqlite")]
+mod truth_table;
 
 mod exit;
 mod failure;

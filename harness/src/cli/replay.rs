@@ -102,6 +102,7 @@ fn job(identity: &CaseIdentity, loaded: &Loaded, materialize: Option<PathBuf>) -
         file: loaded.file.clone(),
         text: loaded.text.clone(),
         target: identity.target.clone(),
+        options: identity.given_options(),
         seed: identity.seed,
         run: identity.run,
         plants: identity.plants,

@@ -19,7 +19,7 @@ use super::signal::interrupt_flag;
 use crate::case::COMMIT;
 use crate::run::{Loaded, Outcome, RunConfig, execute, write_run_files};
 use crate::scenario::Expect;
-use crate::worker::{WorkerLimits, target_names};
+use crate::worker::{WorkerLimits, check_option, target_names};
 
 /// How many findings are printed; the report has them all.
 const FINDINGS_SHOWN: usize = 10;
@@ -28,6 +28,7 @@ pub(super) fn run(arguments: &RunArguments, out: &mut dyn Write) -> Result<Exit,
     let root = Root::find();
     let scenarios = root.select(&arguments.selection)?;
     refuse_unknown_target(&arguments.target)?;
+    refuse_wrong_options(arguments)?;
     for loaded in &scenarios {
         if let Some(problem) = problems_with_options(loaded).into_iter().next() {
             return Err(problem.into());
@@ -70,6 +71,16 @@ pub(super) fn refuse_unknown_target(name: &str) -> Result<(), Failure> {
     })
 }
 
+fn refuse_wrong_options(arguments: &RunArguments) -> Result<(), Failure> {
+    for (name, value) in &arguments.target_options {
+        check_option(&arguments.target, name, value).map_err(|reason| Failure::WrongOption {
+            target: arguments.target.clone(),
+            reason,
+        })?;
+    }
+    Ok(())
+}
+
 pub(super) fn worker_limits(arguments: &LimitArguments) -> Result<WorkerLimits, io::Error> {
     Ok(WorkerLimits {
         program: env::current_exe()?,
@@ -82,6 +93,7 @@ fn config(arguments: &RunArguments) -> Result<RunConfig, io::Error> {
     let processors = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     Ok(RunConfig {
         target: arguments.target.clone(),
+        options: arguments.target_options.iter().cloned().collect(),
         seed: arguments.seed,
         jobs: arguments.jobs.unwrap_or_else(processors),
         fail_fast: arguments.fail_fast,
@@ -192,7 +204,7 @@ fn print_findings(out: &mut dyn Write, scenario: &ScenarioReport) -> io::Result<
 }
 
 /// A replay line as it works in this shell: the program as it was called. The report has it by its name.
-fn as_typed(replay: &str) -> String {
+pub(super) fn as_typed(replay: &str) -> String {
     let Some(arguments) = replay.strip_prefix("chaos ") else {
         return replay.to_owned();
     };

@@ -4,10 +4,10 @@
 //! the same bytes in each sector are one. With more than `NAME_CHANGES_MAX` pending changes of names the count is an
 //! upper bound: every subset of them, with all files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::trace::{DiskState, Entry, FileState, InodeId, Name};
+use crate::trace::{DiskState, Entry, FileState, InodeId, Name, Order};
 
 /// Above this many pending changes of names their legal subsets are not enumerated.
 const NAME_CHANGES_MAX: usize = 8;
@@ -114,16 +114,17 @@ fn of_files(state: &DiskState, files: &[(Name, Option<InodeId>)]) -> StateCount 
 }
 
 fn of_file(file: &FileState) -> StateCount {
-    let lens: BTreeSet<u64> = file.sizes().map(|size| size.len).collect();
+    // Of several operations that gave one length the last allows all that the others do.
+    let lens: BTreeMap<u64, Order> = file.sizes().map(|size| (size.len, size.order)).collect();
     lens.iter()
-        .map(|&len| of_len(file, len))
+        .map(|(&len, &order)| of_len(file, len, &file.cuts_after(order)))
         .fold(StateCount::NONE, StateCount::plus)
 }
 
-fn of_len(file: &FileState, len: u64) -> StateCount {
+fn of_len(file: &FileState, len: u64, cuts: &[Order]) -> StateCount {
     let counts = file.pending_sectors().map(|(offset, versions)| {
         let kept = usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX);
-        StateCount::of(versions.distinct(kept))
+        StateCount::of(versions.without(cuts).distinct(kept))
     });
     counts.fold(StateCount::ONE, StateCount::times)
 }

@@ -113,9 +113,12 @@ impl Plan {
         let kept = file.sizes().filter(|size| {
             size.order == Order::BASE || self.sizes.keeps(size.order, place | OFFSET)
         });
-        let len = kept.last().map_or(0, |size| size.len);
+        let (order, len) = kept
+            .last()
+            .map_or((Order::BASE, 0), |size| (size.order, size.len));
+        let cuts = file.cuts_after(order);
         file.survivor(len, |offset, order| {
-            self.sectors.keeps(order, place | offset)
+            !cuts.contains(&order) && self.sectors.keeps(order, place | offset)
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::crash::{CrashWalker, Sample, is_spoilt};
 use crate::oracle::{History, Obligations, Observed, Violation};
 use crate::rng::Rng;
 use crate::scenario::{CheckKind, CrashModel, Fault, PowerLoss};
-use crate::target::Mode;
+use crate::target::{Mode, Promise, Promises};
 use crate::trace::{DiskState, Entry, TracePosition};
 
 /// One state in so many is examined twice.
@@ -113,6 +113,7 @@ impl<'s> Explorer<'s> {
             .into();
         let result = BatchResult {
             options: setup.options.clone(),
+            promises: promise_texts(&setup.promises),
             ..BatchResult::default()
         };
         Self {
@@ -197,7 +198,7 @@ impl<'s> Explorer<'s> {
             self.result.crash_points += 1;
             let ground = life.ground(at, model);
             let state = walker.state();
-            let obligations = ground.obligations(self.setup.target.promises());
+            let obligations = ground.obligations(&self.setup.promises);
             let (ground, obligations) = (&ground, &obligations);
             self.explore_point(&Cut {
                 fault,
@@ -313,9 +314,12 @@ impl<'s> Explorer<'s> {
         &mut self,
         cut: &Cut<'_>,
         case: &CasePath,
-        examined: Examined,
+        mut examined: Examined,
         state: impl FnOnce() -> DiskState,
     ) -> bool {
+        if cut.ground.kinds.void(&self.setup.promises) {
+            examined.drop_what_is_not_promised();
+        }
         self.note(&examined);
         let failed: Vec<_> = examined
             .violations
@@ -377,7 +381,7 @@ impl<'s> Explorer<'s> {
             walker.advance_to(crash.at);
             let ground = life.ground(crash.at, model);
             let (at, state) = (crash.at, walker.state());
-            let obligations = ground.obligations(self.setup.target.promises());
+            let obligations = ground.obligations(&self.setup.promises);
             let (path, ground, obligations) = (&done, &ground, &obligations);
             let cut = Cut {
                 fault,
@@ -484,6 +488,17 @@ impl CasePath {
 }
 
 impl Examined {
+    /// Of a target that promises nothing only panics and hangs are told.
+    fn drop_what_is_not_promised(&mut self) {
+        let owed = |check: CheckKind| matches!(check, CheckKind::NoPanic | CheckKind::NoHang);
+        let count = self.violations.len();
+        self.violations.retain(|violation| owed(violation.check));
+        self.seen.retain(|&check| owed(check));
+        if count > 0 {
+            self.life = None;
+        }
+    }
+
     /// Whether two examinations of one state came to the same.
     pub(super) fn agrees(&self, other: &Self) -> bool {
         let end = |examined: &Self| examined.life.as_ref().map(|life| life.trace.end());
@@ -492,6 +507,17 @@ impl Examined {
             && self.violations == other.violations
             && end(self) == end(other)
     }
+}
+
+/// Each level's promises, in the words of the driver protocol.
+fn promise_texts(promises: &Promises) -> BTreeMap<String, String> {
+    let text = |process: Promise, power: Promise| {
+        format!("process {}, power {}", process.name(), power.name())
+    };
+    promises
+        .iter()
+        .map(|(level, process, power)| (level.name().to_owned(), text(process, power)))
+        .collect()
 }
 
 fn files(state: &DiskState) -> BTreeMap<String, Vec<u8>> {

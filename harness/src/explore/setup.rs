@@ -21,6 +21,8 @@ pub(super) struct Setup {
     pub(super) batch: Batch,
     pub(super) target: Box<dyn Target>,
     pub(super) options: Options,
+    /// What the target promises with these options.
+    pub(super) promises: Promises,
     pub(super) rng: Rng,
     elisions: Vec<Elision>,
     setting: Setting,
@@ -51,11 +53,12 @@ impl Setup {
                 option: error.name.clone(),
                 reason: error.reason,
             })?;
-        refuse_without_promise(batch, target.promises())?;
+        let promises = target.promises(&options);
+        refuse_without_promise(batch, &promises)?;
         let setting = Setting {
             interleave: target.can(Ability::Interleave),
             checkpoint: target.can(Ability::Checkpoint),
-            levels: target.promises().levels().collect(),
+            levels: promises.levels().collect(),
         };
         let elisions = elisions(batch);
         let digest = digest(batch, &options, &elisions);
@@ -63,6 +66,7 @@ impl Setup {
             batch: batch.clone(),
             target,
             options,
+            promises,
             rng,
             elisions,
             setting,
@@ -115,15 +119,16 @@ fn refuse_without_promise(batch: &Batch, promises: &Promises) -> Result<(), Expl
 }
 
 fn draw_options(batch: &Batch, rng: &Rng) -> Options {
-    let Some(asked) = batch.scenario.options.get(&batch.target) else {
-        return Options::new();
-    };
+    let asked = batch.scenario.options.get(&batch.target);
     let mut rng = rng.split("options", 0);
     let mut draw = |values: &[String]| rng.pick(values).cloned().unwrap_or_default();
-    asked
-        .iter()
+    let mut drawn: Options = asked
+        .into_iter()
+        .flatten()
         .map(|(name, values)| (name.clone(), draw(values.as_slice())))
-        .collect()
+        .collect();
+    drawn.extend(batch.options.clone());
+    drawn
 }
 
 fn elisions(batch: &Batch) -> Vec<Elision> {

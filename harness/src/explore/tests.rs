@@ -3,7 +3,7 @@
 mod lazy;
 mod spoiled;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::spoiled::{Spoil, Spoiled};
@@ -50,6 +50,7 @@ fn batch(workload: &str, options: &str, fault: &str, plant: &str) -> Batch {
     Batch {
         scenario: Arc::new(scenario),
         target: "toy".to_owned(),
+        options: BTreeMap::new(),
         seed: 7,
         run: 0,
         plants: PlantSwitch::Planted,

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use lightning_report::{Fate, TimelineEntry, TimelineKind};
 
 use crate::oracle::transaction_text;
-use crate::trace::{DiskState, Effect, Event, FileState, Mark, Operation, Trace, TracePosition};
+use crate::trace::{
+    DiskState, Effect, Entry, Event, FileState, Mark, NameChange, Operation, Trace, TracePosition,
+};
 
 /// Entries shown, at most.
 const SHOWN: usize = 24;
@@ -21,7 +23,19 @@ pub(super) fn of(
     let first = events.len().saturating_sub(SHOWN);
     let shown = events.iter().enumerate().skip(first);
     let mut entries: Vec<_> = shown
-        .map(|(seq, event)| entry(seq as u64, event, before, after))
+        .map(|(seq, event)| {
+            let mut entry = entry(seq as u64, event, before, after);
+            let fate = if came_back(trace, seq, event, after) {
+                Some(Fate::Lost)
+            } else {
+                name_fate(event, &events[seq + 1..], before, after)
+            };
+            if let Some(fate) = fate {
+                entry.fate = Some(fate);
+                entry.note = name_note(fate);
+            }
+            entry
+        })
         .collect();
     entries.push(TimelineEntry {
         seq: at.0,
@@ -112,6 +126,57 @@ fn operation_text(operation: &Operation) -> String {
         }
         Operation::Sync(file) => format!("sync {}", file.name),
     }
+}
+
+/// What became of the last change of a name; earlier ones leave nothing that could be told apart.
+fn name_fate(
+    event: &Event,
+    later: &[Event],
+    before: &DiskState,
+    after: &DiskState,
+) -> Option<Fate> {
+    let name = changed_name(event)?;
+    if later.iter().any(|event| changed_name(event) == Some(name)) {
+        return None;
+    }
+    let pending = before.names().pending().iter();
+    if !pending
+        .flat_map(NameChange::names)
+        .any(|pending| **pending == *name)
+    {
+        return Some(Fate::Durable);
+    }
+    let survived = before.names().get(name) == after.names().get(name);
+    Some(if survived { Fate::Survived } else { Fate::Lost })
+}
+
+/// Whether an operation removed a file whose name stands for it again after the crash.
+fn came_back(trace: &Trace, seq: usize, event: &Event, after: &DiskState) -> bool {
+    let Some(Operation::Remove { name }) = event.applied() else {
+        return false;
+    };
+    let mut earlier = trace.events[..seq].iter().rev();
+    let created = earlier.find_map(|event| match event.applied()? {
+        Operation::Create(file) if file.name == *name => Some(Entry::File(file.inode)),
+        _ => None,
+    });
+    let removed = created.or_else(|| trace.start.names().get(name));
+    removed.is_some() && after.names().get(name) == removed
+}
+
+/// The name that an operation created or removed.
+fn changed_name(event: &Event) -> Option<&str> {
+    match event.applied()? {
+        Operation::Create(file) => Some(&file.name),
+        Operation::CreateDir { name } | Operation::Remove { name } => Some(name),
+        Operation::Rename { to, .. } => Some(to),
+        _ => None,
+    }
+}
+
+fn name_note(fate: Fate) -> Option<String> {
+    let lost = "no sync of its directory came after it, so a power cut can take it back";
+    (fate == Fate::Lost).then(|| lost.to_owned())
 }
 
 /// What became of a write, and how much of it; other operations leave nothing that could be told apart.

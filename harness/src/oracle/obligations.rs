@@ -50,6 +50,15 @@ pub(super) enum Owed {
 }
 
 impl CrashKinds {
+    /// Whether the promises come to nothing, at every level.
+    pub fn void(self, promises: &Promises) -> bool {
+        let void = |kind| {
+            let mut levels = promises.levels();
+            levels.all(|level| promises.promise(level, kind) == Promise::Nothing)
+        };
+        void(self.first) || self.then.is_some_and(void)
+    }
+
     /// One crash.
     pub fn one(kind: CrashKind) -> Self {
         Self {

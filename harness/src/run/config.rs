@@ -1,5 +1,6 @@
 //! What a run is asked to do.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ pub const DEFAULT_SEED: u64 = 1;
 pub struct RunConfig {
     /// The target engine's name.
     pub target: String,
+    /// Options that take the place of those that scenarios draw.
+    pub options: BTreeMap<String, String>,
     /// The seed.
     pub seed: u64,
     /// Worker processes.

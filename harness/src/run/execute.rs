@@ -172,6 +172,7 @@ impl Shared<'_> {
             file: loaded.file.clone(),
             text: loaded.text.clone(),
             target: self.config.target.clone(),
+            options: self.config.options.clone(),
             seed: self.config.seed,
             run: ticket.run,
             plants: track.plants,

@@ -148,6 +148,7 @@ impl Judged {
                 report.representatives = representatives;
             }
         }
+        report.promises = tally.promise_texts();
         report.recovery_operations = tally.recovery_operations.clone();
         report.timing = Some(timing(track));
         self.add_findings(config, loaded, track);
@@ -230,6 +231,7 @@ fn identity(
         case: found.finding.case.clone(),
         scenario_file: loaded.file.clone(),
         options: found.options.clone(),
+        given: config.options.keys().cloned().collect(),
     }
 }
 

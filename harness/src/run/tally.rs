@@ -1,6 +1,6 @@
 //! The sums of one track: the batches of a scenario, with or without its plants, merged in order.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use lightning_report::Histogram;
 use num_bigint::BigUint;
@@ -32,6 +32,8 @@ pub(super) struct Tally {
     pub(super) checks_seen: BTreeMap<CheckKind, u64>,
     pub(super) recovery_operations: Histogram,
     pub(super) recovery_us: Histogram,
+    /// Promises that were tested, by durability level: every one that a run's options made.
+    pub(super) promises: BTreeMap<String, BTreeSet<String>>,
     barren_runs: u32,
 }
 
@@ -81,6 +83,10 @@ impl Tally {
         self.recovery_us.merge(&result.timing.recovery_us);
         add_counts(&mut self.elisions_fired, &result.elisions_fired);
         add_counts(&mut self.checks_seen, &result.checks_seen);
+        for (level, promise) in &result.promises {
+            let seen = self.promises.entry(level.clone()).or_default();
+            seen.insert(promise.clone());
+        }
         self.undecided += result.inconclusive.len() as u64;
         if let (None, Some(first)) = (&self.undecided_first, result.inconclusive.first()) {
             self.undecided_first =
@@ -98,6 +104,18 @@ impl Tally {
                     count: cluster.count,
                 });
         }
+    }
+
+    /// What was promised in the runs so far, by durability level.
+    pub(super) fn promise_texts(&self) -> BTreeMap<String, String> {
+        let text = |seen: &BTreeSet<String>| {
+            let seen: Vec<&str> = seen.iter().map(String::as_str).collect();
+            seen.join("; or ")
+        };
+        let promises = self.promises.iter();
+        promises
+            .map(|(level, seen)| (level.clone(), text(seen)))
+            .collect()
     }
 
     /// Whether the track needs no further run.

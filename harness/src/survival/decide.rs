@@ -131,10 +131,12 @@ impl Survival {
             };
             let open_len = open_len.map_or(0, |size| size.len);
             let len = state.lens.get(&inode).copied().unwrap_or(open_len);
+            let given_by = sizes.iter().rev().find(|size| size.len == len);
+            let cuts = given_by.map_or(Vec::new(), |size| file.cuts_after(size.order));
             file.survivor(len, |offset, order| {
                 match state.sectors.get(&(inode, offset)) {
                     Some(&chosen) => order == chosen,
-                    None => open == Open::Survives,
+                    None => open == Open::Survives && !cuts.contains(&order),
                 }
             })
         })

@@ -26,6 +26,9 @@ pub struct UndecidedFile {
     sector_len: usize,
     /// The lengths that may survive, the newest first, with the number of the file's states of each.
     lens: Vec<(u64, BigUint)>,
+    /// Where that is not nothing: the operations whose zeroes did not survive if a length did, as they cut the file later.
+    cuts: BTreeMap<u64, Vec<Order>>,
+    /// The newest first. Different ones, unless the file was cut.
     sectors: BTreeMap<u64, Vec<Content>>,
 }
 
@@ -108,18 +111,32 @@ impl Undecided {
 
 impl UndecidedFile {
     fn of(file: &FileState) -> Self {
+        let was_cut = !file.cuts_after(Order::BASE).is_empty();
+        let of_sector = |versions: &SectorVersions<'_>| {
+            if was_cut {
+                all_contents(versions)
+            } else {
+                different_contents(versions)
+            }
+        };
         let sectors = file.pending_sectors();
         let mut undecided = Self {
             sector_len: file.sector().bytes(),
             lens: Vec::new(),
+            cuts: BTreeMap::new(),
             sectors: sectors
-                .map(|(offset, versions)| (offset, contents(&versions)))
+                .map(|(offset, versions)| (offset, of_sector(&versions)))
                 .collect(),
         };
-        let mut sizes: Vec<u64> = file.sizes().map(|size| size.len).collect();
+        let mut sizes: Vec<_> = file.sizes().collect();
         sizes.reverse();
-        for len in sizes {
+        for size in sizes {
+            let len = size.len;
             if undecided.lens.iter().all(|(known, _)| *known != len) {
+                let cuts = file.cuts_after(size.order);
+                if !cuts.is_empty() {
+                    undecided.cuts.insert(len, cuts);
+                }
                 let states = undecided.states_beside(len, |_| false);
                 undecided.lens.push((len, states));
             }
@@ -170,7 +187,9 @@ impl UndecidedFile {
     fn branches(&self, offset: u64, len: u64) -> usize {
         match self.kept(offset, len) {
             0 => 1,
-            kept if kept == self.sector_len => self.sectors.get(&offset).map_or(1, Vec::len),
+            kept if kept == self.sector_len && self.cuts.is_empty() => {
+                self.sectors.get(&offset).map_or(1, Vec::len)
+            }
             _ => self.contents(offset, len).len(),
         }
     }
@@ -180,11 +199,12 @@ impl UndecidedFile {
     pub(super) fn contents(&self, offset: u64, len: u64) -> Vec<&Content> {
         let kept = self.kept(offset, len);
         let all = self.sectors.get(&offset).map_or(&[][..], Vec::as_slice);
-        if kept == self.sector_len {
+        if kept == self.sector_len && self.cuts.is_empty() {
             return all.iter().collect();
         }
+        let cuts = self.cuts.get(&len).map_or(&[][..], Vec::as_slice);
         let mut different: Vec<&Content> = Vec::new();
-        for content in all {
+        for content in all.iter().filter(|content| !cuts.contains(&content.order)) {
             let is_new = |known: &&Content| known.bytes[..kept] != content.bytes[..kept];
             if different.iter().all(is_new) {
                 different.push(content);
@@ -201,15 +221,25 @@ impl UndecidedFile {
 }
 
 /// The different versions of a whole sector, the newest first.
-fn contents(versions: &SectorVersions<'_>) -> Vec<Content> {
+fn different_contents(versions: &SectorVersions<'_>) -> Vec<Content> {
     let mut different: Vec<Content> = Vec::new();
-    for &(order, bytes) in versions.all().iter().rev() {
-        if different.iter().all(|known| *known.bytes != *bytes) {
-            let bytes = Arc::from(bytes);
-            different.push(Content { order, bytes });
+    for content in all_contents(versions) {
+        if different.iter().all(|known| known.bytes != content.bytes) {
+            different.push(content);
         }
     }
     different
+}
+
+/// The versions of a whole sector, the newest first.
+fn all_contents(versions: &SectorVersions<'_>) -> Vec<Content> {
+    let newest_first = versions.all().iter().rev();
+    newest_first
+        .map(|&(order, bytes)| Content {
+            order,
+            bytes: Arc::from(bytes),
+        })
+        .collect()
 }
 
 /// The names that may survive, each choice once, the newest first.

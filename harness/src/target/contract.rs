@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use lightning_db::disk::Disk;
 
-use super::{Durability, OptionError, Promises, TargetError};
+use super::{Durability, KnownOption, OptionError, Promises, TargetError};
 
 /// A target's options as drawn for a run: text by name.
 pub type Options = BTreeMap<String, String>;
@@ -26,10 +26,20 @@ pub trait Target: Debug + Send + Sync {
     fn name(&self) -> &'static str;
     /// Whether the target can do this. What it can't is not asked of it.
     fn can(&self, ability: Ability) -> bool;
-    /// What acknowledged transactions may expect.
-    fn promises(&self) -> &Promises;
+    /// The options that it knows.
+    fn known_options(&self) -> &'static [KnownOption];
+    /// What acknowledged transactions may expect of a database with these options.
+    fn promises(&self, options: &Options) -> Promises;
+    /// Settings of options that differ in what they promise, or the one without any.
+    fn variants(&self) -> Vec<Options> {
+        vec![Options::new()]
+    }
     /// Refuses an option that is not known or whose value makes no sense.
-    fn check_options(&self, options: &Options) -> Result<(), OptionError>;
+    fn check_options(&self, options: &Options) -> Result<(), OptionError> {
+        options
+            .iter()
+            .try_for_each(|(name, value)| KnownOption::check(self.known_options(), name, value))
+    }
     /// Opens the database that is all of `disk`.
     fn open(
         &self,

@@ -3,10 +3,19 @@
 use super::Target;
 use super::lightning::Lightning;
 use super::redb::{Current, Redb, V4_1_0};
+#[cfg(feature = "sqlite")]
+use super::sqlite::Sqlite;
 use super::toy::Toy;
 
 /// The names of all targets, the default one first.
-pub const TARGETS: &[&str] = &["lightning", "redb", "redb-4.1.0", "toy"];
+pub const TARGETS: &[&str] = &[
+    "lightning",
+    "redb",
+    "redb-4.1.0",
+    #[cfg(feature = "sqlite")]
+    "sqlite",
+    "toy",
+];
 
 /// The target of that name.
 pub fn find(name: &str) -> Option<Box<dyn Target>> {
@@ -14,6 +23,8 @@ pub fn find(name: &str) -> Option<Box<dyn Target>> {
         "lightning" => Some(Box::new(Lightning::default())),
         "redb" => Some(Box::new(Redb::<Current>::default())),
         "redb-4.1.0" => Some(Box::new(Redb::<V4_1_0>::default())),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Some(Box::new(Sqlite)),
         "toy" => Some(Box::new(Toy::default())),
         _ => None,
     }

@@ -16,8 +16,8 @@ use lightning_db::{
 };
 
 use super::{
-    Ability, ClientId, Durability, ErrorKind, KnownOption, Mode, OptionError, OptionKind, Options,
-    Promise, Promises, RowSink, Session, Target, TargetError, parse_size,
+    Ability, ClientId, Durability, ErrorKind, KnownOption, Mode, OptionKind, Options, Promise,
+    Promises, RowSink, Session, Target, TargetError, parse_size,
 };
 
 const SALT: u64 = 0x006c_6967_6874_6e69;
@@ -80,14 +80,12 @@ impl Target for Lightning {
         }
     }
 
-    fn promises(&self) -> &Promises {
-        &self.promises
+    fn known_options(&self) -> &'static [KnownOption] {
+        KNOWN
     }
 
-    fn check_options(&self, options: &Options) -> Result<(), OptionError> {
-        options
-            .iter()
-            .try_for_each(|(name, value)| KnownOption::check(KNOWN, name, value))
+    fn promises(&self, _options: &Options) -> Promises {
+        self.promises.clone()
     }
 
     fn open(

@@ -12,6 +12,8 @@ mod options;
 
 mod lightning;
 mod redb;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod toy;
 
 mod find;

@@ -63,7 +63,8 @@ impl OptionKind {
         }
     }
 
-    fn wanted(self) -> String {
+    /// What is expected, as a message says it.
+    pub fn wanted(self) -> String {
         match self {
             Self::Size => "a size such as `64 KiB`".to_owned(),
             Self::Number => "a whole number".to_owned(),

@@ -63,6 +63,18 @@ impl CrashKind {
     }
 }
 
+impl Promise {
+    /// The name used in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Durable => "durable",
+            Self::Prefix => "prefix",
+            Self::Atomic => "atomic",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
 impl fmt::Display for Durability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -95,6 +107,11 @@ impl Promises {
     pub fn with(mut self, level: Durability, process: Promise, power: Promise) -> Self {
         self.levels.push((level, process, power));
         self
+    }
+
+    /// Each level with its promise after a process crash and after a power cut.
+    pub fn iter(&self) -> impl Iterator<Item = (Durability, Promise, Promise)> + '_ {
+        self.levels.iter().copied()
     }
 
     /// The levels the target offers.

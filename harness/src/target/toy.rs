@@ -11,8 +11,8 @@ use std::sync::Arc;
 use lightning_db::disk::Disk;
 
 use super::{
-    Ability, ClientId, Durability, ErrorKind, KnownOption, Mode, OptionError, OptionKind, Options,
-    Promise, Promises, RowSink, Session, Target, TargetError,
+    Ability, ClientId, Durability, ErrorKind, KnownOption, Mode, OptionKind, Options, Promise,
+    Promises, RowSink, Session, Target, TargetError,
 };
 use crate::toy::{ToyLog, ToyOptions};
 
@@ -57,14 +57,12 @@ impl Target for Toy {
         ability == Ability::Interleave
     }
 
-    fn promises(&self) -> &Promises {
-        &self.promises
+    fn known_options(&self) -> &'static [KnownOption] {
+        KNOWN
     }
 
-    fn check_options(&self, options: &Options) -> Result<(), OptionError> {
-        options
-            .iter()
-            .try_for_each(|(name, value)| KnownOption::check(KNOWN, name, value))
+    fn promises(&self, _options: &Options) -> Promises {
+        self.promises.clone()
     }
 
     fn open(

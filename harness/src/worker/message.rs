@@ -18,6 +18,8 @@ pub struct Job {
     pub text: Arc<str>,
     /// The target engine's name.
     pub target: String,
+    /// Options that take the place of those drawn.
+    pub options: BTreeMap<String, String>,
     /// The seed of the whole invocation.
     pub seed: u64,
     /// Which run of the scenario.
@@ -89,6 +91,7 @@ impl Job {
         Ok(Batch {
             scenario: Arc::new(Scenario::parse(&self.file, &self.text)?),
             target: self.target.clone(),
+            options: self.options.clone(),
             seed: self.seed,
             run: self.run,
             plants: self.plants,

@@ -147,6 +147,7 @@ fn drawn(batch: &Batch) -> Result<BTreeMap<String, String>, ExploreError> {
         })?;
         drawn.insert(name.clone(), value);
     }
+    drawn.extend(batch.options.clone());
     Ok(drawn)
 }
 

@@ -27,6 +27,10 @@ pub struct ScenarioReport {
     pub plane: String,
     /// The model of power loss, such as `posix`; `none` if it has no such fault.
     pub model: String,
+    /// What the target promised and was judged by: for each durability level, what acknowledged transactions may
+    /// expect after the end of the process and after a power cut.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub promises: BTreeMap<String, String>,
     /// How much was done.
     pub totals: Counts,
     /// Every check that its file names, by name.
@@ -148,6 +152,7 @@ impl ScenarioReport {
             expect,
             plane: "sim".to_owned(),
             model: "none".to_owned(),
+            promises: BTreeMap::new(),
             totals: Counts::default(),
             checks: BTreeMap::new(),
             faults: BTreeMap::new(),

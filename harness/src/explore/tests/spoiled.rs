@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lightning_db::disk::{Disk, OpenMode};
 
 use crate::target::{
-    Ability, ClientId, Durability, ErrorKind, Mode, OptionError, Options, Promises, RowSink,
+    Ability, ClientId, Durability, ErrorKind, KnownOption, Mode, Options, Promises, RowSink,
     Session, Target, TargetError, find,
 };
 
@@ -63,12 +63,12 @@ impl Target for Spoiled {
         self.toy.can(ability)
     }
 
-    fn promises(&self) -> &Promises {
-        self.toy.promises()
+    fn known_options(&self) -> &'static [KnownOption] {
+        self.toy.known_options()
     }
 
-    fn check_options(&self, options: &Options) -> Result<(), OptionError> {
-        self.toy.check_options(options)
+    fn promises(&self, options: &Options) -> Promises {
+        self.toy.promises(options)
     }
 
     fn open(

@@ -17,8 +17,8 @@ use super::engine::{Engine, Settings};
 use super::file::open_with;
 use super::session::RedbSession;
 use crate::target::{
-    Ability, Durability, KnownOption, Mode, OptionError, OptionKind, Options, Promise, Promises,
-    Session, Target, TargetError, parse_size,
+    Ability, Durability, KnownOption, Mode, OptionKind, Options, Promise, Promises, Session,
+    Target, TargetError, parse_size,
 };
 
 /// Far below redb's own default, so that pages are evicted and written before their commit.
@@ -72,14 +72,12 @@ impl<E: Engine> Target for Redb<E> {
         }
     }
 
-    fn promises(&self) -> &Promises {
-        &self.promises
+    fn known_options(&self) -> &'static [KnownOption] {
+        KNOWN
     }
 
-    fn check_options(&self, options: &Options) -> Result<(), OptionError> {
-        options
-            .iter()
-            .try_for_each(|(name, value)| KnownOption::check(KNOWN, name, value))
+    fn promises(&self, _options: &Options) -> Promises {
+        self.promises.clone()
     }
 
     fn open(

@@ -107,6 +107,20 @@ impl FileState {
         std::iter::once(base).chain(self.sizes.iter().copied())
     }
 
+    /// The operations that shortened the file after the one that gave it a length. If that length survives, they did
+    /// not happen, and their zeroes did not reach the disk.
+    pub fn cuts_after(&self, order: Order) -> Vec<Order> {
+        let mut before = self.base_len;
+        let mut cuts = Vec::new();
+        for size in &self.sizes {
+            if size.len < before && size.order > order {
+                cuts.push(size.order);
+            }
+            before = size.len;
+        }
+        cuts
+    }
+
     /// The writes that no sync has covered, oldest first.
     pub fn writes(&self) -> &[PendingWrite] {
         &self.writes

@@ -137,6 +137,13 @@ impl<'a> SectorVersions<'a> {
         &self.all
     }
 
+    /// Without the versions of these operations.
+    #[must_use]
+    pub fn without(mut self, orders: &[Order]) -> Self {
+        self.all.retain(|(order, _)| !orders.contains(order));
+        self
+    }
+
     /// The different versions, if the sector's bytes from `kept` on are lost to the file's end.
     pub fn distinct(&self, kept: usize) -> usize {
         let cut = |bytes: &'a [u8]| &bytes[..kept.min(bytes.len())];
