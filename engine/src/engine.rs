@@ -4,7 +4,7 @@
 //! disk while holding the writer's lock but the commit leader (its log) and a checkpoint's log sync.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use crate::disk::{Disk, DiskLock};
 use crate::error::StorageError;
@@ -12,7 +12,7 @@ use crate::ids::LogPosition;
 use crate::map::Map;
 use crate::options::Options;
 use crate::page_store::{PageStore, PageWriter};
-use crate::sync::lock;
+use crate::sync::{Mutex, MutexGuard, lock};
 use crate::wal::{LogEnd, Wal, WalConfig};
 
 /// One open database.

@@ -46,7 +46,7 @@ mod page_store;
 mod pages;
 mod recovery;
 mod recovery_report;
-mod sync;
+pub mod sync;
 mod transaction;
 mod wal;
 

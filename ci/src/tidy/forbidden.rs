@@ -1,5 +1,5 @@
-//! What may not be written: `unsafe` outside a list, the file system outside `disk`, the harness in the engine, tests that are
-//! ignored or sleep.
+//! What may not be written: `unsafe` outside a list, the file system outside `disk`, locks and threads outside `sync`, the harness in
+//! the engine, tests that are ignored or sleep.
 
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
@@ -14,6 +14,8 @@ pub struct Forbidden {
     pub unsafe_files: &'static [&'static str],
     /// Folders outside which the engine does not touch the file system.
     pub file_system_folders: &'static [&'static str],
+    /// Folders outside which the engine takes no lock and starts no thread of the standard library's.
+    pub thread_folders: &'static [&'static str],
 }
 
 impl Forbidden {
@@ -26,6 +28,8 @@ impl Forbidden {
             "harness/src/target/sqlite/vfs.rs",
         ],
         file_system_folders: &["engine/src/disk/"],
+        // What a disk locks, it locks for moments, and calls nobody meanwhile.
+        thread_folders: &["engine/src/sync/", "engine/src/disk/"],
     };
 }
 
@@ -68,6 +72,8 @@ fn forbidden_name(source: &Source, name: &Named, rules: &Forbidden) -> Option<Vi
         && !in_any(source, rules.file_system_folders)
     {
         "the engine touches the file system only in engine/src/disk"
+    } else if engine && !in_test && blocks(name) && !in_any(source, rules.thread_folders) {
+        "the engine takes locks and starts threads only through engine/src/sync"
     } else if source.path.starts_with("engine/") && is_harness(name) {
         "the engine does not know the harness"
     } else {
@@ -84,6 +90,22 @@ fn names(name: &Named, module: &str, item: &str) -> bool {
 
 fn touches_files(name: &Named) -> bool {
     names(name, "std", "fs") || (names(name, "unix", "fs") && name.segments[0] == "std")
+}
+
+fn blocks(name: &Named) -> bool {
+    let items = [
+        "Mutex",
+        "MutexGuard",
+        "Condvar",
+        "RwLock",
+        "Barrier",
+        "mpsc",
+    ];
+    name.segments[0] == "std"
+        && (items.iter().any(|item| names(name, "sync", item))
+            || ["spawn", "Builder", "park", "scope"]
+                .iter()
+                .any(|item| names(name, "thread", item)))
 }
 
 fn is_harness(name: &Named) -> bool {
@@ -142,6 +164,7 @@ mod tests {
     const RULES: Forbidden = Forbidden {
         unsafe_files: &["engine/src/simd.rs"],
         file_system_folders: &["engine/src/disk/"],
+        thread_folders: &["engine/src/sync/"],
     };
 
     fn lines(path: &str, text: &str) -> Vec<usize> {
@@ -177,6 +200,22 @@ mod tests {
             )
             .is_empty()
         );
+    }
+
+    #[test]
+    fn the_engine_blocks_only_through_sync() {
+        for text in [
+            "use std::sync::Mutex;",
+            "use std::sync::{Arc, Condvar};",
+            "fn f() { std::thread::spawn(x); }",
+        ] {
+            assert_eq!(lines("engine/src/wal/a.rs", text), [1], "{text}");
+            assert!(lines("engine/src/sync/a.rs", text).is_empty());
+            assert!(lines("harness/src/a.rs", text).is_empty());
+            let test = format!("#[cfg(test)] mod tests {{ {text} }}");
+            assert!(lines("engine/src/wal/a.rs", &test).is_empty());
+        }
+        assert!(lines("engine/src/wal/a.rs", "use std::sync::{Arc, OnceLock};").is_empty());
     }
 
     #[test]

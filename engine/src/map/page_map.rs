@@ -5,7 +5,7 @@
 //! up and pinning it. `writer` is held for moments only; `busy` keeps checkpoints and `verify` apart.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::PoisonError;
 
 use super::files::{DATA, Files};
 use super::load::Overlay;
@@ -14,6 +14,7 @@ use super::state::State;
 use crate::disk_format::{FormatError, Geometry, PageExpectation, Superblock};
 use crate::error::StorageError;
 use crate::ids::{CheckpointId, PageNo, Slot};
+use crate::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Whether a database may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

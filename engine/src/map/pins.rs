@@ -1,9 +1,9 @@
 //! Slots that old snapshots still read: freed or not, they are not written.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::ids::Slot;
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// How often each slot is pinned.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub(super) struct Pins {
 impl Pins {
     fn counts(&self) -> MutexGuard<'_, BTreeMap<Slot, u32>> {
         // The map is whole between any two calls on it.
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.counts)
     }
 
     pub(super) fn pin(&self, slot: Slot) {

@@ -3,13 +3,13 @@
 //! The leader is a caller's own thread: the first to arrive when nobody leads, then the first of each group
 //! that formed meanwhile. Followers park. See `write_group` for what a leader does.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::error::{CommitError, StorageError};
 use crate::ids::Version;
 use crate::options::Durability;
 use crate::page_store::View;
-use crate::sync::lock;
+use crate::sync::{Condvar, Mutex, lock};
 
 use super::conflicts::Conflicts;
 use super::write_set::WriteSet;

@@ -1,14 +1,14 @@
 //! An open database as transactions use it: the engine, the queue of commits, and who runs checkpoints.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex};
 
 use crate::checkpoint;
 use crate::engine::Engine;
 use crate::error::{CheckpointError, CommitError};
 use crate::options::{CheckpointMode, Durability};
 use crate::page_store::View;
-use crate::sync::{Worker, lock};
+use crate::sync::{Mutex, Worker, lock};
 
 use super::commit_queue::{CommitQueue, CommitResult};
 use super::conflicts::Conflicts;

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::io::Result;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::disk::faulty::Operation;
 use crate::disk::{Disk, DiskFile, DiskLock, MemoryDisk, OpenMode};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// A disk in memory. A clone is the same one.
 #[derive(Clone, Debug, Default)]

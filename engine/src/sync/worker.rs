@@ -1,20 +1,11 @@
-//! Time, chance and threads: all that the engine uses of them goes through here, so that a harness can
-//! put its own in their place.
+//! A thread for work in the background.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError};
 
-/// Locks, also after a panic of another holder: for state that is whole between any two statements.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// 64 unpredictable bits.
-pub fn entropy() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
+use super::condvar::Condvar;
+use super::mutex::{Mutex, lock};
+use super::thread::{JoinHandle, spawn};
 
 /// A thread that runs one job each time it is asked to, and ends when this is dropped.
 #[derive(Debug)]
@@ -35,13 +26,11 @@ impl Worker {
     pub fn start(name: &str, mut job: impl FnMut() + Send + 'static) -> io::Result<Self> {
         let signal = Arc::new((Mutex::new(Signal::Rest), Condvar::new()));
         let seen = Arc::clone(&signal);
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                while next(&seen) == Signal::Work {
-                    job();
-                }
-            })?;
+        let thread = spawn(name, move || {
+            while next(&seen) == Signal::Work {
+                job();
+            }
+        })?;
         Ok(Self {
             signal,
             thread: Some(thread),
@@ -81,7 +70,7 @@ impl Drop for Worker {
             return;
         };
         // The job may hold the last handle of what owns this worker: a thread cannot join itself.
-        if thread.thread().id() != std::thread::current().id() {
+        if thread.id() != std::thread::current().id() {
             drop(thread.join());
         }
     }
