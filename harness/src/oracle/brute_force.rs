@@ -77,7 +77,7 @@ fn history(rng: &mut Rng, base: RowMap) -> History {
             _ => Outcome::Acknowledged,
         };
         unknown |= outcome == Outcome::Unknown;
-        history.answer(outcome, TracePosition(number * 4 + 3));
+        history.answer(id, outcome, TracePosition(number * 4 + 3));
     }
     history
 }
@@ -219,7 +219,7 @@ fn three() -> History {
         } else {
             Outcome::Acknowledged
         };
-        history.answer(outcome, TracePosition(at.0 + 2));
+        history.answer(id, outcome, TracePosition(at.0 + 2));
     }
     history
 }
@@ -293,7 +293,7 @@ fn a_later_transaction_without_an_earlier_one_is_a_matter_of_order() {
             operations,
             at,
         });
-        history.answer(Outcome::Acknowledged, TracePosition(at.0 + 2));
+        history.answer(id, Outcome::Acknowledged, TracePosition(at.0 + 2));
     }
     let mut rows = history.rows_after(2);
     assert_eq!(checks_of(&history, 20, &RowMap::new()), []);

@@ -7,9 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use super::history::{Change, History, Transaction};
+use super::history::History;
 use super::obligations::{Obligations, Owed};
 use super::rows::{RowKey, RowMap};
+use super::transaction::{Change, Transaction};
 use super::value::Stamp;
 use super::violation::{Violation, row_text, transaction_text, value_text};
 use crate::scenario::CheckKind;

@@ -1,86 +1,41 @@
-//! What was asked of a target and what it answered, in one order.
+//! What was asked of a target and what it answered.
 //!
-//! 1. One thread drives all clients, so commits don't overlap: the order in which they were requested is
-//!    the order in which they were answered, and the commit order.
-//! 2. A transaction that was refused changes nothing. One whose outcome is unknown is taken as done in
-//!    `state_after`, and as perhaps not done where states are judged.
+//! 1. Commits may overlap: several may be asked for before one is answered. They are kept in the order of their answers, those
+//!    that wait for theirs behind the others, in the order of their requests. This is one of the orders in which they can have been
+//!    committed. It need not be the one in which they were.
+//! 2. A transaction that was refused changes nothing. One whose outcome is unknown is taken as done in `state_after`, and as perhaps
+//!    not done where states are judged.
 //! 3. A history begins with a known set of rows: none, or what a recovery showed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::rows::{RowDigest, RowKey, RowMap, RowValue, StateDigest};
+use super::sight::{Moment, Sight};
+use super::transaction::{Change, Outcome, Request, Transaction};
 use super::value::client_and_sequence;
-use crate::target::Durability;
 use crate::trace::{Event, TracePosition, TransactionId};
 
 /// All that happened to one database since it was created or recovered.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     base: RowMap,
+    /// The first `answered` of them are answered, in the order of their answers.
     transactions: Vec<Transaction>,
+    answered: usize,
     states: Vec<StateDigest>,
     versions: BTreeMap<RowKey, Vec<Version>>,
-    begun: BTreeSet<TransactionId>,
+    begun: BTreeMap<TransactionId, Sight>,
+    now: Moment,
     first_sequence: u32,
     opened: TracePosition,
 }
 
-/// One transaction whose commit was requested.
+/// A row's value from one transaction on.
 #[derive(Clone, Debug)]
-pub struct Transaction {
-    /// Its name.
-    pub id: TransactionId,
-    /// How durable it was asked to be.
-    pub durability: Durability,
-    /// Its effect: one change a row.
-    pub changes: Vec<Change>,
-    /// The first moment at which the disk may hold some of it.
-    pub visible_from: TracePosition,
-    /// What the target answered.
-    pub outcome: Outcome,
-    /// The moment after the answer.
-    pub answered: TracePosition,
-}
-
-/// What a transaction does to one row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The row.
-    pub row: RowKey,
-    /// Its new value, or none if it is deleted.
-    pub value: Option<RowValue>,
-}
-
-/// What a target answered to a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing yet.
-    InFlight,
-    /// Success.
-    Acknowledged,
-    /// It did not happen and never will.
-    Refused,
-    /// An error that leaves it open.
-    Unknown,
-}
-
-/// The request of a commit.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The transaction.
-    pub id: TransactionId,
-    /// How durable it is asked to be.
-    pub durability: Durability,
-    /// Its operations in order; the last one on a row counts.
-    pub operations: Vec<Change>,
-    /// The moment after its request.
-    pub at: TracePosition,
-}
-
-#[derive(Clone, Debug)]
-struct Version {
-    after: usize,
-    value: Option<(RowValue, RowDigest)>,
+pub(super) struct Version {
+    /// How many transactions it comes after; the last of them wrote it, and none if it was there in the beginning.
+    pub(super) after: usize,
+    pub(super) value: Option<(RowValue, RowDigest)>,
 }
 
 impl History {
@@ -122,18 +77,28 @@ impl History {
         self.opened
     }
 
-    /// Notes that a transaction was begun.
+    /// Notes that a transaction is about to begin: it sees all that is answered by now.
     pub fn begin(&mut self, id: TransactionId) {
-        self.begun.insert(id);
+        let from = self.tick();
+        self.begun.insert(id, Sight::since(from));
     }
 
-    /// Notes that a commit is being asked for.
+    /// Notes that a transaction has begun: it sees nothing that is asked for later.
+    pub fn began(&mut self, id: TransactionId) {
+        let to = self.tick();
+        if let Some(sight) = self.begun.get_mut(&id) {
+            sight.to = to;
+        }
+    }
+
+    /// Notes that a commit is being asked for. Others may be waiting for their answers.
     pub fn request(&mut self, request: Request) {
         let mut last = BTreeMap::new();
         for change in request.operations {
             last.insert(change.row, change.value);
         }
-        self.begun.insert(request.id);
+        let now = self.tick();
+        self.begun.entry(request.id).or_insert(Sight::since(now));
         self.transactions.push(Transaction {
             id: request.id,
             durability: request.durability,
@@ -141,22 +106,35 @@ impl History {
                 .into_iter()
                 .map(|(row, value)| Change { row, value })
                 .collect(),
+            requested: request.at,
+            requested_moment: now,
             visible_from: request.at,
             outcome: Outcome::InFlight,
             answered: TracePosition(u64::MAX),
+            answered_moment: Moment::NEVER,
         });
-        self.apply_last();
+        self.apply(self.transactions.len() - 1);
     }
 
-    /// Notes the answer to the last request.
-    pub fn answer(&mut self, outcome: Outcome, at: TracePosition) {
-        let Some(last) = self.transactions.last_mut() else {
+    /// Notes the answer to a request. Of a transaction that waits for none, nothing is noted.
+    pub fn answer(&mut self, id: TransactionId, outcome: Outcome, at: TracePosition) {
+        let waiting = &self.transactions[self.answered..];
+        let Some(place) = waiting.iter().position(|waiting| waiting.id == id) else {
             return;
         };
-        last.outcome = outcome;
-        last.answered = at;
-        if outcome == Outcome::Refused {
-            self.take_back_last();
+        let from = self.answered + place;
+        let earlier = self.transactions[..self.answered].iter().rev();
+        let to = self.answered - earlier.take_while(|earlier| earlier.answered > at).count();
+        let now = self.tick();
+        let transaction = &mut self.transactions[from];
+        transaction.outcome = outcome;
+        transaction.answered = at;
+        transaction.answered_moment = now;
+        self.answered += 1;
+        if from != to || outcome == Outcome::Refused {
+            self.take_back(to);
+            self.transactions[to..=from].rotate_right(1);
+            (to..self.transactions.len()).for_each(|index| self.apply(index));
         }
     }
 
@@ -172,7 +150,7 @@ impl History {
         }
     }
 
-    /// The transactions whose commit was requested, in commit order.
+    /// The transactions whose commit was requested: those that were answered, in the order of their answers, then the others.
     pub fn transactions(&self) -> &[Transaction] {
         &self.transactions
     }
@@ -208,7 +186,7 @@ impl History {
 
     /// Whether a transaction was ever begun in this history.
     pub fn was_begun(&self, id: TransactionId) -> bool {
-        self.begun.contains(&id)
+        self.begun.contains_key(&id)
     }
 
     /// Whether a transaction belongs to the past before this history.
@@ -220,19 +198,35 @@ impl History {
     pub fn next_sequence(&self) -> u32 {
         let used = self
             .begun
-            .iter()
+            .keys()
             .map(|&id| client_and_sequence(id).1.saturating_add(1));
         used.max().unwrap_or(0).max(self.first_sequence)
     }
 
-    fn apply_last(&mut self) {
-        let count = self.transactions.len();
+    /// What a transaction may see, if it was begun.
+    pub(super) fn sight_of(&self, id: TransactionId) -> Option<Sight> {
+        self.begun.get(&id).copied()
+    }
+
+    /// A row's values, from the oldest to the newest.
+    pub(super) fn versions_of(&self, row: &RowKey) -> &[Version] {
+        self.versions.get(row).map_or(&[], Vec::as_slice)
+    }
+
+    fn tick(&mut self) -> Moment {
+        self.now = self.now.next();
+        self.now
+    }
+
+    /// Adds the state after a transaction to those after the ones before it.
+    fn apply(&mut self, index: usize) {
         let mut digest = self.states.last().copied().unwrap_or_default();
-        for change in self
-            .transactions
-            .last()
-            .map_or(&[][..], |last| &last.changes)
-        {
+        let transaction = &self.transactions[index];
+        let changes = match transaction.outcome {
+            Outcome::Refused => &[],
+            _ => transaction.changes.as_slice(),
+        };
+        for change in changes {
             let versions = self.versions.entry(change.row.clone()).or_default();
             if let Some((_, old)) = versions.last().and_then(|version| version.value.as_ref()) {
                 digest.remove(*old);
@@ -242,28 +236,22 @@ impl History {
                 digest.add(row_digest);
                 (RowValue::clone(value), row_digest)
             });
-            versions.push(Version {
-                after: count,
-                value,
-            });
+            let after = index + 1;
+            versions.push(Version { after, value });
         }
         self.states.push(digest);
     }
 
-    fn take_back_last(&mut self) {
-        let count = self.transactions.len();
-        for change in self
-            .transactions
-            .last()
-            .map_or(&[][..], |last| &last.changes)
-        {
-            if let Some(versions) = self.versions.get_mut(&change.row) {
-                versions.retain(|version| version.after < count);
+    /// Takes out the states after transactions from `first` on.
+    fn take_back(&mut self, first: usize) {
+        self.states.truncate(first + 1);
+        for transaction in &self.transactions[first..] {
+            for change in &transaction.changes {
+                if let Some(versions) = self.versions.get_mut(&change.row) {
+                    versions.retain(|version| version.after <= first);
+                }
             }
         }
-        self.states.pop();
-        self.states
-            .push(self.states.last().copied().unwrap_or_default());
     }
 }
 
@@ -271,6 +259,7 @@ impl History {
 mod tests {
     use super::*;
     use crate::oracle::{TableId, transaction_id};
+    use crate::target::Durability;
 
     fn put(key: &str, value: &str) -> Change {
         let value = Some(value.as_bytes().into());
@@ -289,7 +278,7 @@ mod tests {
             operations,
             at,
         });
-        history.answer(outcome, TracePosition(at.0 + 5));
+        history.answer(id, outcome, TracePosition(at.0 + 5));
     }
 
     #[test]
@@ -338,5 +327,42 @@ mod tests {
             Some(StateDigest::of(&next.rows_after(1)))
         );
         assert!(!next.is_past(transaction_id(0, 2)));
+    }
+
+    #[test]
+    fn requests_may_wait_together_and_be_answered_in_any_order() {
+        let mut history = History::new();
+        let ids = [1, 2, 3, 4].map(|client| transaction_id(client, 1));
+        for (id, (key, value)) in
+            ids.into_iter()
+                .zip([("a", "1"), ("a", "2"), ("b", "3"), ("a", "4")])
+        {
+            history.request(Request {
+                id,
+                durability: Durability::Sync,
+                operations: vec![put(key, value), put("all", value)],
+                at: TracePosition(id.0 >> 32),
+            });
+        }
+        assert_eq!(history.rows_after(4)[&put("a", "").row].as_ref(), b"4");
+        history.answer(ids[3], Outcome::Acknowledged, TracePosition(10));
+        history.answer(ids[2], Outcome::Refused, TracePosition(11));
+        history.answer(ids[0], Outcome::Acknowledged, TracePosition(12));
+        let order: Vec<_> = history.transactions().iter().map(|one| one.id).collect();
+        assert_eq!(order, [ids[3], ids[2], ids[0], ids[1]]);
+        for (count, value) in [(1, "4"), (2, "4"), (3, "1"), (4, "2")] {
+            let rows = history.rows_after(count);
+            assert_eq!(rows[&put("a", "").row].as_ref(), value.as_bytes());
+            assert_eq!(rows.len(), 2);
+            assert_eq!(history.state_after(count), Some(StateDigest::of(&rows)));
+        }
+        // Told late of an early answer: positions decide.
+        history.answer(ids[1], Outcome::Acknowledged, TracePosition(9));
+        assert_eq!(history.transactions()[0].id, ids[1]);
+        assert_eq!(history.rows_after(4)[&put("a", "").row].as_ref(), b"1");
+        assert_eq!(
+            history.state_after(4),
+            Some(StateDigest::of(&history.rows_after(4)))
+        );
     }
 }

@@ -9,6 +9,9 @@ mod value;
 mod observed;
 
 mod history;
+mod sight;
+mod transaction;
+
 mod obligations;
 
 mod explain;
@@ -19,9 +22,10 @@ mod judge;
 #[cfg(test)]
 mod brute_force;
 
-pub use history::{Change, History, Outcome, Request, Transaction};
+pub use history::History;
 pub use obligations::{CrashKinds, Obligations};
 pub use observed::{Observed, ObservedRow};
 pub use rows::{RowDigest, RowKey, RowMap, RowValue, StateDigest, TableId};
+pub use transaction::{Change, Outcome, Request, Transaction};
 pub use value::{Garbage, Stamp, VALUE_LEN_MIN, client_and_sequence, transaction_id};
 pub use violation::{Violation, row_text, transaction_text, value_text};

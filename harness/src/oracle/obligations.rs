@@ -6,7 +6,8 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::history::{History, Outcome, Transaction};
+use super::history::History;
+use super::transaction::{Outcome, Transaction};
 use crate::target::{CrashKind, Promise, Promises};
 use crate::trace::TracePosition;
 

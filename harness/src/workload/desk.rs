@@ -34,8 +34,6 @@ pub(super) struct OpenTransaction {
     pub(super) client: ClientId,
     /// Its writes so far, in order.
     pub(super) operations: Vec<Change>,
-    /// How many transactions it sees.
-    sees: usize,
 }
 
 impl Desk<'_> {
@@ -44,14 +42,13 @@ impl Desk<'_> {
         client: ClientId,
         id: TransactionId,
     ) -> Result<OpenTransaction, TargetError> {
-        self.session.begin(client)?;
         self.history.begin(id);
-        let sees = self.history.transactions().len();
+        self.session.begin(client)?;
+        self.history.began(id);
         Ok(OpenTransaction {
             id,
             client,
             operations: Vec::new(),
-            sees,
         })
     }
 
@@ -65,8 +62,8 @@ impl Desk<'_> {
             .session
             .get(open.client, table_name(self.tables, row), &row.key)?;
         let expected = self.expected(open, row);
-        if expected != value.as_deref() {
-            let violation = wrong_read(open, row, expected, value.as_deref());
+        if !expected.contains(&value.as_deref()) {
+            let violation = wrong_read(open, row, &expected, value.as_deref());
             self.violations.push(violation);
         }
         Ok(value)
@@ -98,7 +95,6 @@ impl Desk<'_> {
             id,
             client,
             operations,
-            ..
         } = open;
         let at = self.marks.mark(Mark::Request(id));
         self.history.request(Request {
@@ -114,7 +110,7 @@ impl Desk<'_> {
             Err(_) => (Outcome::Unknown, Mark::Unknown(id)),
         };
         let at = self.marks.mark(mark);
-        self.history.answer(outcome, at);
+        self.history.answer(id, outcome, at);
         answer
     }
 
@@ -135,18 +131,17 @@ impl Desk<'_> {
             .map(|value| &**value)
     }
 
-    fn expected<'a>(&'a self, open: &'a OpenTransaction, row: &RowKey) -> Option<&'a [u8]> {
-        match open
-            .operations
-            .iter()
-            .rev()
-            .find(|change| change.row == *row)
-        {
-            Some(own) => own.value.as_deref(),
+    /// What a transaction may read in a row: its own newest write, or a value that what it sees may have.
+    fn expected<'a>(&'a self, open: &'a OpenTransaction, row: &RowKey) -> Vec<Option<&'a [u8]>> {
+        let own = open.operations.iter().rev();
+        match own.into_iter().find(|change| change.row == *row) {
+            Some(own) => vec![own.value.as_deref()],
             None => self
                 .history
-                .value_after(open.sees, row)
-                .map(|value| &**value),
+                .may_read(open.id, row)
+                .into_iter()
+                .map(|value| value.map(|value| &**value))
+                .collect(),
         }
     }
 }
@@ -160,12 +155,16 @@ fn table_name<'t>(tables: &'t [String], row: &RowKey) -> &'t str {
 fn wrong_read(
     open: &OpenTransaction,
     row: &RowKey,
-    expected: Option<&[u8]>,
+    expected: &[Option<&[u8]>],
     actual: Option<&[u8]>,
 ) -> Violation {
     let place = row_text(row.table, &row.key);
     let reader = transaction_text(open.id);
-    let expected = value_text(row.table, &row.key, expected);
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|value| value_text(row.table, &row.key, *value))
+        .collect();
+    let expected = expected.join(" or ");
     let actual = value_text(row.table, &row.key, actual);
     Violation::new(
         CheckKind::Durability,
