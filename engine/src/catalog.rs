@@ -1,15 +1,16 @@
 //! The tables of a database: a tree of its own that names the others' roots.
 //!
 //! The catalog's root is page 1, for life. An entry's key is the table's name, its value the root's
-//! page number (u32). A table comes into being with its first key.
+//! page number (u32). A table comes into being with its first key, or by being created; emptied it stays.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
-use crate::btree::Tree;
-use crate::disk_format::commit_group::Operation;
+use crate::btree::{Key, Tree};
+use crate::disk_format::commit_group::{Action, Operation};
 use crate::error::StorageError;
 use crate::ids::PageNo;
-use crate::pages::{ReadPages, WritePages};
+use crate::pages::{ExtentImage, PageImage, ReadPages, WritePages};
 
 /// The page that a new database allocates first.
 const CATALOG_ROOT: PageNo = PageNo(1);
@@ -75,46 +76,211 @@ fn decode_root(name: &[u8], root: &[u8]) -> Result<Tree, StorageError> {
     }
 }
 
+/// Bytes of an extent that one page holds at most.
+const LARGEST_PAGE_BYTES: u64 = 65_536;
+/// Keys of a range that are looked up at a time, to be deleted.
+const DELETED_AT_A_TIME: usize = 256;
+
 /// Applies operations to the tables, remembering where these are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Applier {
     trees: BTreeMap<String, Tree>,
+    freed_pages_left: u64,
 }
 
 impl Applier {
+    /// An applier that refuses to free more than `freed_pages_max` pages by drops and range deletes.
+    pub fn new(freed_pages_max: u64) -> Self {
+        Self {
+            trees: BTreeMap::new(),
+            freed_pages_left: freed_pages_max,
+        }
+    }
+
     /// Applies one operation. After an error the pages are in an unknown state: drop the group.
     pub fn apply(
         &mut self,
         pages: &mut impl WritePages,
         operation: Operation<'_>,
     ) -> Result<(), StorageError> {
-        match (operation.value, self.tree(pages, operation)?) {
-            (Some(value), Some(tree)) => tree.insert(pages, operation.key, value),
-            (None, Some(tree)) => tree.delete(pages, operation.key).map(drop),
-            (_, None) => Ok(()),
+        let table = operation.table;
+        match operation.action {
+            Action::Put { key, value } => self.made(pages, table)?.insert(pages, key, value),
+            Action::Delete { key } => match self.tree(pages, table)? {
+                Some(tree) => tree.delete(pages, key).map(drop),
+                None => Ok(()),
+            },
+            Action::Create => self.made(pages, table).map(drop),
+            Action::Drop => self.drop_table(pages, table),
+            Action::Rename { to } => self.rename(pages, table, to),
+            Action::DeleteRange { low, high } => match self.tree(pages, table)? {
+                Some(tree) => self.delete_range(pages, tree, (low, high)),
+                None => Ok(()),
+            },
         }
     }
 
-    /// The operation's table. Only a put creates one.
-    fn tree(
+    /// The table called `table`, if it exists.
+    pub fn tree(
         &mut self,
-        pages: &mut impl WritePages,
-        operation: Operation<'_>,
+        pages: &impl ReadPages,
+        table: &str,
     ) -> Result<Option<Tree>, StorageError> {
-        if let Some(tree) = self.trees.get(operation.table) {
+        if let Some(tree) = self.trees.get(table) {
             return Ok(Some(*tree));
         }
-        let tree = match find(pages, operation.table)? {
-            Some(tree) => tree,
-            None if operation.value.is_none() => return Ok(None),
-            None => {
-                let tree = Tree::create(pages)?;
-                let root = tree.root().get().to_le_bytes();
-                catalog().insert(pages, operation.table.as_bytes(), &root)?;
-                tree
+        let tree = find(pages, table)?;
+        if let Some(tree) = tree {
+            self.trees.insert(table.to_owned(), tree);
+        }
+        Ok(tree)
+    }
+
+    /// The table called `table`, created if it does not exist.
+    fn made(&mut self, pages: &mut impl WritePages, table: &str) -> Result<Tree, StorageError> {
+        if let Some(tree) = self.tree(pages, table)? {
+            return Ok(tree);
+        }
+        let tree = Tree::create(pages)?;
+        self.enter(pages, table, tree)?;
+        Ok(tree)
+    }
+
+    fn enter(
+        &mut self,
+        pages: &mut impl WritePages,
+        table: &str,
+        tree: Tree,
+    ) -> Result<(), StorageError> {
+        let root = tree.root().get().to_le_bytes();
+        catalog().insert(pages, table.as_bytes(), &root)?;
+        self.trees.insert(table.to_owned(), tree);
+        Ok(())
+    }
+
+    /// Takes a table's name away from it.
+    fn leave(&mut self, pages: &mut impl WritePages, table: &str) -> Result<Tree, StorageError> {
+        let tree = self.tree(pages, table)?;
+        let tree = tree.ok_or_else(|| misnamed(table, "a table of this name", "none"))?;
+        self.trees.remove(table);
+        catalog().delete(pages, table.as_bytes())?;
+        Ok(tree)
+    }
+
+    fn drop_table(&mut self, pages: &mut impl WritePages, table: &str) -> Result<(), StorageError> {
+        let tree = self.leave(pages, table)?;
+        let left = self.freed_pages_left;
+        self.within_limit(pages, |pages| tree.destroy(pages, left))
+    }
+
+    fn rename(
+        &mut self,
+        pages: &mut impl WritePages,
+        table: &str,
+        to: &str,
+    ) -> Result<(), StorageError> {
+        if self.tree(pages, to)?.is_some() {
+            return Err(misnamed(to, "no table of this name", "one"));
+        }
+        let tree = self.leave(pages, table)?;
+        self.enter(pages, to, tree)
+    }
+
+    fn delete_range(
+        &mut self,
+        pages: &mut impl WritePages,
+        tree: Tree,
+        (low, high): (Bound<&[u8]>, Bound<&[u8]>),
+    ) -> Result<(), StorageError> {
+        self.within_limit(pages, |pages| {
+            loop {
+                let some = tree.range(&*pages, (low, high)).take(DELETED_AT_A_TIME);
+                let keys = some.map(|entry| entry.map(|(key, _)| key));
+                let keys: Vec<Key> = keys.collect::<Result<_, _>>()?;
+                if keys.is_empty() {
+                    return Ok(());
+                }
+                for key in &keys {
+                    tree.delete(pages, key)?;
+                }
             }
+        })
+    }
+
+    /// What a drop or a range delete frees is remembered until no snapshot sees it any more, so it is limited.
+    fn within_limit<P: WritePages>(
+        &mut self,
+        pages: &mut P,
+        change: impl FnOnce(&mut FewFreed<'_, P>) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let mut few = FewFreed {
+            pages,
+            allowed: self.freed_pages_left,
+            freed: 0,
         };
-        self.trees.insert(operation.table.to_owned(), tree);
-        Ok(Some(tree))
+        let result = change(&mut few);
+        self.freed_pages_left = self.freed_pages_left.saturating_sub(few.freed);
+        result
+    }
+}
+
+fn misnamed(table: &str, expected: &str, actual: &str) -> StorageError {
+    let expected = format!("{expected}: {table:?}");
+    StorageError::corruption("data", 0, Some(CATALOG_ROOT), expected, actual)
+}
+
+/// Pages of which no more than a number may be freed.
+struct FewFreed<'p, P> {
+    pages: &'p mut P,
+    allowed: u64,
+    freed: u64,
+}
+
+impl<P: ReadPages> FewFreed<'_, P> {
+    fn count(&mut self, pages: u64) -> Result<(), StorageError> {
+        self.freed = self.freed.saturating_add(pages);
+        if self.freed <= self.allowed {
+            return Ok(());
+        }
+        Err(StorageError::Limit {
+            name: "freed_pages",
+            needed: self.freed,
+            allowed: self.allowed,
+        })
+    }
+}
+
+impl<P: ReadPages> ReadPages for FewFreed<'_, P> {
+    fn page(&self, no: PageNo) -> Result<PageImage, StorageError> {
+        self.pages.page(no)
+    }
+
+    fn extent(&self, first: PageNo, len: u64) -> Result<ExtentImage, StorageError> {
+        self.pages.extent(first, len)
+    }
+}
+
+impl<P: WritePages> WritePages for FewFreed<'_, P> {
+    fn page_mut(&mut self, no: PageNo) -> Result<&mut [u8], StorageError> {
+        self.pages.page_mut(no)
+    }
+
+    fn allocate(&mut self) -> Result<PageNo, StorageError> {
+        self.pages.allocate()
+    }
+
+    fn free(&mut self, no: PageNo) -> Result<(), StorageError> {
+        self.count(1)?;
+        self.pages.free(no)
+    }
+
+    fn allocate_extent(&mut self, value: &[u8]) -> Result<PageNo, StorageError> {
+        self.pages.allocate_extent(value)
+    }
+
+    fn free_extent(&mut self, first: PageNo, len: u64) -> Result<(), StorageError> {
+        // A lower bound: what a page holds beside its header is this store's business, not the catalog's.
+        self.count(len.div_ceil(LARGEST_PAGE_BYTES))?;
+        self.pages.free_extent(first, len)
     }
 }

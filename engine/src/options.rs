@@ -55,6 +55,9 @@ pub struct Limits {
     pub dirty_bytes: u64,
     /// Keys that the conflict index remembers; beyond it the oldest open transactions conflict.
     pub conflict_keys: usize,
+    /// Pages that the commits of one group may free by dropping tables and deleting ranges: each is remembered, in
+    /// about 200 bytes, until no snapshot sees it any more.
+    pub freed_pages: u64,
 }
 
 impl Default for Limits {
@@ -68,6 +71,7 @@ impl Default for Limits {
             wal_bytes: 256 << 20,
             dirty_bytes: 512 << 20,
             conflict_keys: 4 << 20,
+            freed_pages: 4 << 20,
         }
     }
 }

@@ -238,7 +238,7 @@ fn apply(engine: &Engine, logged: &Group<'_>) -> Result<(), StorageError> {
             actual,
         ));
     }
-    let mut applier = Applier::default();
+    let mut applier = Applier::new(u64::MAX);
     for operation in decoded {
         applier.apply(&mut group, operation.map_err(malformed)?)?;
     }

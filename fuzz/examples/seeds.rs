@@ -1,9 +1,10 @@
 //! Writes the seed corpora: `cargo run --example seeds` in `fuzz/`.
 
+use std::ops::Bound;
 use std::path::Path;
 use std::{fs, io};
 
-use lightning_db::disk_format::commit_group::{Encoder, Operation};
+use lightning_db::disk_format::commit_group::{Action, Encoder, Operation};
 use lightning_db::disk_format::frame::FrameHeader;
 use lightning_db::disk_format::segment::{Origin, SegmentHeader};
 use lightning_db::disk_format::{
@@ -151,21 +152,24 @@ fn buffer() -> SealedBuffer {
 
 fn commit_group() -> Vec<u8> {
     let mut encoder = Encoder::new(Version(12));
-    encoder.push(Operation {
-        table: "t",
-        key: b"a",
-        value: Some(b"one"),
-    });
-    encoder.push(Operation {
-        table: "t",
-        key: b"",
-        value: None,
-    });
-    encoder.push(Operation {
-        table: "u",
-        key: b"b",
-        value: Some(b""),
-    });
+    let actions = [
+        ("t", Action::Put { key: b"a", value: b"one" }),
+        ("t", Action::Delete { key: b"" }),
+        ("u", Action::Put { key: b"b", value: b"" }),
+        ("v", Action::Create),
+        ("u", Action::Rename { to: "w" }),
+        (
+            "t",
+            Action::DeleteRange {
+                low: Bound::Excluded(b"a"),
+                high: Bound::Unbounded,
+            },
+        ),
+        ("v", Action::Drop),
+    ];
+    for (table, action) in actions {
+        encoder.push(Operation { table, action });
+    }
     encoder.finish()
 }
 

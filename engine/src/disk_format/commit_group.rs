@@ -1,25 +1,77 @@
 //! What a log frame's payload means: the results of one commit group.
 //!
 //! Layout: version u64 | table count varint | (name length varint | name)… | operations until the end:
-//! table index varint | kind u8 (0 delete, 1 put) | key length varint | key | for a put: value length
-//! varint | value. Varints are LEB128. The group is one unit: it is in the log whole or not at all, so
-//! transactions within it are not told apart.
+//! table index varint | kind u8 | what the kind needs:
+//!
+//! | kind | name         | then |
+//! |-----:|--------------|------|
+//! | 0    | delete       | key length varint, key |
+//! | 1    | put          | key length varint, key, value length varint, value |
+//! | 2    | create       | nothing: the table exists from now on, and did perhaps before |
+//! | 3    | drop         | nothing |
+//! | 4    | rename       | the new name's table index varint |
+//! | 5    | delete range | low bound, high bound |
+//!
+//! A bound is 0 (none), or 1 (this key too) or 2 (but not this key) with key length varint, key. Varints are
+//! LEB128. Operations stand in the order in which they take effect. The group is one unit: it is in the log whole or
+//! not at all, so transactions within it are not told apart.
+
+use std::ops::Bound;
 
 use crate::ids::Version;
 
-/// One operation of a group, in commit order. A value of `None` deletes.
+/// One operation of a group, on one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation<'a> {
-    /// The table's name.
+    /// The table's name, as it is when this takes effect.
     pub table: &'a str,
-    /// The key.
-    pub key: &'a [u8],
-    /// The value that the key has from now on.
-    pub value: Option<&'a [u8]>,
+    /// What happens to it.
+    pub action: Action<'a>,
+}
+
+/// What an operation does to its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action<'a> {
+    /// Removes a key, if it is there.
+    Delete {
+        /// The key.
+        key: &'a [u8],
+    },
+    /// Sets a key. The table is created if it does not exist.
+    Put {
+        /// The key.
+        key: &'a [u8],
+        /// The value that it has from now on.
+        value: &'a [u8],
+    },
+    /// Creates the table, if it does not exist.
+    Create,
+    /// Removes the table with all that is in it.
+    Drop,
+    /// Gives the table another name, which is free.
+    Rename {
+        /// The name that it has from now on.
+        to: &'a str,
+    },
+    /// Removes all keys between two bounds.
+    DeleteRange {
+        /// Where the range begins.
+        low: Bound<&'a [u8]>,
+        /// Where it ends.
+        high: Bound<&'a [u8]>,
+    },
 }
 
 const DELETE: u8 = 0;
 const PUT: u8 = 1;
+const CREATE: u8 = 2;
+const DROP: u8 = 3;
+const RENAME: u8 = 4;
+const DELETE_RANGE: u8 = 5;
+
+const UNBOUNDED: u8 = 0;
+const INCLUDED: u8 = 1;
+const EXCLUDED: u8 = 2;
 
 /// Why bytes are not a commit group: what was expected, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +104,28 @@ impl<'a> Encoder<'a> {
     pub fn push(&mut self, operation: Operation<'a>) {
         let table = self.table_index(operation.table);
         put_varint(&mut self.body, table as u64);
-        self.body.push(if operation.value.is_some() {
-            PUT
-        } else {
-            DELETE
-        });
-        put_bytes(&mut self.body, operation.key);
-        if let Some(value) = operation.value {
-            put_bytes(&mut self.body, value);
+        match operation.action {
+            Action::Delete { key } => {
+                self.body.push(DELETE);
+                put_bytes(&mut self.body, key);
+            }
+            Action::Put { key, value } => {
+                self.body.push(PUT);
+                put_bytes(&mut self.body, key);
+                put_bytes(&mut self.body, value);
+            }
+            Action::Create => self.body.push(CREATE),
+            Action::Drop => self.body.push(DROP),
+            Action::Rename { to } => {
+                let to = self.table_index(to);
+                self.body.push(RENAME);
+                put_varint(&mut self.body, to as u64);
+            }
+            Action::DeleteRange { low, high } => {
+                self.body.push(DELETE_RANGE);
+                put_bound(&mut self.body, low);
+                put_bound(&mut self.body, high);
+            }
         }
     }
 
@@ -121,27 +187,40 @@ impl<'a> CommitGroup<'a> {
     }
 
     fn operation(&mut self) -> Result<Operation<'a>, Malformed> {
+        let table = self.table()?;
         let offset = self.rest.offset;
-        let index = usize::try_from(self.rest.varint()?).unwrap_or(usize::MAX);
-        let unknown = Malformed {
-            expected: "the index of a table of this group",
-            offset,
-        };
-        let table = *self.tables.get(index).ok_or(unknown)?;
-        let offset = self.rest.offset;
-        let kind = self.rest.take(1, "an operation's kind")?;
-        let key = self.rest.bytes()?;
-        let value = match kind {
-            [DELETE] => None,
-            [PUT] => Some(self.rest.bytes()?),
+        let action = match self.rest.take(1, "an operation's kind")? {
+            [DELETE] => Action::Delete {
+                key: self.rest.bytes()?,
+            },
+            [PUT] => Action::Put {
+                key: self.rest.bytes()?,
+                value: self.rest.bytes()?,
+            },
+            [CREATE] => Action::Create,
+            [DROP] => Action::Drop,
+            [RENAME] => Action::Rename { to: self.table()? },
+            [DELETE_RANGE] => Action::DeleteRange {
+                low: self.rest.bound()?,
+                high: self.rest.bound()?,
+            },
             _ => {
                 return Err(Malformed {
-                    expected: "kind 0 or 1",
+                    expected: "kind 0 to 5",
                     offset,
                 });
             }
         };
-        Ok(Operation { table, key, value })
+        Ok(Operation { table, action })
+    }
+
+    fn table(&mut self) -> Result<&'a str, Malformed> {
+        let offset = self.rest.offset;
+        let index = usize::try_from(self.rest.varint()?).unwrap_or(usize::MAX);
+        self.tables.get(index).copied().ok_or(Malformed {
+            expected: "the index of a table of this group",
+            offset,
+        })
     }
 }
 
@@ -204,6 +283,19 @@ impl<'a> Reader<'a> {
         let len = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
         self.take(len, "as many bytes as the length says")
     }
+
+    fn bound(&mut self) -> Result<Bound<&'a [u8]>, Malformed> {
+        let offset = self.offset;
+        match self.take(1, "a bound")? {
+            [UNBOUNDED] => Ok(Bound::Unbounded),
+            [INCLUDED] => Ok(Bound::Included(self.bytes()?)),
+            [EXCLUDED] => Ok(Bound::Excluded(self.bytes()?)),
+            _ => Err(Malformed {
+                expected: "a bound of kind 0 to 2",
+                offset,
+            }),
+        }
+    }
 }
 
 fn put_varint(out: &mut Vec<u8>, mut value: u64) {
@@ -219,43 +311,97 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+fn put_bound(out: &mut Vec<u8>, bound: Bound<&[u8]>) {
+    match bound {
+        Bound::Unbounded => out.push(UNBOUNDED),
+        Bound::Included(key) => {
+            out.push(INCLUDED);
+            put_bytes(out, key);
+        }
+        Bound::Excluded(key) => {
+            out.push(EXCLUDED);
+            put_bytes(out, key);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    type Owned = (String, Vec<u8>, Option<Vec<u8>>);
+    type OwnedBound = Bound<Vec<u8>>;
 
-    fn encode(version: u64, operations: &[Owned]) -> Vec<u8> {
+    #[derive(Clone, Debug)]
+    enum Owned {
+        Delete(Vec<u8>),
+        Put(Vec<u8>, Vec<u8>),
+        Create,
+        Drop,
+        Rename(String),
+        DeleteRange(OwnedBound, OwnedBound),
+    }
+
+    fn operation((table, action): &(String, Owned)) -> Operation<'_> {
+        let action = match action {
+            Owned::Delete(key) => Action::Delete { key },
+            Owned::Put(key, value) => Action::Put { key, value },
+            Owned::Create => Action::Create,
+            Owned::Drop => Action::Drop,
+            Owned::Rename(to) => Action::Rename { to },
+            Owned::DeleteRange(low, high) => Action::DeleteRange {
+                low: low.as_ref().map(Vec::as_slice),
+                high: high.as_ref().map(Vec::as_slice),
+            },
+        };
+        Operation { table, action }
+    }
+
+    fn encode(version: u64, operations: &[(String, Owned)]) -> Vec<u8> {
         let mut encoder = Encoder::new(Version(version));
-        for (table, key, value) in operations {
-            encoder.push(Operation {
-                table,
-                key,
-                value: value.as_deref(),
-            });
+        for owned in operations {
+            encoder.push(operation(owned));
         }
         encoder.finish()
+    }
+
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(any::<u8>(), 0..300)
+    }
+
+    fn bound() -> impl Strategy<Value = OwnedBound> {
+        prop_oneof![
+            Just(Bound::Unbounded),
+            bytes().prop_map(Bound::Included),
+            bytes().prop_map(Bound::Excluded),
+        ]
+    }
+
+    fn owned() -> impl Strategy<Value = (String, Owned)> {
+        let action = prop_oneof![
+            bytes().prop_map(Owned::Delete),
+            (bytes(), bytes()).prop_map(|(key, value)| Owned::Put(key, value)),
+            Just(Owned::Create),
+            Just(Owned::Drop),
+            "[a-d]{0,2}".prop_map(Owned::Rename),
+            (bound(), bound()).prop_map(|(low, high)| Owned::DeleteRange(low, high)),
+        ];
+        ("[a-c]{0,2}", action)
     }
 
     proptest! {
         #[test]
         fn what_is_encoded_is_decoded(
             version: u64,
-            operations in prop::collection::vec(
-                ("[a-c]{0,2}", prop::collection::vec(any::<u8>(), 0..300), any::<Option<Vec<u8>>>()),
-                0..20,
-            ),
+            operations in prop::collection::vec(owned(), 0..20),
         ) {
             let payload = encode(version, &operations);
             let group = CommitGroup::decode(&payload).unwrap();
             prop_assert_eq!(group.version, Version(version));
-            let decoded: Vec<Owned> = group
-                .map(|o| o.unwrap())
-                .map(|o| (o.table.to_owned(), o.key.to_vec(), o.value.map(<[u8]>::to_vec)))
-                .collect();
-            prop_assert_eq!(decoded, operations);
+            let decoded: Vec<_> = group.map(|o| o.unwrap()).collect();
+            let expected: Vec<_> = operations.iter().map(operation).collect();
+            prop_assert_eq!(decoded, expected);
         }
 
         #[test]
@@ -264,21 +410,39 @@ mod tests {
                 prop_assert!(group.count() <= bytes.len());
             }
         }
+
+        #[test]
+        fn arbitrary_operations_never_panic(mut body: Vec<u8>, kind in 0_u8..7) {
+            body.splice(0..0, [0, kind]);
+            let mut payload = encode(1, &[]);
+            payload.pop();
+            payload.extend([1, 1, b't']);
+            payload.extend(&body);
+            let group = CommitGroup::decode(&payload).unwrap();
+            prop_assert!(group.count() <= body.len());
+        }
     }
 
     #[test]
     fn a_cut_payload_is_malformed() {
-        let payload = encode(
-            3,
-            &[("t".to_owned(), b"key".to_vec(), Some(b"value".to_vec()))],
-        );
-        for len in 0..payload.len() {
-            let cut = &payload[..len];
-            let whole = CommitGroup::decode(cut).map(|group| {
-                let operations: Vec<_> = group.collect();
-                operations.len() == 1 && operations.iter().all(Result::is_ok)
-            });
-            assert_ne!(whole, Ok(true), "cut at {len}");
+        let (key, value) = (b"key".to_vec(), b"value".to_vec());
+        let bound = || Bound::Excluded(key.clone());
+        for action in [
+            Owned::Put(key.clone(), value),
+            Owned::Rename("u".to_owned()),
+            Owned::DeleteRange(bound(), bound()),
+            Owned::DeleteRange(Bound::Unbounded, Bound::Unbounded),
+            Owned::Drop,
+        ] {
+            let payload = encode(3, &[("t".to_owned(), action)]);
+            for len in 0..payload.len() {
+                let cut = &payload[..len];
+                let whole = CommitGroup::decode(cut).map(|group| {
+                    let operations: Vec<_> = group.collect();
+                    operations.len() == 1 && operations.iter().all(Result::is_ok)
+                });
+                assert_ne!(whole, Ok(true), "cut at {len}");
+            }
         }
     }
 }

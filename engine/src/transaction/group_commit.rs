@@ -88,9 +88,10 @@ fn validate(members: &[Member], conflicts: &Conflicts) -> Vec<Verdict> {
 }
 
 fn conflict(member: &Member, position: usize) -> CommitError {
-    let operation = member.writes.operations().nth(position);
-    let (table, key) =
-        operation.map_or_else(Default::default, |o| (o.table.to_owned(), o.key.to_vec()));
+    let found = member.writes.keys().nth(position);
+    let (table, key) = found.map_or_else(Default::default, |(table, key)| {
+        (table.to_owned(), key.to_vec())
+    });
     CommitError::Conflict { table, key }
 }
 
@@ -112,7 +113,12 @@ fn write_accepted(
             return Ok(engine.store.snapshots().published());
         }
         let mut group = pages.begin(&engine.store);
-        match apply(&mut group, members, verdicts) {
+        match apply(
+            &mut group,
+            engine.options.limits.freed_pages,
+            members,
+            verdicts,
+        ) {
             Ok(()) => {
                 let version = Version(group.base().get().saturating_add(1));
                 log_group(engine, wal, version, members, verdicts)?;
@@ -140,10 +146,11 @@ fn refusal(error: StorageError) -> CommitError {
 
 fn apply(
     group: &mut Group<'_>,
+    freed_pages_max: u64,
     members: &[Member],
     verdicts: &[Verdict],
 ) -> Result<(), (usize, StorageError)> {
-    let mut applier = Applier::default();
+    let mut applier = Applier::new(freed_pages_max);
     for (index, member) in members.iter().enumerate() {
         if verdicts.get(index).is_some_and(Result::is_ok) {
             for operation in member.writes.operations() {

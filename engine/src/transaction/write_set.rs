@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::btree::Value;
-use crate::disk_format::commit_group::Operation;
+use crate::disk_format::commit_group::{Action, Operation};
 use crate::image::Image;
 
 use super::conflicts::KeyHash;
@@ -85,16 +85,23 @@ impl WriteSet {
         self.tables.iter().flat_map(|(table, writes)| {
             writes.iter().map(|(key, value)| Operation {
                 table,
-                key,
-                value: value.as_deref(),
+                action: match value {
+                    Some(value) => Action::Put { key, value },
+                    None => Action::Delete { key },
+                },
             })
         })
     }
 
     /// The hashes of the keys written, in the order of `operations`.
     pub fn key_hashes(&self) -> impl Iterator<Item = KeyHash> + '_ {
-        self.operations()
-            .map(|operation| KeyHash::of(operation.table, operation.key))
+        self.keys().map(|(table, key)| KeyHash::of(table, key))
+    }
+
+    /// The keys written, in the order of `operations`.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let tables = self.tables.iter();
+        tables.flat_map(|(table, writes)| writes.keys().map(|key| (table.as_str(), key.as_slice())))
     }
 }
 

@@ -61,7 +61,7 @@ fn exercise(pages: &mut MemoryPages, tree: Tree, at: u64) {
         drop(tree.delete(pages, &sample(n)));
     }
     results(pages);
-    drop(tree.destroy(pages));
+    drop(tree.destroy(pages, u64::MAX));
     assert!(
         !pages.is_exhausted(),
         "a walk over damaged pages did not end"
@@ -164,7 +164,7 @@ fn a_child_that_points_back_up_is_damage() {
     assert!(tree.insert(&mut pages, &sample(1), b"").is_err());
     assert!(tree.range(&pages, ..).next().unwrap().is_err());
     assert!(!tree.check(&pages, |_| ()).is_empty());
-    assert!(tree.destroy(&mut pages).is_err());
+    assert!(tree.destroy(&mut pages, u64::MAX).is_err());
 }
 
 /// Makes every child of the root the same one: the `pick`th of `n`.
@@ -194,7 +194,7 @@ fn a_leaf_referred_to_again_and_again_is_entered_once() {
     assert!(!tree.check(&pages, |_| reached += 1).is_empty());
     assert_eq!(reached, 2, "the root and the one leaf");
     let before = pages.live();
-    assert!(tree.destroy(&mut pages).is_err());
+    assert!(tree.destroy(&mut pages, u64::MAX).is_err());
     assert_eq!(pages.live(), before, "nothing of a damaged tree is freed");
 }
 

@@ -22,7 +22,7 @@ fn keys_up_to_the_limit_are_kept_and_longer_ones_refused() {
             refused,
             Err(StorageError::Limit { needed: 65_536, .. })
         ));
-        tree.destroy(&mut pages).unwrap();
+        tree.destroy(&mut pages, u64::MAX).unwrap();
         assert_eq!(pages.live(), (0, 0));
     }
 }

@@ -120,9 +120,9 @@ proptest! {
         };
         fill(&mut pages, tree, &ours);
         fill(&mut pages, other, &others);
-        tree.destroy(&mut pages).unwrap();
+        tree.destroy(&mut pages, u64::MAX).unwrap();
         pages.assert_sound(&[other]);
-        other.destroy(&mut pages).unwrap();
+        other.destroy(&mut pages, u64::MAX).unwrap();
         prop_assert_eq!(pages.live(), (0, 0));
     }
 }

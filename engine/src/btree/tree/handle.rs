@@ -50,10 +50,14 @@ impl Tree {
         Cursor::new(pages, self.root, bounds.start_bound(), bounds.end_bound())
     }
 
-    /// Frees every page and extent of the tree. If the tree is damaged nothing is freed.
-    #[cfg_attr(not(test), expect(dead_code, reason = "tables cannot be dropped yet"))]
-    pub fn destroy(self, pages: &mut impl WritePages) -> Result<(), StorageError> {
-        for reached in collect(pages, self.root)? {
+    /// Frees every page and extent of the tree. If the tree is damaged, or has more than `reached_max` pages and
+    /// extents, nothing is freed.
+    pub fn destroy(
+        self,
+        pages: &mut impl WritePages,
+        reached_max: u64,
+    ) -> Result<(), StorageError> {
+        for reached in collect(pages, self.root, reached_max)? {
             match reached {
                 Reached::Page(no) => pages.free(no)?,
                 Reached::Extent { first, len } => pages.free_extent(first, len)?,

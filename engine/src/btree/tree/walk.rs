@@ -42,10 +42,12 @@ pub(in crate::btree) fn extents(
     Ok(())
 }
 
-/// All that belongs to the tree under `root`, each once. `Corruption` if anything is reached twice.
+/// All that belongs to the tree under `root`, each once. `Corruption` if anything is reached twice, `Limit` if
+/// there is more than `reached_max`.
 pub(super) fn collect(
     pages: &impl ReadPages,
     root: PageNo,
+    reached_max: u64,
 ) -> Result<BTreeSet<Reached>, StorageError> {
     let mut all = BTreeSet::from([Reached::Page(root)]);
     let mut waiting = vec![(root, None)];
@@ -65,6 +67,14 @@ pub(super) fn collect(
             if !all.insert(one) {
                 return Err(damage(no, "pages with one owner", format!("{one:?} twice")));
             }
+        }
+        let needed = u64::try_from(all.len()).unwrap_or(u64::MAX);
+        if needed > reached_max {
+            return Err(StorageError::Limit {
+                name: "freed_pages",
+                needed,
+                allowed: reached_max,
+            });
         }
     }
     Ok(all)
