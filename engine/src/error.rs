@@ -162,6 +162,18 @@ pub enum WriteError {
     ReadOnly,
 }
 
+/// A write that depends on what is there, and was refused. The transaction goes on without it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateError {
+    /// What is there could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The write was refused.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
 /// A commit that was not acknowledged.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -27,7 +27,7 @@
 //! ```
 //!
 //! The layers, each using only those below: `database` | `transaction` | `recovery` | `checkpoint` | `engine` |
-//! `catalog` | `btree`, `page_store` | `wal`, `map` | `disk` | `disk_format`, `pages`, `image`, `options`, `sync`,
+//! `catalog` | `btree`, `page_store` | `wal`, `map` | `disk` | `disk_format`, `presets` | `pages`, `image`, `options`, `sync`,
 //! `error`, `ids`.
 
 mod btree;
@@ -44,6 +44,7 @@ mod map;
 mod options;
 mod page_store;
 mod pages;
+mod presets;
 mod recovery;
 mod recovery_report;
 pub mod sync;
@@ -52,7 +53,8 @@ mod wal;
 
 pub use btree::{Key, Value};
 pub use database::{Database, Stats, VerifyReport, WriteFailure};
-pub use error::{CheckpointError, CommitError, OpenError, ReadError, WriteError};
+pub use error::{CheckpointError, CommitError, OpenError, ReadError, UpdateError, WriteError};
 pub use options::{CheckpointMode, Durability, Limits, Options};
+pub use presets::Preset;
 pub use recovery_report::{Phase, Progress, RecoveryReport};
-pub use transaction::{Range, Snapshot, Transaction};
+pub use transaction::{Entry, Mismatch, Range, Seek, Snapshot, Source, Transaction};

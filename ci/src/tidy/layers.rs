@@ -17,7 +17,7 @@ pub const ENGINE: Layers = Layers {
         &["ids"],
         &["error", "image", "recovery_report", "sync"],
         &["options", "pages"],
-        &["disk", "disk_format"],
+        &["disk", "disk_format", "presets"],
         &["wal", "map"],
         &["page_store", "btree"],
         &["catalog"],

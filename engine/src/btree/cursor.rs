@@ -84,6 +84,15 @@ impl<P: ReadPages> Cursor<P> {
         Self { pages, state }
     }
 
+    /// How many entries are left between the two ends. Reads leaves, but no values.
+    pub fn entries_left(self) -> Result<u64, StorageError> {
+        match self.state {
+            State::Open { front, back } => count(&self.pages, front, &back),
+            State::Finished => Ok(0),
+            State::Failed(error) => Err(error),
+        }
+    }
+
     /// The next entry from one end.
     fn step(&mut self, direction: Direction) -> Option<Result<Entry, StorageError>> {
         let found = match &mut self.state {
@@ -137,7 +146,42 @@ fn next_entry(
     }
 }
 
+fn count(
+    pages: &impl ReadPages,
+    mut front: Position,
+    back: &Position,
+) -> Result<u64, StorageError> {
+    let mut entries = 0_u64;
+    while front.cmp_indexes(back) == Ordering::Less {
+        let passed = front.pass_leaf(back)?;
+        entries = entries.saturating_add(passed as u64);
+        if front.cmp_indexes(back) == Ordering::Less && !front.step_to_leaf(pages, Direction::Up)? {
+            break;
+        }
+    }
+    Ok(entries)
+}
+
 impl Position {
+    /// Goes to the end of the leaf, or to `back` if that is in the same one; returns how many entries were passed.
+    fn pass_leaf(&mut self, back: &Self) -> Result<usize, StorageError> {
+        let way = |position: &Self| -> Vec<usize> {
+            let above = position.frames.split_last().map(|(_, above)| above);
+            above.into_iter().flatten().map(|f| f.index).collect()
+        };
+        let same_leaf = way(self) == way(back);
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(0);
+        };
+        let end = match back.frames.last() {
+            Some(last) if same_leaf => last.index,
+            _ => Node::open_at(frame.no, &frame.image, Some(0))?.n(),
+        };
+        let passed = end.saturating_sub(frame.index);
+        frame.index = end;
+        Ok(passed)
+    }
+
     fn seek(pages: &impl ReadPages, root: PageNo, seek: Seek<'_>) -> Result<Self, StorageError> {
         let mut position = Self {
             frames: Vec::with_capacity(6),

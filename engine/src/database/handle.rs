@@ -7,7 +7,9 @@ use crate::btree::Value;
 use crate::checkpoint;
 use crate::disk::{Disk, MemoryDisk, RealDisk};
 use crate::engine::Engine;
-use crate::error::{CheckpointError, CommitError, OpenError, ReadError, StorageError, WriteError};
+use crate::error::{
+    CheckpointError, CommitError, OpenError, ReadError, StorageError, UpdateError, WriteError,
+};
 use crate::ids::Version;
 use crate::options::Options;
 use crate::recovery;
@@ -197,10 +199,22 @@ pub enum WriteFailure {
     /// The transaction could not begin.
     #[error(transparent)]
     Begin(#[from] ReadError),
+    /// What is there could not be read.
+    #[error(transparent)]
+    Read(ReadError),
     /// The write was refused.
     #[error(transparent)]
     Write(#[from] WriteError),
     /// The commit failed.
     #[error(transparent)]
     Commit(#[from] CommitError),
+}
+
+impl From<UpdateError> for WriteFailure {
+    fn from(error: UpdateError) -> Self {
+        match error {
+            UpdateError::Read(error) => Self::Read(error),
+            UpdateError::Write(error) => Self::Write(error),
+        }
+    }
 }

@@ -84,6 +84,10 @@ impl Snapshot {
         Ok(tables.into_iter().map(|(name, _)| name).collect())
     }
 
+    pub(super) fn view(&self) -> &View {
+        &self.view
+    }
+
     /// The version of the newest commit that it sees.
     pub fn version(&self) -> Version {
         self.view.version()

@@ -4,10 +4,18 @@ mod commit_queue;
 mod conflicts;
 mod group_commit;
 mod handle;
+mod queries;
 mod reader;
 mod session;
+mod source;
+mod updates;
 mod write_set;
 
 pub use handle::{Snapshot, Transaction};
+pub use queries::Seek;
+pub(crate) use queries::{count, first, get_many, last, queries, seek};
 pub use reader::Range;
 pub use session::Session;
+pub(crate) use source::sealed;
+pub use source::{Entry, Source};
+pub use updates::Mismatch;

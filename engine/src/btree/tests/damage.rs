@@ -49,6 +49,10 @@ fn exercise(pages: &mut MemoryPages, tree: Tree, at: u64) {
         let up = tree.range(pages, ..).take_while(is_ok).count();
         let down = tree.range(pages, ..).rev().take_while(is_ok).count();
         drop(tree.check(pages, |_| ()));
+        let keys: Vec<_> = (0..1500).step_by(7).map(sample).collect();
+        let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        drop(tree.get_many(pages, &keys));
+        drop(tree.range(pages, ..).entries_left());
         up.max(down)
     };
     pages.set_budget(READS_MAX);

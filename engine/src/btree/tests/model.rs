@@ -1,6 +1,7 @@
 //! The tree does what a `BTreeMap` does, and is sound after every step.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -58,6 +59,47 @@ fn assert_equal(tree: Tree, pages: &MemoryPages, model: &Model) {
         assert_eq!((&*found_key, &*found_value), (&key[..], &value[..]));
     }
     assert!(entries.next().is_none(), "an entry too many");
+    assert_many_are_found(tree, pages, model);
+    assert_counts_add_up(tree, pages, model);
+}
+
+/// All keys, in an order that is not theirs, with some that are absent and some twice.
+fn assert_many_are_found(tree: Tree, pages: &MemoryPages, model: &Model) {
+    let absent: Vec<Vec<u8>> = model
+        .keys()
+        .step_by(3)
+        .map(|key| [key, &[0][..]].concat())
+        .collect();
+    let mut keys: Vec<&[u8]> = model.keys().rev().map(Vec::as_slice).collect();
+    keys.extend(model.keys().step_by(5).map(Vec::as_slice));
+    keys.extend(absent.iter().map(Vec::as_slice));
+    let half = keys.len() / 2;
+    keys.rotate_left(half);
+    let found = tree.get_many(pages, &keys).unwrap();
+    assert_eq!(found.len(), keys.len());
+    for (key, value) in keys.iter().zip(found) {
+        assert_eq!(value.as_deref(), model.get(*key).map(|value| &value[..]));
+        assert_eq!(tree.contains(pages, key).unwrap(), model.contains_key(*key));
+    }
+}
+
+fn assert_counts_add_up(tree: Tree, pages: &MemoryPages, model: &Model) {
+    let all = tree.range(pages, ..).entries_left().unwrap();
+    assert_eq!(all, model.len() as u64);
+    for key in model.keys().step_by(model.len() / 8 + 1) {
+        let (none, key) = (Bound::Unbounded, key.as_slice());
+        let count = |bounds: (Bound<&[u8]>, Bound<&[u8]>)| {
+            tree.range(pages, bounds).entries_left().unwrap()
+        };
+        let below = count((none, Bound::Excluded(key)));
+        assert_eq!(
+            below,
+            model.range::<[u8], _>((none, Bound::Excluded(key))).count() as u64
+        );
+        assert_eq!(below + count((Bound::Included(key), none)), all);
+        assert_eq!(below + 1 + count((Bound::Excluded(key), none)), all);
+        assert_eq!(count((Bound::Included(key), Bound::Included(key))), 1);
+    }
 }
 
 fn follows_the_model(page_size: usize, steps: &[Step]) {

@@ -5,6 +5,7 @@ mod delete;
 mod descent;
 mod handle;
 mod insert;
+mod many;
 mod path;
 mod store;
 mod walk;
