@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::disk::{Disk, DiskLock};
 use crate::error::StorageError;
-use crate::ids::LogPosition;
+use crate::ids::{CommitTime, LogPosition};
 use crate::map::Map;
 use crate::options::Options;
 use crate::page_store::{PageStore, PageWriter};
@@ -32,6 +32,8 @@ pub struct Engine {
     checkpointing: Mutex<()>,
     poison: OnceLock<StorageError>,
     session_open: AtomicBool,
+    /// The latest time recorded with a commit.
+    latest_time: AtomicU64,
     _lock: Option<Box<dyn DiskLock>>,
 }
 
@@ -101,6 +103,7 @@ impl Engine {
             checkpointing: Mutex::new(()),
             poison: OnceLock::new(),
             session_open,
+            latest_time: AtomicU64::new(0),
             _lock: disk_lock,
         }
     }
@@ -140,6 +143,18 @@ impl Engine {
     /// Why no write is possible any more, if none is.
     pub fn poisoned(&self) -> Option<StorageError> {
         self.poison.get().cloned()
+    }
+
+    /// The time for a commit that is written now: never before an earlier one's.
+    pub fn commit_time(&self) -> CommitTime {
+        let now = self.options.now();
+        self.note_commit_time(now);
+        CommitTime(self.latest_time.load(Relaxed))
+    }
+
+    /// Notes the time of a commit that was read from the log.
+    pub fn note_commit_time(&self, time: CommitTime) {
+        self.latest_time.fetch_max(time.get(), Relaxed);
     }
 
     /// Whether this session's log takes commits.

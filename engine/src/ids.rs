@@ -45,6 +45,10 @@ id! {
     CheckpointId(u64)
 }
 id! {
+    /// When a commit group was written: milliseconds since 1970-01-01 UTC. 0 says that it was not recorded.
+    CommitTime(u64)
+}
+id! {
     /// Sequence number of a log segment, from 1; never used twice.
     SegmentSeq(u64)
 }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::ids::CommitTime;
 use crate::recovery_report::Progress;
+use crate::sync::wall_clock_ms;
 
 /// Longest log segment, in bytes: offsets within one fit 32 bits.
 const LOG_SEGMENT_MAX: u64 = 1 << 30;
@@ -93,6 +95,7 @@ pub struct Options {
     pub(crate) read_only: bool,
     pub(crate) salt: Option<u64>,
     pub(crate) progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
+    pub(crate) clock: Option<Arc<dyn Fn() -> CommitTime + Send + Sync>>,
 }
 
 impl Options {
@@ -109,6 +112,7 @@ impl Options {
             read_only: false,
             salt: None,
             progress: None,
+            clock: None,
         }
     }
 
@@ -162,11 +166,29 @@ impl Options {
     }
 
     /// The number that tells this database's log from all others, for a database that is created. Drawn
-    /// at random by default; a fixed one makes a run repeatable to the byte.
+    /// at random by default; a fixed one makes a run repeatable to the byte, and turns the default
+    /// [`clock`](Self::clock) off.
     #[must_use]
     pub fn salt(mut self, salt: u64) -> Self {
         self.salt = Some(salt);
         self
+    }
+
+    /// Tells the time that each commit group is recorded with, for restores up to a time. The system's clock by
+    /// default; none, which is recorded as 0, where [`salt`](Self::salt) asks for a repeatable run.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> CommitTime + Send + Sync + 'static) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// The time now, by the clock that was set.
+    pub(crate) fn now(&self) -> CommitTime {
+        match (&self.clock, self.salt) {
+            (Some(clock), _) => clock(),
+            (None, Some(_)) => CommitTime(0),
+            (None, None) => CommitTime(wall_clock_ms()),
+        }
     }
 
     /// Is called as recovery proceeds.

@@ -224,6 +224,7 @@ fn apply(engine: &Engine, logged: &Group<'_>) -> Result<(), StorageError> {
     };
     let decoded = CommitGroup::decode(logged.payload).map_err(malformed)?;
     let version = decoded.version;
+    engine.note_commit_time(decoded.time);
     let mut writer = engine.writer();
     let mut group = writer.pages.begin(&engine.store);
     let expected = group.base().get().saturating_add(1);

@@ -149,17 +149,17 @@ fn commit_group(bytes: &[u8]) {
     let Ok(group) = CommitGroup::decode(bytes) else {
         return;
     };
-    let version = group.version;
+    let (version, time) = (group.version, group.time);
     let Ok(operations) = group.collect::<Result<Vec<_>, _>>() else {
         return;
     };
-    let mut encoder = Encoder::new(version);
+    let mut encoder = Encoder::new(version).at(time);
     for operation in &operations {
         encoder.push(*operation);
     }
     let payload = encoder.finish();
     let again = CommitGroup::decode(&payload).expect("an encoded group is decoded");
-    assert_eq!(again.version, version);
+    assert_eq!((again.version, again.time), (version, time));
     let again = again
         .collect::<Result<Vec<_>, _>>()
         .expect("and so are its operations");

@@ -185,7 +185,7 @@ impl Database {
 
     /// Runs a last checkpoint and gives up this handle.
     pub fn close(self) -> Result<(), CheckpointError> {
-        match self.checkpoint() {
+        match checkpoint::close(&self.open.session.engine) {
             Err(CheckpointError::ReadOnly) => Ok(()),
             other => other,
         }

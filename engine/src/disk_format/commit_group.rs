@@ -1,6 +1,6 @@
 //! What a log frame's payload means: the results of one commit group.
 //!
-//! Layout: version u64 | table count varint | (name length varint | name)… | operations until the end:
+//! Layout: version u64 | time u64 (0: not recorded) | table count varint | (name length varint | name)… | operations until the end:
 //! table index varint | kind u8 | what the kind needs:
 //!
 //! | kind | name         | then |
@@ -18,7 +18,7 @@
 
 use std::ops::Bound;
 
-use crate::ids::Version;
+use crate::ids::{CommitTime, Version};
 
 /// One operation of a group, on one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,7 @@ pub struct Encoder<'a> {
     tables: Vec<&'a str>,
     body: Vec<u8>,
     version: Version,
+    time: CommitTime,
 }
 
 impl<'a> Encoder<'a> {
@@ -97,7 +98,15 @@ impl<'a> Encoder<'a> {
             tables: Vec::new(),
             body: Vec::new(),
             version,
+            time: CommitTime(0),
         }
+    }
+
+    /// Says when it was written.
+    #[must_use]
+    pub fn at(mut self, time: CommitTime) -> Self {
+        self.time = time;
+        self
     }
 
     /// Appends an operation.
@@ -142,6 +151,7 @@ impl<'a> Encoder<'a> {
     pub fn finish(self) -> Vec<u8> {
         let mut payload = Vec::with_capacity(self.body.len().saturating_add(64));
         payload.extend_from_slice(&self.version.get().to_le_bytes());
+        payload.extend_from_slice(&self.time.get().to_le_bytes());
         put_varint(&mut payload, self.tables.len() as u64);
         for table in &self.tables {
             put_bytes(&mut payload, table.as_bytes());
@@ -156,6 +166,8 @@ impl<'a> Encoder<'a> {
 pub struct CommitGroup<'a> {
     /// The version that the group publishes.
     pub version: Version,
+    /// When it was written.
+    pub time: CommitTime,
     tables: Vec<&'a str>,
     rest: Reader<'a>,
 }
@@ -167,8 +179,8 @@ impl<'a> CommitGroup<'a> {
             bytes: payload,
             offset: 0,
         };
-        let version = reader.take(8, "a version")?;
-        let version = version.try_into().map_or(0, u64::from_le_bytes);
+        let version = reader.u64("a version")?;
+        let time = reader.u64("a time")?;
         let count = reader.varint()?;
         let mut tables = Vec::new();
         for _ in 0..count {
@@ -181,6 +193,7 @@ impl<'a> CommitGroup<'a> {
         }
         Ok(Self {
             version: Version(version),
+            time: CommitTime(time),
             tables,
             rest: reader,
         })
@@ -255,6 +268,11 @@ impl<'a> Reader<'a> {
         })?;
         self.offset = end;
         Ok(taken)
+    }
+
+    fn u64(&mut self, expected: &'static str) -> Result<u64, Malformed> {
+        let bytes = self.take(8, expected)?;
+        Ok(bytes.try_into().map_or(0, u64::from_le_bytes))
     }
 
     fn varint(&mut self) -> Result<u64, Malformed> {
@@ -359,7 +377,7 @@ mod tests {
     }
 
     fn encode(version: u64, operations: &[(String, Owned)]) -> Vec<u8> {
-        let mut encoder = Encoder::new(Version(version));
+        let mut encoder = Encoder::new(Version(version)).at(CommitTime(version / 2));
         for owned in operations {
             encoder.push(operation(owned));
         }
@@ -398,7 +416,7 @@ mod tests {
         ) {
             let payload = encode(version, &operations);
             let group = CommitGroup::decode(&payload).unwrap();
-            prop_assert_eq!(group.version, Version(version));
+            prop_assert_eq!((group.version, group.time), (Version(version), CommitTime(version / 2)));
             let decoded: Vec<_> = group.map(|o| o.unwrap()).collect();
             let expected: Vec<_> = operations.iter().map(operation).collect();
             prop_assert_eq!(decoded, expected);

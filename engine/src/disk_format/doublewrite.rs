@@ -5,7 +5,9 @@
 //! u16 and its bytes up to the last that is not zero.
 //!
 //! The header's sector is the seal: it names the body by length and checksum. A buffer in the state *void* holds
-//! nothing but the highest id seen when it was voided, so that no id is used twice.
+//! nothing but the highest id seen when it was voided, so that no id is used twice. *Closed* names the
+//! checkpoint that was durable at home before this was written, and (in place of `body_len`) the highest id used, and holds
+//! nothing either: what it replaced is not needed any more.
 
 use super::codec::{FormatError, expect};
 use super::fields::{crc_without, put, u32_at, u64_at};
@@ -19,6 +21,7 @@ pub const BUFFER_HEADER_LEN: usize = 512;
 const MAGIC: &[u8; 8] = b"LDBLWRIT";
 const STATE_SEALED: u32 = 1;
 const STATE_VOID: u32 = 2;
+const STATE_CLOSED: u32 = 3;
 const CRC: usize = BUFFER_HEADER_LEN - 4;
 /// Page header bytes are never trimmed, so that a record always names its page.
 const RECORD_LEN_MIN: usize = 32;
@@ -30,6 +33,8 @@ pub enum BufferHeader {
     Empty,
     /// A rejected buffer was here; no checkpoint id above this one was seen then.
     Void(CheckpointId),
+    /// The database was closed.
+    Closed(Closing),
     /// A body should follow.
     Sealed(Seal),
     /// Anything else.
@@ -45,6 +50,15 @@ pub struct Seal {
     pub body_len: u64,
     /// Its checksum.
     pub body_crc: u32,
+}
+
+/// What a buffer says that is not needed any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// The checkpoint that was durable at home when this was written.
+    pub last: CheckpointId,
+    /// No id above this one had been used then.
+    pub highest: CheckpointId,
 }
 
 impl BufferHeader {
@@ -65,6 +79,10 @@ impl BufferHeader {
                 body_crc: u32_at(sector, 32),
             }),
             STATE_VOID if is_ours => Self::Void(checkpoint),
+            STATE_CLOSED if is_ours => Self::Closed(Closing {
+                last: checkpoint,
+                highest: CheckpointId(u64_at(sector, 24)),
+            }),
             _ => Self::Damaged,
         }
     }
@@ -90,6 +108,18 @@ pub fn encode_void(highest: CheckpointId) -> [u8; BUFFER_HEADER_LEN] {
         Seal {
             checkpoint: highest,
             body_len: 0,
+            body_crc: 0,
+        },
+    )
+}
+
+/// The header of a buffer that is not needed any more.
+pub fn encode_closed(closing: Closing) -> [u8; BUFFER_HEADER_LEN] {
+    encode_header(
+        STATE_CLOSED,
+        Seal {
+            checkpoint: closing.last,
+            body_len: closing.highest.get(),
             body_crc: 0,
         },
     )
@@ -271,6 +301,12 @@ mod tests {
             BufferHeader::decode(&void),
             BufferHeader::Void(CheckpointId(77))
         );
+        let closing = Closing {
+            last: CheckpointId(78),
+            highest: CheckpointId(80),
+        };
+        let closed = BufferHeader::decode(&encode_closed(closing));
+        assert_eq!(closed, BufferHeader::Closed(closing));
         assert_eq!(BufferHeader::decode(&[0; 512]), BufferHeader::Empty);
         assert_eq!(BufferHeader::decode(&[1; 512]), BufferHeader::Damaged);
     }

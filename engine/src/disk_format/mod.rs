@@ -12,7 +12,9 @@ pub mod segment;
 mod superblock;
 
 pub use codec::FormatError;
-pub use doublewrite::{BUFFER_HEADER_LEN, BufferHeader, Seal, SealedBuffer, encode_void};
+pub use doublewrite::{
+    BUFFER_HEADER_LEN, BufferHeader, Closing, Seal, SealedBuffer, encode_closed, encode_void,
+};
 pub use map_page::{
     BITMAP_BITS, MAP_FANOUT, MAP_HEIGHT_MAX, MAP_PAGE_LEN, MapKind, MapPage, MapPageId, height_of,
     level_len,

@@ -7,8 +7,8 @@ use super::page_map::Access;
 use super::recover::{BufferOutcome, MapOpenError, SuperblockCopy};
 use crate::disk::{Disk, OpenMode};
 use crate::disk_format::{
-    BUFFER_HEADER_LEN, BufferHeader, FORMAT_VERSION, SUPERBLOCK_LEN, SUPERBLOCK_OFFSETS, Seal,
-    SealedBuffer, Superblock, SuperblockError,
+    BUFFER_HEADER_LEN, BufferHeader, Closing, FORMAT_VERSION, SUPERBLOCK_LEN, SUPERBLOCK_OFFSETS,
+    Seal, SealedBuffer, Superblock, SuperblockError,
 };
 use crate::error::StorageError;
 use crate::ids::CheckpointId;
@@ -57,6 +57,9 @@ pub(super) fn choose(disk: &dyn Disk, access: Access) -> Result<Choice, MapOpenE
     let highest = newest.map_or(CheckpointId(0), |newest| newest.checkpoint);
     let highest_id = highest.max(buffer.highest_id());
     let is_empty = matches!(buffer, Buffer::Empty);
+    if let (Buffer::Closed(closing), Some(newest)) = (&buffer, &newest) {
+        check_not_older(*closing, newest)?;
+    }
     let (accepted, outcome) = buffer.judge(newest.as_ref());
     let chosen = accepted.as_ref().map(|buffer| buffer.superblock).or(newest);
     let Some(superblock) = chosen else {
@@ -64,7 +67,7 @@ pub(super) fn choose(disk: &dyn Disk, access: Access) -> Result<Choice, MapOpenE
         return Err(failure.map_or_else(|| no_superblock(&found), MapOpenError::Storage));
     };
     let files = found.all()?;
-    let has_remains = accepted.is_none() && !is_empty;
+    let has_remains = accepted.is_none() && !is_empty && outcome != BufferOutcome::Closed;
     Ok(Choice {
         files,
         superblock,
@@ -177,10 +180,22 @@ fn check_one_database(
     ))
 }
 
+/// All superblock copies were durable before the buffer said that they were. An older state must not be taken for the
+/// last one: its slots may hold other pages by now.
+fn check_not_older(closing: Closing, newest: &Superblock) -> Result<(), StorageError> {
+    if newest.checkpoint >= closing.last {
+        return Ok(());
+    }
+    let expected = format!("a superblock of checkpoint {}", closing.last);
+    let actual = format!("checkpoint {}", newest.checkpoint);
+    Err(StorageError::corruption(MAP, 0, None, expected, actual))
+}
+
 /// What is in `doublewrite`.
 enum Buffer {
     Empty,
     Void(CheckpointId),
+    Closed(Closing),
     Broken(CheckpointId),
     Sealed(SealedBuffer),
 }
@@ -196,6 +211,7 @@ fn read_buffer(file: &NamedFile) -> Result<Buffer, StorageError> {
     Ok(match BufferHeader::decode(&header) {
         BufferHeader::Empty => Buffer::Empty,
         BufferHeader::Void(id) => Buffer::Void(id),
+        BufferHeader::Closed(closing) => Buffer::Closed(closing),
         BufferHeader::Damaged => Buffer::Broken(broken),
         BufferHeader::Sealed(seal) => read_body(file, len, seal)?,
     })
@@ -224,6 +240,7 @@ impl Buffer {
         match self {
             Self::Empty => CheckpointId(0),
             Self::Void(id) | Self::Broken(id) => *id,
+            Self::Closed(closing) => closing.highest.max(closing.last),
             Self::Sealed(buffer) => buffer.superblock.checkpoint,
         }
     }
@@ -231,11 +248,11 @@ impl Buffer {
     /// A sealed buffer counts if it continues the newest superblock, is its own, or there is none.
     fn judge(self, newest: Option<&Superblock>) -> (Option<SealedBuffer>, BufferOutcome) {
         let Self::Sealed(buffer) = self else {
-            let is_broken = matches!(self, Self::Broken(_));
-            let outcome = if is_broken {
-                BufferOutcome::Rejected
-            } else {
-                BufferOutcome::Empty
+            let newest = newest.map(|newest| newest.checkpoint);
+            let outcome = match self {
+                Self::Closed(closing) if newest == Some(closing.last) => BufferOutcome::Closed,
+                Self::Closed(_) | Self::Broken(_) => BufferOutcome::Rejected,
+                Self::Empty | Self::Void(_) | Self::Sealed(_) => BufferOutcome::Empty,
             };
             return (None, outcome);
         };

@@ -7,14 +7,16 @@
 
 use super::checkpoint::Checkpoint;
 use super::files::{NamedFile, RunWriter};
-use super::page_map::{Map, Writer, invalid};
+use super::page_map::{Access, Map, Writer, invalid};
 use super::state::{Plan, State};
-use crate::disk_format::{MapPage, MapPageId, SealedBuffer, Superblock};
+use crate::disk_format::{Closing, MapPage, MapPageId, SealedBuffer, Superblock, encode_closed};
 use crate::error::StorageError;
 use crate::ids::{LogPosition, Slot, Version};
 
 /// The buffer grows by multiples of this.
 const BUFFER_STEP: u64 = 4096;
+/// A longer buffer is cut when it is not needed any more.
+const BUFFER_KEEP: u64 = 1 << 20;
 /// A file of fewer free slots than this at its end is not worth cutting.
 const CUT_SLOTS_MIN: u64 = 64;
 /// Slots left free behind the last used one when the file is cut.
@@ -71,6 +73,7 @@ impl Checkpoint<'_> {
         let buffer = self.write_new_homes(&plan, superblock)?;
         let sealed = buffer.encode();
         self.make_buffer_room(sealed.len() as u64)?;
+        self.map.writer().closed = false;
         self.map.poisoning(self.seal(&sealed))?;
         self.map.poisoning(write_home(self.map, &buffer))?;
         self.map.complete(plan, superblock);
@@ -167,6 +170,30 @@ pub(super) fn write_pages(
 }
 
 impl Map {
+    /// Says in the buffer that it is not needed, since all that it holds is durable at home (M3), so that the next opening has
+    /// nothing to write. The old content may come back after a power cut, which is harmless: it is the last checkpoint's.
+    /// Does nothing if a checkpoint runs or the map is poisoned.
+    pub fn close(&self) -> Result<(), StorageError> {
+        let mut writer = self.writer();
+        let is_unfit = writer.poison.is_some() || writer.access == Access::ReadOnly || writer.busy;
+        if is_unfit || writer.closed || writer.buffer_len == 0 {
+            return Ok(());
+        }
+        let closing = Closing {
+            last: self.superblock().checkpoint,
+            highest: writer.highest_id,
+        };
+        let buffer = &self.files.doublewrite;
+        buffer.write(0, &encode_closed(closing))?;
+        if buffer.len()? > BUFFER_KEEP {
+            writer.buffer_len = writer.buffer_len.min(BUFFER_STEP);
+            buffer.set_len(BUFFER_STEP)?;
+        }
+        buffer.sync()?;
+        writer.closed = true;
+        Ok(())
+    }
+
     /// Step 5: the new map is the one that is seen.
     fn complete(&self, plan: Plan, superblock: Superblock) {
         let (freed, used) = {

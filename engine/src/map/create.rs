@@ -45,6 +45,7 @@ impl Map {
             access: Access::ReadWrite,
             highest_id: superblock.checkpoint,
             busy: false,
+            closed: false,
             poison: None,
             data_len: files.data.len()?,
             buffer_len: 0,

@@ -74,6 +74,8 @@ pub(super) struct Writer {
     pub(super) highest_id: CheckpointId,
     /// A checkpoint or a verification runs.
     pub(super) busy: bool,
+    /// The buffer says that the database was closed.
+    pub(super) closed: bool,
     /// The failure after which nothing is written any more.
     pub(super) poison: Option<StorageError>,
     /// Bytes of `data` that have space.

@@ -45,6 +45,8 @@ pub enum MapOpenError {
 pub enum BufferOutcome {
     /// There was nothing in it.
     Empty,
+    /// The database was closed: all that the buffer was for is durable at home.
+    Closed,
     /// It holds the checkpoint chosen, which was written home from it.
     Accepted,
     /// It was torn or does not continue the checkpoint chosen; it was voided.
@@ -153,6 +155,7 @@ fn load_chosen(
         superblock,
         accepted,
         highest_id,
+        outcome,
         ..
     } = choice;
     // Bytes past what was written just now may have a length, but no blocks.
@@ -178,6 +181,7 @@ fn load_chosen(
         access,
         highest_id,
         busy: false,
+        closed: outcome == BufferOutcome::Closed,
         poison: None,
         data_len: files.data.len()?,
         buffer_len: buffer_len.max(files.doublewrite.len()?.min(BUFFER_HEADER_LEN as u64)),

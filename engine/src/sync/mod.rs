@@ -15,6 +15,7 @@ mod mutex;
 mod rw_lock;
 
 mod chance;
+mod clock;
 mod thread;
 mod worker;
 
@@ -22,6 +23,7 @@ mod worker;
 mod tests;
 
 pub use chance::entropy;
+pub use clock::wall_clock_ms;
 pub use condvar::Condvar;
 pub use mutex::{Mutex, MutexGuard, lock};
 pub use rw_lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};

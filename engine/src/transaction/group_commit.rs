@@ -170,7 +170,7 @@ fn log_group(
     members: &[Member],
     verdicts: &[Verdict],
 ) -> Result<(), CommitError> {
-    let mut encoder = Encoder::new(version);
+    let mut encoder = Encoder::new(version).at(engine.commit_time());
     let mut durability = Durability::None;
     for member in accepted(members, verdicts) {
         member

@@ -3,8 +3,10 @@
 
 use super::crash_disk::{CrashDisk, Image, Survival};
 use super::model::{Model, Rng, Step, checkpoint, create, geometry};
+use crate::disk::{Disk, OpenMode};
+use crate::disk_format::{SUPERBLOCK_LEN, SUPERBLOCK_OFFSETS};
 use crate::ids::LogPosition;
-use crate::map::{Access, Map, MapOpenError};
+use crate::map::{Access, BufferOutcome, Map, MapOpenError};
 
 const SURVIVALS: [Survival; 5] = [
     Survival::Nothing,
@@ -24,9 +26,12 @@ fn run(base: Image, map: impl FnOnce(&CrashDisk) -> (Map, Model), steps: &[Step]
     let disk = CrashDisk::new(base);
     let (map, mut model) = map(&disk);
     let mut checkpoints = vec![(0, disk.len(), model.clone())];
-    for step in steps {
+    for (index, step) in steps.iter().enumerate() {
         let start = disk.len();
         checkpoint(&map, &mut model, step).unwrap();
+        if index % 2 == 0 {
+            map.close().unwrap();
+        }
         checkpoints.push((start, disk.len(), model.clone()));
     }
     Run { disk, checkpoints }
@@ -139,6 +144,47 @@ fn power_cuts_while_the_trees_grow_leave_one_checkpoint_or_the_next() {
         Step::writing([9]),
     ];
     explore(&run(Image::new(), created, &steps), 77, 6);
+}
+
+#[test]
+fn opening_what_was_closed_writes_nothing_until_a_checkpoint_does() {
+    let disk = CrashDisk::new(Image::new());
+    let (map, mut model) = created(&disk);
+    checkpoint(&map, &mut model, &Step::writing([1, 2])).unwrap();
+    map.close().unwrap();
+    drop(map);
+    let before = disk.len();
+    let (map, report) = Map::recover(&disk.shared(), Access::ReadWrite).unwrap();
+    assert_eq!(report.buffer, BufferOutcome::Closed);
+    map.close().unwrap();
+    assert_eq!(disk.len(), before);
+    checkpoint(&map, &mut model, &Step::writing([3])).unwrap();
+    drop(map);
+    let (map, report) = Map::recover(&disk.shared(), Access::ReadWrite).unwrap();
+    assert_eq!(report.buffer, BufferOutcome::Accepted);
+    model.assert_held_by(&map);
+}
+
+#[test]
+fn an_older_state_than_the_one_that_was_closed_is_refused() {
+    let disk = CrashDisk::new(Image::new());
+    let (map, mut model) = created(&disk);
+    checkpoint(&map, &mut model, &Step::writing([1])).unwrap();
+    let mut older = [0; SUPERBLOCK_LEN];
+    let file = |name| disk.open(name, OpenMode::Write).unwrap();
+    file("map")
+        .read_at(SUPERBLOCK_OFFSETS[0], &mut older)
+        .unwrap();
+    checkpoint(&map, &mut model, &Step::writing([2])).unwrap();
+    map.close().unwrap();
+    drop(map);
+    for name in ["map", "data"] {
+        for offset in SUPERBLOCK_OFFSETS {
+            file(name).write_at(offset, &older).unwrap();
+        }
+    }
+    let error = Map::recover(&disk.shared(), Access::ReadWrite).unwrap_err();
+    assert!(error.to_string().contains("checkpoint 3"), "{error}");
 }
 
 #[test]
