@@ -26,7 +26,7 @@
 //! # }
 //! ```
 //!
-//! The layers, each using only those below: `database` | `transaction` | `recovery` | `checkpoint` | `engine` |
+//! The layers, each using only those below: `database`, `typed` | `transaction` | `recovery` | `checkpoint` | `engine` |
 //! `catalog` | `btree`, `page_store` | `wal`, `map` | `disk` | `disk_format`, `presets` | `pages`, `image`, `options`, `sync`,
 //! `error`, `ids`.
 
@@ -49,6 +49,7 @@ mod recovery;
 mod recovery_report;
 pub mod sync;
 mod transaction;
+pub mod typed;
 mod wal;
 
 pub use btree::{Key, Value};

@@ -25,7 +25,7 @@ pub const ENGINE: Layers = Layers {
         &["checkpoint"],
         &["recovery"],
         &["transaction"],
-        &["database"],
+        &["database", "typed"],
     ],
 };
 

@@ -15,6 +15,7 @@ pub use handle::{Snapshot, Transaction};
 pub use queries::Seek;
 pub(crate) use queries::{count, first, get_many, last, queries, seek};
 pub use reader::Range;
+pub(crate) use reader::prefix_bounds;
 pub use session::Session;
 pub(crate) use source::sealed;
 pub use source::{Entry, Source};
