@@ -5,6 +5,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use tracing::{field, info_span, warn};
+
 use crate::disk_format::{PAGE_HEADER_LEN, mark_overflow};
 use crate::engine::{Engine, SessionLog, Writer};
 use crate::error::{CheckpointError, StorageError};
@@ -12,6 +14,8 @@ use crate::ids::{LogPosition, PageNo, Version};
 use crate::image::Image;
 use crate::map::Checkpoint;
 use crate::page_store::{DirtyPage, DirtySet};
+use crate::sync::now;
+use crate::telemetry;
 use crate::wal::Wal;
 
 /// Runs a checkpoint of everything committed so far. Does nothing if there is nothing to write.
@@ -78,25 +82,45 @@ fn head_log(engine: &Engine) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-/// Writes the dirty set and switches the map. The caller holds the checkpoint's lock.
+/// As `write_dirty`, and says so.
 fn write(engine: &Engine) -> Result<(), CheckpointError> {
-    let (dirty, version, start) = {
+    let span = info_span!("checkpoint", bytes = field::Empty).entered();
+    let began = now();
+    match write_dirty(engine) {
+        Ok(bytes) => {
+            span.record("bytes", bytes);
+            telemetry::checkpoint(began.until(now()), bytes);
+            Ok(())
+        }
+        Err(error) => {
+            telemetry::checkpoint_failed();
+            warn!(%error, "not completed");
+            Err(error)
+        }
+    }
+}
+
+/// Writes the dirty set and switches the map. The caller holds the checkpoint's lock. Returns how many bytes it was.
+fn write_dirty(engine: &Engine) -> Result<u64, CheckpointError> {
+    let (dirty, version, start, bytes) = {
         let mut writer = engine.writer();
         // Whoever held the lock before may have failed, or panicked half-way.
         refuse_if_poisoned(engine)?;
         let Some(start) = writer.log.position() else {
             return Err(CheckpointError::ReadOnly);
         };
+        let bytes = writer.pages.dirty_bytes();
         (
             writer.pages.take_dirty(),
             engine.store.snapshots().published(),
             start,
+            bytes,
         )
     };
     match write_out(engine, &dirty, version, start) {
         Ok(()) => {
             complete(engine, &mut engine.writer(), start);
-            Ok(())
+            Ok(bytes)
         }
         Err(error) => {
             engine.counters.checkpoint_failures.fetch_add(1, Relaxed);

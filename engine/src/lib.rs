@@ -27,7 +27,7 @@
 //! ```
 //!
 //! The layers, each using only those below: `database`, `typed` | `transaction` | `recovery` | `checkpoint` | `engine` |
-//! `catalog` | `btree`, `page_store` | `wal`, `map` | `disk` | `disk_format`, `presets` | `pages`, `image`, `options`, `sync`,
+//! `catalog` | `btree`, `page_store` | `wal`, `map` | `disk` | `disk_format`, `presets` | `pages`, `telemetry`, `image`, `options`, `sync`,
 //! `error`, `ids`.
 
 mod btree;
@@ -48,6 +48,7 @@ mod presets;
 mod recovery;
 mod recovery_report;
 pub mod sync;
+pub mod telemetry;
 mod transaction;
 pub mod typed;
 mod wal;

@@ -6,6 +6,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use tracing::{error, info, info_span, warn};
+
 use crate::catalog::{self, Applier};
 use crate::checkpoint;
 use crate::disk::{Disk, DiskLock, OpenMode};
@@ -18,7 +20,8 @@ use crate::map::{Access, Map, MapOpenError, MapRecovery};
 use crate::options::Options;
 use crate::page_store::{PageStore, PageWriter};
 use crate::recovery_report::{Phase, Progress, RecoveryReport};
-use crate::sync::entropy;
+use crate::sync::{entropy, now};
+use crate::telemetry;
 use crate::wal::{self, Group, Wal, WalConfig};
 
 /// Held while the database is open.
@@ -72,6 +75,25 @@ pub fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<Engine, OpenErro
 
 /// Opens a database: recovers it, if it was not closed.
 pub fn open(disk: &Arc<dyn Disk>, options: Options) -> Result<(Engine, RecoveryReport), OpenError> {
+    let _span = info_span!("recovery").entered();
+    let began = now();
+    match recover(disk, options) {
+        Ok((engine, report)) => {
+            telemetry::recovery(began.until(now()), report.groups, report.bytes);
+            info!(groups = report.groups, bytes = report.bytes, cut = ?report.cut, "open");
+            for repair in &report.repairs {
+                warn!(repair, "repaired");
+            }
+            Ok((engine, report))
+        }
+        Err(error) => {
+            error!(%error, "not opened");
+            Err(error)
+        }
+    }
+}
+
+fn recover(disk: &Arc<dyn Disk>, options: Options) -> Result<(Engine, RecoveryReport), OpenError> {
     options.check().map_err(OpenError::Options)?;
     if let State::Nothing | State::CutOffCreate = state(disk)? {
         let why = "the directory holds none, or one whose creation was cut off".to_owned();

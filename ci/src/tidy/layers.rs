@@ -16,7 +16,7 @@ pub const ENGINE: Layers = Layers {
     layers: &[
         &["ids"],
         &["error", "image", "recovery_report", "sync"],
-        &["options", "pages"],
+        &["options", "pages", "telemetry"],
         &["disk", "disk_format", "presets"],
         &["wal", "map"],
         &["page_store", "btree"],

@@ -1,6 +1,7 @@
 //! Opening, closing and looking after a database.
 
 mod handle;
+mod metrics;
 mod queries;
 mod stats;
 #[cfg(test)]

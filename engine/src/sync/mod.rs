@@ -23,7 +23,7 @@ mod worker;
 mod tests;
 
 pub use chance::entropy;
-pub use clock::wall_clock_ms;
+pub use clock::{Moment, now, wall_clock_ms};
 pub use condvar::Condvar;
 pub use mutex::{Mutex, MutexGuard, lock};
 pub use rw_lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};

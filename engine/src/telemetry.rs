@@ -1,0 +1,118 @@
+//! What the engine tells the [`metrics`] and [`tracing`] facades.
+//!
+//! Both cost next to nothing until the program installs a recorder or a subscriber. Reads tell nothing at all: what they
+//! cost is counted where they happen, and handed over by [`Stats::record`](crate::Stats::record), which a program calls
+//! as often as it wants to look. All databases of a process share the names.
+//!
+//! | metric | kind | what |
+//! |---|---|---|
+//! | `lightning_checkpoints_total` | counter | checkpoints completed |
+//! | `lightning_checkpoint_failures_total` | counter | checkpoints abandoned or failed |
+//! | `lightning_checkpoint_seconds` | histogram | how long a completed checkpoint took |
+//! | `lightning_checkpoint_bytes` | histogram | pages and large values that it wrote |
+//! | `lightning_recoveries_total` | counter | databases opened |
+//! | `lightning_recovery_seconds` | histogram | how long opening took |
+//! | `lightning_recovery_groups_total` | counter | commit groups replayed |
+//! | `lightning_recovery_bytes_total` | counter | log replayed |
+//! | `lightning_log_bytes` | gauge | log since the last checkpoint |
+//! | `lightning_dirty_bytes` | gauge | pages newer than the disk |
+//! | `lightning_data_bytes` | gauge | length of the data file |
+//! | `lightning_snapshots` | gauge | snapshots and transactions that are open |
+//! | `lightning_versions_held` | gauge | commit groups since the oldest of them began |
+//! | `lightning_poisoned` | gauge | 1 once the database takes no more writes |
+//!
+//! Spans: `checkpoint` (info), `recovery` (info); what ended badly is an event of level `warn`
+//! or `error` inside them.
+
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// A size as of now.
+    Gauge,
+    /// Single values whose distribution is of interest.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// What it says.
+    pub means: &'static str,
+    unit: Unit,
+}
+
+macro_rules! define {
+    ($($constant:ident = $name:literal, $kind:ident, $unit:ident, $means:literal;)+) => {
+        $(
+            #[doc = $means]
+            pub const $constant: &str = $name;
+        )+
+
+        /// All of them.
+        pub const METRICS: &[Metric] = &[$(Metric {
+            name: $name,
+            kind: Kind::$kind,
+            means: $means,
+            unit: Unit::$unit,
+        }),+];
+    };
+}
+
+define! {
+    CHECKPOINTS = "lightning_checkpoints_total", Counter, Count, "Checkpoints completed.";
+    CHECKPOINT_FAILURES = "lightning_checkpoint_failures_total", Counter, Count, "Checkpoints abandoned or failed.";
+    CHECKPOINT_SECONDS = "lightning_checkpoint_seconds", Histogram, Seconds, "How long a completed checkpoint took.";
+    CHECKPOINT_BYTES = "lightning_checkpoint_bytes", Histogram, Bytes, "Pages and large values that it wrote.";
+    RECOVERIES = "lightning_recoveries_total", Counter, Count, "Databases opened.";
+    RECOVERY_SECONDS = "lightning_recovery_seconds", Histogram, Seconds, "How long opening took.";
+    RECOVERY_GROUPS = "lightning_recovery_groups_total", Counter, Count, "Commit groups replayed.";
+    RECOVERY_BYTES = "lightning_recovery_bytes_total", Counter, Bytes, "Log replayed.";
+    LOG_BYTES = "lightning_log_bytes", Gauge, Bytes, "Log since the last checkpoint.";
+    DIRTY_BYTES = "lightning_dirty_bytes", Gauge, Bytes, "Pages newer than the disk.";
+    DATA_BYTES = "lightning_data_bytes", Gauge, Bytes, "Length of the data file.";
+    SNAPSHOTS = "lightning_snapshots", Gauge, Count, "Snapshots and transactions that are open.";
+    VERSIONS_HELD = "lightning_versions_held", Gauge, Count, "Commit groups since the oldest of them began.";
+    POISONED = "lightning_poisoned", Gauge, Count, "1 once the database takes no more writes.";
+}
+
+/// Tells the recorder that is installed what each metric is and means.
+pub fn describe() {
+    for metric in METRICS {
+        match metric.kind {
+            Kind::Counter => describe_counter!(metric.name, metric.unit, metric.means),
+            Kind::Gauge => describe_gauge!(metric.name, metric.unit, metric.means),
+            Kind::Histogram => describe_histogram!(metric.name, metric.unit, metric.means),
+        }
+    }
+}
+
+/// A checkpoint is complete.
+pub(crate) fn checkpoint(took: Duration, bytes: u64) {
+    counter!(CHECKPOINTS).increment(1);
+    histogram!(CHECKPOINT_SECONDS).record(took);
+    #[expect(clippy::cast_precision_loss, reason = "close enough above 2^53 bytes")]
+    histogram!(CHECKPOINT_BYTES).record(bytes as f64);
+}
+
+/// A checkpoint was abandoned or failed.
+pub(crate) fn checkpoint_failed() {
+    counter!(CHECKPOINT_FAILURES).increment(1);
+}
+
+/// A database is open.
+pub(crate) fn recovery(took: Duration, groups: u64, bytes: u64) {
+    counter!(RECOVERIES).increment(1);
+    histogram!(RECOVERY_SECONDS).record(took);
+    counter!(RECOVERY_GROUPS).increment(groups);
+    counter!(RECOVERY_BYTES).increment(bytes);
+}

@@ -1,0 +1,110 @@
+//! What the engine tells the facades is what happened: counted, measured and described.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
+
+mod recorder;
+
+use std::sync::Arc;
+
+use lightning_db::disk::{Disk, MemoryDisk};
+use lightning_db::telemetry::{self, Kind, METRICS};
+use lightning_db::{CheckpointMode, Database, Options};
+use recorder::Recorder;
+
+fn options() -> Options {
+    Options::new()
+        .log_segment(16 << 10)
+        .checkpoint_mode(CheckpointMode::Manual)
+}
+
+#[test]
+fn checkpoints_and_recoveries_are_counted_and_measured() {
+    let recorder = Recorder::default();
+    metrics::with_local_recorder(&recorder, || {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        let db = Database::create_on(Arc::clone(&disk), options()).unwrap();
+        assert_eq!(recorder.counter(telemetry::RECOVERIES), 0);
+        for key in 0..10_u8 {
+            db.put("t", &[key], &[key; 1000]).unwrap();
+        }
+        db.checkpoint().unwrap();
+        assert_eq!(recorder.counter(telemetry::CHECKPOINTS), 1);
+        db.checkpoint().unwrap();
+        assert_eq!(
+            recorder.counter(telemetry::CHECKPOINTS),
+            1,
+            "nothing was due"
+        );
+        let bytes = recorder.values(telemetry::CHECKPOINT_BYTES);
+        assert!(bytes.len() == 1 && (10_000.0..100_000.0).contains(&bytes[0]));
+        assert_eq!(recorder.values(telemetry::CHECKPOINT_SECONDS).len(), 1);
+        for key in 0..3_u8 {
+            db.put("t", &[key], b"").unwrap();
+        }
+        drop(db);
+        let db = Database::open_on(disk, options()).unwrap();
+        assert_eq!(recorder.counter(telemetry::RECOVERIES), 1);
+        assert_eq!(recorder.counter(telemetry::RECOVERY_GROUPS), 3);
+        let bytes = db.recovery_report().bytes;
+        assert!(bytes > 0 && recorder.counter(telemetry::RECOVERY_BYTES) == bytes);
+        assert_eq!(recorder.values(telemetry::RECOVERY_SECONDS).len(), 1);
+    });
+}
+
+#[test]
+fn sizes_are_handed_over_when_asked_for() {
+    let recorder = Recorder::default();
+    metrics::with_local_recorder(&recorder, || {
+        let db = Database::in_memory(options()).unwrap();
+        let oldest = db.snapshot().unwrap();
+        for _ in 0..4 {
+            db.put("t", b"k", b"v").unwrap();
+        }
+        assert!(
+            recorder.gauge(telemetry::SNAPSHOTS).is_none(),
+            "nobody asked yet"
+        );
+        db.stats().record();
+        assert_eq!(recorder.gauge(telemetry::SNAPSHOTS), Some(1.0));
+        assert_eq!(recorder.gauge(telemetry::VERSIONS_HELD), Some(4.0));
+        assert_eq!(recorder.gauge(telemetry::POISONED), Some(0.0));
+        let dirty = recorder.gauge(telemetry::DIRTY_BYTES).unwrap();
+        assert!(dirty > 0.0 && recorder.gauge(telemetry::LOG_BYTES).unwrap() > 0.0);
+        drop(oldest);
+        db.checkpoint().unwrap();
+        db.stats().record();
+        assert_eq!(recorder.gauge(telemetry::SNAPSHOTS), Some(0.0));
+        assert_eq!(recorder.gauge(telemetry::VERSIONS_HELD), Some(0.0));
+        assert_eq!(recorder.gauge(telemetry::DIRTY_BYTES), Some(0.0));
+        assert!(recorder.gauge(telemetry::DATA_BYTES).unwrap() > 0.0);
+    });
+}
+
+#[test]
+fn every_metric_is_described_and_stands_in_the_documentation() {
+    let recorder = Recorder::default();
+    metrics::with_local_recorder(&recorder, telemetry::describe);
+    let source = include_str!("../src/telemetry.rs");
+    for metric in METRICS {
+        assert_eq!(
+            recorder.description(metric.name).as_deref(),
+            Some(metric.means)
+        );
+        let kind = match metric.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        let row = format!("//! | `{}` | {kind} |", metric.name);
+        assert!(source.contains(&row), "{row}");
+    }
+    let rows = source
+        .lines()
+        .filter(|line| line.starts_with("//! | `lightning_"));
+    assert_eq!(rows.count(), METRICS.len());
+}
