@@ -12,7 +12,7 @@ use super::life::{Ground, Life, survivor};
 use super::points;
 use super::setup::Setup;
 use super::trial::Trial;
-use crate::batch::{Batch, BatchResult, CaseId, CaseResult, ExploreError, Finding};
+use crate::batch::{Batch, BatchResult, CaseId, CaseResult, ExploreError, Finding, Inconclusive};
 use crate::crash::{CrashWalker, Sample, is_spoilt};
 use crate::oracle::{History, Obligations, Observed, Violation};
 use crate::rng::Rng;
@@ -69,8 +69,7 @@ pub fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, ExploreError
         ..CaseResult::default()
     };
     if case.0 == LIVE || !explorer.result.findings.is_empty() {
-        result.findings = explorer.result.findings;
-        return Ok(result);
+        return Ok(explorer.result.into_case(result));
     }
     let unknown = || ExploreError::UnknownCase(case.clone());
     let path = CasePath::parse(case).ok_or_else(unknown)?;
@@ -79,8 +78,7 @@ pub fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, ExploreError
     };
     let state = explorer.rerun(fault, life, &path)?.ok_or_else(unknown)?;
     result.files = files(&state);
-    result.findings = explorer.result.findings;
-    Ok(result)
+    Ok(explorer.result.into_case(result))
 }
 
 pub(super) struct Explorer<'s> {
@@ -180,6 +178,11 @@ impl<'s> Explorer<'s> {
             trial.close()?;
         }
         Some(())
+    }
+
+    fn note_undecided(&mut self, case: CaseId) {
+        let reason = "overlapping transactions have more orders than are tried".to_owned();
+        self.result.inconclusive.push(Inconclusive { case, reason });
     }
 
     /// Cuts a life at all of `points`.
@@ -321,6 +324,10 @@ impl<'s> Explorer<'s> {
             examined.drop_what_is_not_promised();
         }
         self.note(&examined);
+        if examined.is_undecided {
+            self.note_undecided(case.id());
+            return false;
+        }
         let failed: Vec<_> = examined
             .violations
             .into_iter()
@@ -487,11 +494,24 @@ impl CasePath {
     }
 }
 
+impl BatchResult {
+    /// Of a batch that ran one case.
+    fn into_case(self, case: CaseResult) -> CaseResult {
+        let first = self.inconclusive.into_iter().next();
+        CaseResult {
+            findings: self.findings,
+            inconclusive: first.map(|first| first.reason),
+            ..case
+        }
+    }
+}
+
 impl Examined {
     /// Of a target that promises nothing only panics and hangs are told.
     fn drop_what_is_not_promised(&mut self) {
         let owed = |check: CheckKind| matches!(check, CheckKind::NoPanic | CheckKind::NoHang);
         let count = self.violations.len();
+        self.is_undecided = false;
         self.violations.retain(|violation| owed(violation.check));
         self.seen.retain(|&check| owed(check));
         if count > 0 {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::life::{Ground, Life};
 use super::setup::Setup;
 use super::trial::Trial;
-use crate::oracle::{History, Obligations, Observed, StateDigest, Violation};
+use crate::oracle::{History, Judgement, Obligations, Observed, StateDigest, Violation};
 use crate::rng::Rng;
 use crate::scenario::CheckKind;
 use crate::survival::Survival;
@@ -40,6 +40,8 @@ pub(super) struct Examined {
     pub(super) recovery_us: u64,
     pub(super) elisions_fired: Vec<u64>,
     pub(super) life: Option<Life>,
+    /// Whether the search for a legal order of transactions was given up.
+    pub(super) is_undecided: bool,
 }
 
 /// A state to recover, and what it is judged by.
@@ -76,6 +78,7 @@ impl Examination<'_> {
             recovery_us: 0,
             elisions_fired: Vec::new(),
             life: None,
+            is_undecided: false,
         };
         let history = self.examine(&mut trial, observed, &mut examined);
         examined.calls = trial.calls();
@@ -115,10 +118,16 @@ impl Examination<'_> {
         if !observed.is_empty() {
             examined.seen.push(CheckKind::NoGarbage);
         }
-        let violations = self.obligations.judge(&self.ground.history, observed);
-        if !violations.is_empty() {
-            trial.violations.extend(violations);
-            return None;
+        match self.obligations.judge(&self.ground.history, observed) {
+            Judgement::Legal => {}
+            Judgement::Illegal(violations) => {
+                trial.violations.extend(violations);
+                return None;
+            }
+            Judgement::Undecided => {
+                examined.is_undecided = true;
+                return None;
+            }
         }
         self.verify(trial, examined)?;
         self.reopen(trial, examined)?;

@@ -22,6 +22,7 @@ pub struct History {
     /// The first `answered` of them are answered, in the order of their answers.
     transactions: Vec<Transaction>,
     answered: usize,
+    overlaps: bool,
     states: Vec<StateDigest>,
     versions: BTreeMap<RowKey, Vec<Version>>,
     begun: BTreeMap<TransactionId, Sight>,
@@ -98,6 +99,7 @@ impl History {
             last.insert(change.row, change.value);
         }
         let now = self.tick();
+        self.overlaps |= self.answered < self.transactions.len();
         self.begun.entry(request.id).or_insert(Sight::since(now));
         self.transactions.push(Transaction {
             id: request.id,
@@ -153,6 +155,11 @@ impl History {
     /// The transactions whose commit was requested: those that were answered, in the order of their answers, then the others.
     pub fn transactions(&self) -> &[Transaction] {
         &self.transactions
+    }
+
+    /// Whether a commit was ever asked for while another waited for its answer.
+    pub fn overlaps(&self) -> bool {
+        self.overlaps
     }
 
     /// The rows it began with.

@@ -7,21 +7,39 @@ use super::observed::Observed;
 use super::violation::{Violation, row_text};
 use crate::scenario::CheckKind;
 
+/// What is to be said of an observed state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It may be shown.
+    Legal,
+    /// It may not.
+    Illegal(Vec<Violation>),
+    /// So many orders of overlapping transactions are possible that the search for a legal one was given up.
+    Undecided,
+}
+
 impl Obligations {
-    /// What is wrong with an observed state; nothing if it is legal.
+    /// Whether an observed state is legal, and if not, what is wrong with it.
     ///
-    /// A legal state is nearly always that after some number of transactions, which takes a few
-    /// comparisons. Only others are explained.
-    pub fn judge(&self, history: &History, observed: &Observed) -> Vec<Violation> {
-        if observed.disorder().is_none() && self.is_prefix(history, observed) {
-            return Vec::new();
+    /// A legal state is nearly always that after some number of answers, which takes a few comparisons. Only others are
+    /// explained.
+    pub fn judge(&self, history: &History, observed: &Observed) -> Judgement {
+        let disorder = disorder(observed);
+        if disorder.is_none() && self.is_prefix(history, observed) {
+            return Judgement::Legal;
         }
-        let mut violations: Vec<_> = disorder(observed).into_iter().collect();
-        violations.extend(explain(self, history, &observed.to_map()));
-        violations
+        let mut judgement = explain(self, history, &observed.to_map());
+        if let Some(disorder) = disorder {
+            let mut violations = vec![disorder];
+            if let Judgement::Illegal(others) = judgement {
+                violations.extend(others);
+            }
+            judgement = Judgement::Illegal(violations);
+        }
+        judgement
     }
 
-    /// Whether the state is that after some number of transactions, as many as may be there.
+    /// Whether the state is that after some number of answers, as many as may be there.
     fn is_prefix(&self, history: &History, observed: &Observed) -> bool {
         let digest = Some(observed.digest());
         (self.least..=self.most)

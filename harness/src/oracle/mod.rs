@@ -14,15 +14,23 @@ mod transaction;
 
 mod obligations;
 
-mod explain;
+mod findings;
 mod violation;
+
+mod sequence;
+
+mod problem;
+mod search;
+
+mod explain;
 
 mod judge;
 
 #[cfg(test)]
-mod brute_force;
+mod tests;
 
 pub use history::History;
+pub use judge::Judgement;
 pub use obligations::{CrashKinds, Obligations};
 pub use observed::{Observed, ObservedRow};
 pub use rows::{RowDigest, RowKey, RowMap, RowValue, StateDigest, TableId};

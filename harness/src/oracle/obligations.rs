@@ -1,14 +1,15 @@
 //! What is owed after a crash at one moment of a trace.
 //!
-//! A transaction must be there, may be there, or must not. States after `least` to `most` transactions
-//! are legal as they are; others (possible only where outcomes are unknown or promises are weak) have to be
-//! explained transaction by transaction.
+//! A transaction must be there, may be there, or must not. States after `least` to `most` answers are legal as they
+//! are; others (possible only where commits overlap, outcomes are unknown or promises are weak) have to be explained
+//! transaction by transaction.
 
 use xxhash_rust::xxh3::Xxh3;
 
 use super::history::History;
-use super::transaction::{Outcome, Transaction};
-use crate::target::{CrashKind, Promise, Promises};
+use super::rows::{RowDigest, StateDigest};
+use super::transaction::{Change, Outcome, Transaction};
+use crate::target::{CrashKind, Durability, Promise, Promises};
 use crate::trace::TracePosition;
 
 /// The kinds of crash since the last time the target was open.
@@ -122,14 +123,35 @@ impl Obligations {
         obligations
     }
 
-    /// A digest for telling obligations apart: equal if the same states are legal.
+    /// What is owed to a target that nothing has crashed: all that was acknowledged is there, nothing that was refused is.
+    pub fn live(history: &History) -> Self {
+        let durable =
+            |promises: Promises, level| promises.with(level, Promise::Durable, Promise::Durable);
+        let levels = [Durability::Sync, Durability::Buffered, Durability::None];
+        let promises = levels.into_iter().fold(Promises::none(), durable);
+        let kinds = CrashKinds::one(CrashKind::Process);
+        Self::new(history, &promises, TracePosition(u64::MAX), kinds)
+    }
+
+    /// A digest for telling obligations apart: if it is equal, the same states are legal.
+    ///
+    /// Without overlaps the states after each number of transactions say nearly all. With overlaps it takes what is owed to each
+    /// transaction, what it changes, and which ones overlap.
     pub fn digest(&self, history: &History) -> u128 {
         let mut hasher = Xxh3::new();
+        let transactions = history.transactions();
+        if history.overlaps() {
+            hasher.update(&StateDigest::of(history.base()).0.to_le_bytes());
+            for transaction in transactions {
+                self.add_transaction(&mut hasher, transaction);
+            }
+            return hasher.digest128();
+        }
         for count in self.least..=self.most {
             let state = history.state_after(count).unwrap_or_default();
             hasher.update(&state.0.to_le_bytes());
         }
-        for transaction in &history.transactions()[..self.most] {
+        for transaction in &transactions[..self.most] {
             let owed = self.owed(transaction);
             let special = transaction.outcome == Outcome::Refused && owed == Owed::May;
             if special || matches!(owed, Owed::Anything) || transaction.outcome == Outcome::Unknown
@@ -138,6 +160,33 @@ impl Obligations {
             }
         }
         hasher.digest128()
+    }
+
+    /// What of a transaction decides which states are legal. One that can't be there has no part in it, and that an answer was
+    /// after the crash says as much as when it was.
+    fn add_transaction(&self, hasher: &mut Xxh3, transaction: &Transaction) {
+        let owed = self.owed(transaction);
+        if matches!(owed, Owed::NeverRefused | Owed::NeverRequested) {
+            return;
+        }
+        let answered = transaction.answered;
+        let answered = if answered > self.at {
+            u64::MAX
+        } else {
+            answered.0
+        };
+        hasher.update(&[owed as u8]);
+        for number in [transaction.id.0, transaction.requested.0, answered] {
+            hasher.update(&number.to_le_bytes());
+        }
+        for Change { row, value } in &transaction.changes {
+            let value = value.as_deref();
+            let digest = RowDigest::of(row.table, &row.key, value.unwrap_or_default());
+            let mut change = StateDigest::default();
+            change.add(digest);
+            hasher.update(&change.0.to_le_bytes());
+            hasher.update(&[u8::from(value.is_some())]);
+        }
     }
 
     /// What is owed to one transaction.

@@ -1,0 +1,10 @@
+//! The oracle against one that enumerates, and against histories made by hand.
+
+mod story;
+
+mod reference;
+
+mod brute_force;
+
+mod illegal;
+mod verdicts;
