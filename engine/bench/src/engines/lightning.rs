@@ -1,0 +1,115 @@
+//! Lightning DB.
+
+use std::ops::Bound;
+use std::path::Path;
+
+use lightning_db::{CommitError, Database, Durability, Limits, Options, Snapshot, Transaction};
+
+use crate::store::{Engine, Promise, Reader, Store, Writer};
+
+const TABLE: &str = "t";
+
+#[derive(Debug)]
+pub struct Lightning;
+
+struct Open(Database);
+
+impl Engine for Lightning {
+    fn name(&self) -> &'static str {
+        "lightning"
+    }
+
+    fn setting(&self) -> &'static str {
+        "durable: Durability::Sync, the default; visible: Durability::None"
+    }
+
+    fn create(&self, directory: &Path, cache: u64) -> anyhow::Result<Box<dyn Store>> {
+        let mut limits = Limits::default();
+        limits.dirty_bytes = cache / 2;
+        let options = Options::new().limits(limits);
+        Ok(Box::new(Open(Database::create(
+            directory.join("db"),
+            options,
+        )?)))
+    }
+}
+
+impl Store for Open {
+    fn write(
+        &self,
+        promise: Promise,
+        body: &mut dyn FnMut(&mut dyn Writer) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let durability = match promise {
+            Promise::Durable => Durability::Sync,
+            Promise::Visible => Durability::None,
+        };
+        loop {
+            let mut transaction = self.0.begin()?;
+            body(&mut transaction)?;
+            match transaction.commit_with(durability) {
+                // Its peers make writers wait instead.
+                Err(CommitError::Conflict { .. }) => {}
+                other => return Ok(other.map(drop)?),
+            }
+        }
+    }
+
+    fn read(&self, body: &mut dyn FnMut(&dyn Reader) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        body(&self.0.snapshot()?)
+    }
+
+    fn drain(&self) -> anyhow::Result<()> {
+        Ok(self.0.checkpoint()?)
+    }
+
+    fn compact(&mut self) -> anyhow::Result<()> {
+        Ok(self.0.checkpoint()?)
+    }
+
+    fn log_syncs(&self) -> Option<u64> {
+        Some(self.0.stats().log_syncs)
+    }
+}
+
+impl Writer for Transaction {
+    fn put(&mut self, key: &[u8], value: &[u8]) -> anyhow::Result<()> {
+        Ok(Self::put(self, TABLE, key, value)?)
+    }
+
+    fn delete(&mut self, key: &[u8]) -> anyhow::Result<()> {
+        Ok(Self::delete(self, TABLE, key)?)
+    }
+}
+
+impl Reader for Snapshot {
+    fn get(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> anyhow::Result<bool> {
+        let value = Self::get(self, TABLE, key)?;
+        if let Some(value) = &value {
+            see(value);
+        }
+        Ok(value.is_some())
+    }
+
+    fn range(
+        &self,
+        start: &[u8],
+        count: usize,
+        see: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> anyhow::Result<()> {
+        let bounds = (Bound::Included(start), Bound::Unbounded);
+        for entry in Self::range::<&[u8]>(self, TABLE, bounds)?.take(count) {
+            let (key, value) = entry?;
+            see(&key, &value);
+        }
+        Ok(())
+    }
+
+    fn scan(&self, see: &mut dyn FnMut(&[u8], &[u8])) -> anyhow::Result<()> {
+        for entry in Self::scan(self, TABLE)? {
+            let (key, value) = entry?;
+            see(&key, &value);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,189 @@
+//! Figures: one a row, engine and round, and what is said of several rounds.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// What a figure counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Milliseconds for the whole row: less is better.
+    Milliseconds,
+    /// Microseconds for one operation: less is better.
+    Microseconds,
+    /// Thousands of operations a second: more is better.
+    KiloOpsPerSecond,
+    /// Mebibytes: less is better.
+    Mebibytes,
+    /// A plain ratio: less is better.
+    Ratio,
+}
+
+impl Unit {
+    /// As it stands behind a figure.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Milliseconds => "ms",
+            Self::Microseconds => "µs",
+            Self::KiloOpsPerSecond => "kops/s",
+            Self::Mebibytes => "MiB",
+            Self::Ratio => "",
+        }
+    }
+
+    /// Whether a larger figure is the better one.
+    pub const fn more_is_better(self) -> bool {
+        matches!(self, Self::KiloOpsPerSecond)
+    }
+}
+
+/// All figures of one row.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// What its figures count.
+    pub unit: Unit,
+    /// Whether it takes part in the comparison; else it only explains another row.
+    pub compared: bool,
+    /// The figures by engine, one a round, in the order of rounds.
+    pub figures: BTreeMap<String, Vec<f64>>,
+}
+
+/// All rows in the order in which they were first measured.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Figures {
+    /// The rows.
+    pub rows: Vec<Row>,
+}
+
+impl Figures {
+    /// Adds a figure of a row that is compared.
+    pub fn add(&mut self, row: &str, unit: Unit, engine: &str, figure: f64) {
+        self.push(row, unit, engine, figure, true);
+    }
+
+    /// Adds a figure that explains others.
+    pub fn note(&mut self, row: &str, unit: Unit, engine: &str, figure: f64) {
+        self.push(row, unit, engine, figure, false);
+    }
+
+    fn push(&mut self, name: &str, unit: Unit, engine: &str, figure: f64, compared: bool) {
+        let index = self.rows.iter().position(|row| row.name == name);
+        let index = index.unwrap_or_else(|| {
+            self.rows.push(Row {
+                name: name.to_owned(),
+                unit,
+                compared,
+                figures: BTreeMap::new(),
+            });
+            self.rows.len() - 1
+        });
+        let figures = &mut self.rows[index].figures;
+        figures.entry(engine.to_owned()).or_default().push(figure);
+    }
+}
+
+impl Row {
+    /// The median over rounds of one engine.
+    pub fn median(&self, engine: &str) -> Option<f64> {
+        self.figures.get(engine).and_then(|figures| median(figures))
+    }
+
+    /// The best of the other engines, by median.
+    pub fn best_peer(&self, ours: &str) -> Option<(&str, f64)> {
+        let peers = self.figures.iter().filter(|(name, _)| *name != ours);
+        let medians = peers.filter_map(|(name, figures)| Some((name.as_str(), median(figures)?)));
+        medians.min_by(|(_, a), (_, b)| {
+            let order = a.total_cmp(b);
+            if self.unit.more_is_better() {
+                order.reverse()
+            } else {
+                order
+            }
+        })
+    }
+
+    /// How many times better than the best peer we are: above 1 is ahead.
+    pub fn ratio(&self, ours: &str) -> Option<f64> {
+        let (our, (_, best)) = (self.median(ours)?, self.best_peer(ours)?);
+        Some(if self.unit.more_is_better() {
+            our / best
+        } else {
+            best / our
+        })
+    }
+}
+
+fn median(figures: &[f64]) -> Option<f64> {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        len if len % 2 == 1 => Some(sorted[middle]),
+        _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
+    }
+}
+
+/// How long `work` takes.
+pub fn time(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+    let start = Instant::now();
+    work()?;
+    Ok(start.elapsed())
+}
+
+/// In milliseconds.
+pub fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// The value at `share` of the sorted durations, in microseconds.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an index below the length"
+)]
+pub fn quantile_micros(durations: &mut [Duration], share: f64) -> f64 {
+    durations.sort_unstable();
+    let index = (durations.len() as f64 * share) as usize;
+    let at = durations.get(index.min(durations.len().saturating_sub(1)));
+    at.map_or(0.0, |duration| duration.as_secs_f64() * 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_peer_is_the_fastest_by_median_and_never_us() {
+        let mut figures = Figures::default();
+        for (engine, figure) in [
+            ("us", 5.0),
+            ("a", 10.0),
+            ("b", 8.0),
+            ("a", 2.0),
+            ("a", 20.0),
+        ] {
+            figures.add("time", Unit::Milliseconds, engine, figure);
+            figures.add("rate", Unit::KiloOpsPerSecond, engine, figure);
+        }
+        let [time, rate] = &figures.rows[..] else {
+            panic!("two rows")
+        };
+        assert_eq!(time.best_peer("us"), Some(("b", 8.0)));
+        assert_eq!(time.ratio("us"), Some(1.6));
+        assert_eq!(rate.best_peer("us"), Some(("a", 10.0)));
+        assert_eq!(rate.ratio("us"), Some(0.5));
+    }
+
+    #[test]
+    fn quantiles_are_taken_from_sorted_figures() {
+        let mut durations: Vec<_> = (1..=100).rev().map(Duration::from_micros).collect();
+        assert!((quantile_micros(&mut durations, 0.5) - 51.0).abs() < 1e-6);
+        assert!((quantile_micros(&mut durations, 0.99) - 100.0).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,168 @@
+//! The six core workloads of YCSB (Cooper et al., 2010), on two threads, a transaction an operation.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use super::scale::{Scale, kilo_rate};
+use crate::data::{Random, VALUE_LEN, Zipf, key, value};
+use crate::measure::{Figures, Unit};
+use crate::store::{Engine, Promise, Store};
+
+const THREADS: u64 = 2;
+const SCAN_MAX: u64 = 100;
+
+/// What one operation does.
+#[derive(Clone, Copy)]
+enum Operation {
+    Read,
+    ReadLatest,
+    Update,
+    Insert,
+    Scan,
+    ReadModifyWrite,
+}
+
+/// A workload: two operations and the share of the first in percent.
+type Mix = (&'static str, Operation, u64, Operation);
+
+const MIXES: [Mix; 6] = [
+    ("YCSB A", Operation::Read, 50, Operation::Update),
+    ("YCSB B", Operation::Read, 95, Operation::Update),
+    ("YCSB C", Operation::Read, 100, Operation::Read),
+    ("YCSB D", Operation::ReadLatest, 95, Operation::Insert),
+    ("YCSB E", Operation::Scan, 95, Operation::Insert),
+    ("YCSB F", Operation::Read, 50, Operation::ReadModifyWrite),
+];
+
+struct Bench<'s> {
+    store: &'s dyn Store,
+    zipf: Zipf,
+    /// Records below this one are there.
+    loaded: u64,
+    records: AtomicU64,
+}
+
+/// Loads a table and runs all six on it, one after the other.
+pub fn run(
+    engine: &dyn Engine,
+    directory: &Path,
+    scale: Scale,
+    figures: &mut Figures,
+) -> anyhow::Result<()> {
+    let store = engine.create(directory, scale.cache)?;
+    let bench = Bench {
+        store: store.as_ref(),
+        zipf: Zipf::new(scale.records),
+        loaded: scale.records,
+        records: AtomicU64::new(0),
+    };
+    for _ in 0..scale.records.div_ceil(10_000) {
+        bench.load(10_000.min(scale.records))?;
+    }
+    store.drain()?;
+    for mix in MIXES {
+        let operations = if matches!(mix.1, Operation::Scan) {
+            scale.records / 20
+        } else {
+            scale.records / 5
+        };
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            let bench = &bench;
+            let threads: Vec<_> = (0..THREADS)
+                .map(|thread| scope.spawn(move || bench.run(mix, operations / THREADS, thread)))
+                .collect();
+            threads
+                .into_iter()
+                .try_for_each(|thread| match thread.join() {
+                    Ok(result) => result,
+                    Err(_) => Err(anyhow::anyhow!("a thread of {} panicked", mix.0)),
+                })
+        })?;
+        let rate = kilo_rate(operations, start.elapsed());
+        figures.add(mix.0, Unit::KiloOpsPerSecond, engine.name(), rate);
+        store.drain()?;
+    }
+    Ok(())
+}
+
+impl Bench<'_> {
+    fn load(&self, count: u64) -> anyhow::Result<()> {
+        let first = self.records.fetch_add(count, Relaxed);
+        let mut bytes = [0; VALUE_LEN];
+        self.store.write(Promise::Visible, &mut |writer| {
+            (first..first + count).try_for_each(|record| {
+                value(record, 0, &mut bytes);
+                writer.put(&key(record), &bytes)
+            })
+        })
+    }
+
+    fn run(
+        &self,
+        (_, often, share, seldom): Mix,
+        operations: u64,
+        thread: u64,
+    ) -> anyhow::Result<()> {
+        let mut random = Random::new(100 + thread);
+        for _ in 0..operations {
+            let operation = if random.below(100) < share {
+                often
+            } else {
+                seldom
+            };
+            self.operate(operation, &mut random)?;
+        }
+        Ok(())
+    }
+
+    fn operate(&self, operation: Operation, random: &mut Random) -> anyhow::Result<()> {
+        match operation {
+            Operation::Read => self.read(self.zipf.record(random)),
+            Operation::ReadLatest => {
+                let newest = self.records.load(Relaxed).saturating_sub(1);
+                self.read(newest.saturating_sub(self.zipf.rank(random)))
+            }
+            Operation::Update => self.update(self.zipf.record(random), random),
+            Operation::Insert => self.load(1),
+            Operation::Scan => {
+                let count = usize::try_from(1 + random.below(SCAN_MAX))?;
+                let start = key(self.zipf.record(random));
+                self.store.read(&mut |reader| {
+                    reader.range(&start, count, &mut |k, v| {
+                        black_box(k.len() + v.len());
+                    })
+                })
+            }
+            Operation::ReadModifyWrite => {
+                let record = self.zipf.record(random);
+                self.read(record)?;
+                self.update(record, random)
+            }
+        }
+    }
+
+    fn read(&self, record: u64) -> anyhow::Result<()> {
+        self.store.read(&mut |reader| {
+            let found = reader.get(&key(record), &mut |value| {
+                black_box(value[0]);
+            })?;
+            // Of the records that are inserted meanwhile another thread may not have committed the newest.
+            anyhow::ensure!(
+                found || record >= self.loaded,
+                "record {record} is not there"
+            );
+            Ok(())
+        })
+    }
+
+    fn update(&self, record: u64, random: &mut Random) -> anyhow::Result<()> {
+        let mut bytes = [0; VALUE_LEN];
+        value(record, random.next_u64(), &mut bytes);
+        self.store.write(Promise::Visible, &mut |writer| {
+            writer.put(&key(record), &bytes)
+        })
+    }
+}

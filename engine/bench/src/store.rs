@@ -1,0 +1,77 @@
+//! What a benchmark asks of an engine.
+//!
+//! Each engine answers through its own best interface: values are shown where they lie, a batch is the
+//! engine's own batch, and a promise is the engine's own setting that keeps it, as its manual says.
+
+use std::path::Path;
+
+/// What must be true when a commit returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// It survives a power cut.
+    Durable,
+    /// Nothing but that it is atomic, and visible to readers.
+    Visible,
+}
+
+/// An engine that can be measured.
+pub trait Engine: Sync {
+    /// Its name in tables.
+    fn name(&self) -> &'static str;
+
+    /// How it was set up, in words: what a reader must know to judge the comparison.
+    fn setting(&self) -> &'static str;
+
+    /// Creates an empty database in `directory`, with `cache` bytes for its cache where it has one.
+    fn create(&self, directory: &Path, cache: u64) -> anyhow::Result<Box<dyn Store>>;
+}
+
+/// An open database with one table.
+pub trait Store: Sync {
+    /// Runs `body` in one transaction, or into one batch, and commits it.
+    fn write(
+        &self,
+        promise: Promise,
+        body: &mut dyn FnMut(&mut dyn Writer) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()>;
+
+    /// Runs `body` over one snapshot.
+    fn read(&self, body: &mut dyn FnMut(&dyn Reader) -> anyhow::Result<()>) -> anyhow::Result<()>;
+
+    /// Waits until what the engine put off is done, as far as it lets itself be asked.
+    fn drain(&self) -> anyhow::Result<()>;
+
+    /// Makes the files as small as the engine can.
+    fn compact(&mut self) -> anyhow::Result<()>;
+
+    /// Syncs of the log so far, where the engine counts them.
+    fn log_syncs(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// A transaction or a batch that is being filled.
+pub trait Writer {
+    /// Sets a key.
+    fn put(&mut self, key: &[u8], value: &[u8]) -> anyhow::Result<()>;
+
+    /// Removes a key.
+    fn delete(&mut self, key: &[u8]) -> anyhow::Result<()>;
+}
+
+/// A snapshot.
+pub trait Reader {
+    /// Shows the value of `key`; whether there is one.
+    fn get(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> anyhow::Result<bool>;
+
+    /// Shows the first `count` entries from `start` on.
+    fn range(
+        &self,
+        start: &[u8],
+        count: usize,
+        see: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> anyhow::Result<()>;
+
+    /// Shows all entries, ascending.
+    fn scan(&self, see: &mut dyn FnMut(&[u8], &[u8])) -> anyhow::Result<()>;
+}
