@@ -15,6 +15,7 @@ pub mod crash;
 pub mod rng;
 pub mod sim;
 pub mod survival;
+pub mod threads;
 pub mod toy;
 pub mod trace;
 

@@ -34,7 +34,7 @@ pub const HARNESS: Layers = Layers {
     folder: "harness",
     layers: &[
         &["doctor", "rng", "scenario", "toy", "trace"],
-        &["batch", "survival"],
+        &["batch", "survival", "threads"],
         &["sim", "crash"],
         &["target"],
         &["oracle"],
