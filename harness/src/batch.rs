@@ -189,6 +189,12 @@ pub enum ExploreError {
         /// The model.
         model: String,
     },
+    /// A workload runs on threads, and the target can't.
+    #[error("target {target} cannot be used by several threads, which the workload asks for")]
+    NoThreads {
+        /// The target.
+        target: String,
+    },
     /// A case that this batch does not have.
     #[error("this run has no case {0}")]
     UnknownCase(CaseId),

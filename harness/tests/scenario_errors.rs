@@ -205,6 +205,16 @@ fn no_text_makes_the_reader_panic() {
 }
 
 #[test]
+fn a_plant_for_overlapping_commits_needs_threads() {
+    let plant = "[[plant]]\nkind = \"elision\"\noperation = \"sync\"\nfile = \"wal/*\"\ncommits_in_flight = 2\n";
+    let planted = format!("{plant}[budget]");
+    insta::assert_snapshot!(error_of("[budget]", &planted));
+    let threads = GOOD.replace("accounts = 16", "accounts = 16\nthreads = true");
+    let text = threads.replace("[budget]", &planted);
+    assert!(Scenario::parse("bank.toml", &text).is_ok());
+}
+
+#[test]
 fn lazy_coverage_is_of_posix() {
     insta::assert_snapshot!(error_of(
         "model = \"posix\"",

@@ -6,6 +6,7 @@ mod sim_common;
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use lightning_chaos::crash::{CrashWalker, Sample, choices_count, crash_points, cut};
@@ -36,6 +37,7 @@ fn elision(operation: OperationKind, file: &str, occurrence: Occurrence) -> SimC
     let file = FileGlob::try_from(file.to_owned()).unwrap();
     SimConfig {
         elide: vec![Elision {
+            commits_in_flight: None,
             operation,
             file,
             occurrence,
@@ -363,6 +365,27 @@ fn an_elision_of_one_occurrence_drops_that_one() {
     }
     assert_eq!(disk.elisions_fired(), [1]);
     assert_eq!(disk.state().named("a").unwrap().bytes(), b"x\0x");
+}
+
+#[test]
+fn an_elision_can_wait_for_commits_in_flight() {
+    let mut config = elision(OperationKind::Sync, "a", Occurrence::Every);
+    config.elide[0].commits_in_flight = NonZeroU32::new(2);
+    let disk = SimDisk::new(config);
+    let file = disk.open("a", OpenMode::Create).unwrap();
+    let (one, two) = (TransactionId(1), TransactionId(2));
+    for (mark, fired) in [
+        (Mark::Request(one), 0),
+        (Mark::Request(two), 1),
+        (Mark::Acknowledged(one), 1),
+        (Mark::Request(one), 2),
+        (Mark::Failed(two), 2),
+        (Mark::Unknown(one), 2),
+    ] {
+        disk.mark(mark);
+        file.sync().unwrap();
+        assert_eq!(disk.elisions_fired(), [fired]);
+    }
 }
 
 #[test]

@@ -27,6 +27,6 @@ pub use clock::{Moment, now, wall_clock_ms};
 pub use condvar::Condvar;
 pub use mutex::{Mutex, MutexGuard, lock};
 pub use rw_lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-pub use scheduler::{Key, Panicked, Scheduler, Seat, ThreadNo, Wait, Woken, pause};
+pub use scheduler::{Key, Panicked, Scheduler, Seat, ThreadNo, Wait, Woken, pause, takes_part};
 pub use thread::{JoinHandle, sleep, spawn};
 pub use worker::Worker;

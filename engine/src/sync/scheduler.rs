@@ -88,6 +88,11 @@ pub fn pause() {
     }
 }
 
+/// Whether the calling thread takes part in a scheduler.
+pub fn takes_part() -> bool {
+    TAKES_PART.get()
+}
+
 /// The calling thread's part.
 pub(super) fn part() -> Option<Part> {
     if !TAKES_PART.get() {

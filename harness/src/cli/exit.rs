@@ -58,6 +58,7 @@ impl Exit {
             ExploreError::UnknownTarget { .. }
             | ExploreError::Option { .. }
             | ExploreError::NothingPromised { .. }
+            | ExploreError::NoThreads { .. }
             | ExploreError::UnknownCase(_) => Self::Usage,
             ExploreError::Internal(_) => Self::Internal,
         }

@@ -6,18 +6,17 @@ use std::rc::Rc;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::case::{CasePath, Crash, LIVE, Left};
-use super::evidence::{Failed, finding};
+use super::evidence::Failed;
 use super::examine::{Examination, Examined, Next};
 use super::life::{Ground, Life, survivor};
 use super::points;
 use super::setup::Setup;
-use super::trial::Trial;
 use crate::batch::{Batch, BatchResult, CaseId, CaseResult, ExploreError, Finding, Inconclusive};
 use crate::crash::{CrashWalker, Sample, is_spoilt};
 use crate::oracle::{History, Obligations, Observed, Violation};
 use crate::rng::Rng;
 use crate::scenario::{CheckKind, CrashModel, Fault, PowerLoss};
-use crate::target::{Mode, Promise, Promises};
+use crate::target::{Promise, Promises};
 use crate::trace::{DiskState, Entry, TracePosition};
 
 /// One state in so many is examined twice.
@@ -30,8 +29,6 @@ const CUT_AGAIN: f64 = 1.0 / 8.0;
 const LATER_SAMPLES: u32 = 3;
 /// Timelines kept for findings that look alike.
 const TIMELINES_MAX: usize = 3;
-/// Share of first lives that end with a clean close.
-const CLOSED: f64 = 0.25;
 
 /// Explores a batch. Each case is announced before it is run, so that whoever watches can name it if it
 /// ends the process.
@@ -47,7 +44,7 @@ pub(super) fn run_with(
     announce: &mut dyn FnMut(&CaseId),
 ) -> Result<BatchResult, ExploreError> {
     let mut explorer = Explorer::new(setup, announce);
-    let life = explorer.live();
+    let life = explorer.live()?;
     if explorer.result.findings.is_empty() {
         for (place, fault) in setup.batch.scenario.faults.iter().enumerate() {
             let Fault::PowerLoss(fault) = fault;
@@ -63,7 +60,7 @@ pub fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, ExploreError
     let setup = Setup::new(batch)?;
     let mut ignore = |_: &CaseId| ();
     let mut explorer = Explorer::new(&setup, &mut ignore);
-    let life = explorer.live();
+    let life = explorer.live()?;
     let mut result = CaseResult {
         options: setup.options.clone(),
         ..CaseResult::default()
@@ -104,7 +101,7 @@ pub(super) struct Cut<'a> {
 }
 
 impl<'s> Explorer<'s> {
-    fn new(setup: &'s Setup, announce: &'s mut dyn FnMut(&CaseId)) -> Self {
+    pub(super) fn new(setup: &'s Setup, announce: &'s mut dyn FnMut(&CaseId)) -> Self {
         let tables = setup
             .clients(setup.rng.clone(), &History::new())
             .tables()
@@ -126,61 +123,7 @@ impl<'s> Explorer<'s> {
         }
     }
 
-    /// The first life: from an empty disk through all of the workload.
-    fn live(&mut self) -> Life {
-        let rng = self.setup.rng.split("life", 0);
-        let case = CaseId(LIVE.to_owned());
-        (self.announce)(&case);
-        let mut trial = Trial::new(self.setup);
-        let mut history = History::new();
-        history.opened(TracePosition(u64::MAX));
-        self.live_in(&mut trial, &mut history);
-        let (trace, elisions_fired, violations) = trial.finish();
-        self.note_elisions(&elisions_fired);
-        let asked = violations
-            .into_iter()
-            .filter(|violation| self.is_asked(violation));
-        let findings: Vec<_> = asked.map(|violation| finding(&case, violation)).collect();
-        self.result.findings.extend(findings);
-        history.sharpen(&trace.events);
-        Life {
-            trace,
-            history: Rc::new(history),
-            before: None,
-            spoilt: false,
-            rng,
-        }
-    }
-
-    fn live_in(&mut self, trial: &mut Trial<'_>, history: &mut History) -> Option<()> {
-        history.opened(trial.open(Mode::CreateOrOpen)?);
-        let mut clients = self
-            .setup
-            .clients(self.setup.rng.split("clients", 0), history);
-        let transactions = clients.transactions();
-        trial.work(&mut clients, history, |clients, desk| {
-            clients.run(desk, transactions)
-        })?;
-        trial.observe(&self.tables, &mut self.observed)?;
-        let count = history.transactions().len();
-        if history.state_after(count) != Some(self.observed.digest()) {
-            trial.violations.push(Violation::new(
-                CheckKind::Durability,
-                "wrong-rows-before-any-crash",
-                "the rows that were committed",
-                format!("{} rows that are not those", self.observed.len()),
-            ));
-        }
-        trial
-            .violations
-            .extend(clients.check_rows(&history.rows_after(count)));
-        if self.setup.rng.split("close", 0).chance(CLOSED) {
-            trial.close()?;
-        }
-        Some(())
-    }
-
-    fn note_undecided(&mut self, case: CaseId) {
+    pub(super) fn note_undecided(&mut self, case: CaseId) {
         let reason = "overlapping transactions have more orders than are tried".to_owned();
         self.result.inconclusive.push(Inconclusive { case, reason });
     }
@@ -436,7 +379,7 @@ impl<'s> Explorer<'s> {
     }
 
     /// Panics and hangs are never passed over; other checks are those that the scenario names.
-    fn is_asked(&self, violation: &Violation) -> bool {
+    pub(super) fn is_asked(&self, violation: &Violation) -> bool {
         matches!(violation.check, CheckKind::NoPanic | CheckKind::NoHang)
             || self.setup.batch.scenario.asks_for(violation.check)
     }
@@ -453,7 +396,7 @@ impl<'s> Explorer<'s> {
         self.note_elisions(&examined.elisions_fired);
     }
 
-    fn note_elisions(&mut self, fired: &[u64]) {
+    pub(super) fn note_elisions(&mut self, fired: &[u64]) {
         for (plant, fired) in fired.iter().enumerate() {
             *self
                 .result

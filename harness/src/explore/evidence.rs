@@ -30,6 +30,18 @@ pub(super) fn no_hang(call: &str, calls: u64) -> Violation {
     )
 }
 
+/// Threads that wait for each other, or never end.
+pub(super) fn no_end(hang: &str) -> Violation {
+    let expected = "the threads go on, and come to an end";
+    Violation::new(CheckKind::NoHang, "threads", expected, hang)
+}
+
+/// A thread that panicked outside of any call.
+pub(super) fn thread_panicked(text: &str) -> Violation {
+    let shape = format!("thread/{}", shape_of(text));
+    Violation::new(CheckKind::NoPanic, shape, "the thread ends by itself", text)
+}
+
 /// A call that failed though nothing was broken.
 pub(super) fn refused(check: CheckKind, shape: &str, error: &TargetError) -> Violation {
     Violation::new(

@@ -9,7 +9,9 @@
 //! a life gives a state; recovering that state begins another life.
 
 mod batch;
+mod crowd;
 mod lazy;
+mod live;
 mod setup;
 
 mod case;

@@ -55,6 +55,10 @@ impl Setup {
             })?;
         let promises = target.promises(&options);
         refuse_without_promise(batch, &promises)?;
+        if batch.scenario.workload.has_threads() && !target.can(Ability::Threads) {
+            let target = batch.target.clone();
+            return Err(ExploreError::NoThreads { target });
+        }
         let setting = Setting {
             interleave: target.can(Ability::Interleave),
             checkpoint: target.can(Ability::Checkpoint),

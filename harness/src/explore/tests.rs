@@ -2,6 +2,7 @@
 
 mod lazy;
 mod spoiled;
+mod threads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use crate::sim::{SimConfig, SimDisk};
 use crate::survival::Survival;
 use crate::target::{Mode, Session, TargetError};
 use crate::trace::{DiskState, Mark, Trace, TracePosition};
-use crate::workload::{Clients, Desk, Marks, Stopped};
+use crate::workload::{Clients, Desk, Marks, Record, Stopped};
 
 impl Marks for SimDisk {
     fn mark(&self, mark: Mark) -> TracePosition {
@@ -121,31 +121,38 @@ impl<'s> Trial<'s> {
         history: &mut History,
         work: impl FnOnce(&mut Clients, &mut Desk<'_>) -> Result<(), Stopped>,
     ) -> Option<()> {
+        let record = Record::of(std::mem::take(history));
+        let done = self.work_on(&record, clients, work);
+        let found;
+        (*history, found) = record.take();
+        self.violations.extend(found);
+        done
+    }
+
+    /// Lets clients work on this thread.
+    pub(super) fn work_on(
+        &mut self,
+        record: &Record,
+        clients: &mut Clients,
+        work: impl FnOnce(&mut Clients, &mut Desk<'_>) -> Result<(), Stopped>,
+    ) -> Option<()> {
         let tables = clients.tables().to_vec();
-        let mut found = Vec::new();
         let disk = self.disk.clone();
         let done = self.call("a transaction", |session| {
             let (marks, tables) = (&disk, tables.as_slice());
-            let violations = &mut found;
             work(
                 clients,
                 &mut Desk {
                     session,
                     marks,
-                    history,
+                    record,
                     tables,
-                    violations,
                 },
             )
         });
-        self.violations.append(&mut found);
-        if let Err(stopped) = done? {
-            let shape = format!("cannot-go-on/{}", stopped.call);
-            self.violations
-                .push(refused(CheckKind::Durability, &shape, &stopped.error));
-            return None;
-        }
-        Some(())
+        done?
+            .map_err(|error| self.violations.push(stopped(&error)))
+            .ok()
     }
 
     /// Closes the target cleanly.
@@ -170,6 +177,16 @@ impl<'s> Trial<'s> {
             self.violations.push(no_panic("drop", &note));
         }
         (trace, self.disk.elisions_fired(), self.violations)
+    }
+
+    /// The disk.
+    pub(super) fn disk(&self) -> &SimDisk {
+        &self.disk
+    }
+
+    /// The open target, if it is.
+    pub(super) fn session(&self) -> Option<&dyn Session> {
+        self.session.as_deref()
     }
 
     fn call<T>(
@@ -198,4 +215,10 @@ impl<'s> Trial<'s> {
             .map_err(|error| self.violations.push(refused(check, shape, &error)))
             .ok()
     }
+}
+
+/// A workload that did not go on.
+pub(super) fn stopped(stopped: &Stopped) -> Violation {
+    let shape = format!("cannot-go-on/{}", stopped.call);
+    refused(CheckKind::Durability, &shape, &stopped.error)
 }

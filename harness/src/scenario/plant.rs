@@ -30,6 +30,9 @@ pub struct Elision {
     /// Which of the matching operations.
     #[serde(default)]
     pub occurrence: Occurrence,
+    /// Only while at least so many commits have been asked for and not answered. More than one needs clients on threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commits_in_flight: Option<NonZeroU32>,
 }
 
 impl fmt::Display for Elision {
@@ -38,7 +41,11 @@ impl fmt::Display for Elision {
             f,
             "{} of {} ({})",
             self.operation, self.file, self.occurrence
-        )
+        )?;
+        match self.commits_in_flight {
+            Some(count) => write!(f, " while {count} commits are in flight"),
+            None => Ok(()),
+        }
     }
 }
 

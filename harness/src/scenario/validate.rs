@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Problem;
 use super::{
-    BankWorkload, CheckKind, CrashModel, CrashPoints, Expect, Fault, KvWorkload, PowerLoss,
+    BankWorkload, CheckKind, CrashModel, CrashPoints, Expect, Fault, KvWorkload, Plant, PowerLoss,
     Scenario, SurvivalCoverage, Workload,
 };
 
@@ -38,6 +38,7 @@ pub(super) fn validate(scenario: &Scenario) -> Verdict {
     validate_workload(&scenario.workload)?;
     validate_faults(scenario)?;
     validate_checks(scenario)?;
+    validate_plants(scenario)?;
     validate_expectation(scenario)
 }
 
@@ -338,6 +339,25 @@ fn validate_checks(scenario: &Scenario) -> Verdict {
             message,
             "expected at least 2 transactions",
         );
+    }
+    Ok(())
+}
+
+/// A plant that can never drop anything would fail the scenario only when it has run.
+fn validate_plants(scenario: &Scenario) -> Verdict {
+    for (index, plant) in scenario.plants.iter().enumerate() {
+        let Plant::Elision(elision) = plant;
+        let overlapping = elision.commits_in_flight.filter(|count| count.get() > 1);
+        if let Some(count) = overlapping
+            && !scenario.workload.has_threads()
+        {
+            let key = Step::Key("commits_in_flight");
+            return refuse(
+                vec![Step::Key("plant"), Step::Index(index), key],
+                format!("{count} commits in flight, and one thread"),
+                "commits overlap only with `threads = true` in the workload",
+            );
+        }
     }
     Ok(())
 }

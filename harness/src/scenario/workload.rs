@@ -26,6 +26,14 @@ impl Workload {
             Self::Bank(_) => "bank",
         }
     }
+
+    /// Whether each client has a thread of its own.
+    pub fn has_threads(&self) -> bool {
+        match self {
+            Self::Kv(kv) => kv.threads,
+            Self::Bank(bank) => bank.threads,
+        }
+    }
 }
 
 /// Puts, overwrites and deletes of keys.
@@ -38,6 +46,10 @@ pub struct KvWorkload {
     #[serde(default = "one")]
     #[schemars(range(max = 64))]
     pub clients: NonZeroU32,
+    /// Each client has a thread of its own, interleaved with the others and the target's own at disk operations and where they
+    /// block; else one thread drives them all, and commits don't overlap.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub threads: bool,
     /// Tables, used alike.
     #[serde(default = "one")]
     #[schemars(range(max = 64))]
@@ -84,6 +96,10 @@ pub struct BankWorkload {
     #[serde(default = "one")]
     #[schemars(range(max = 64))]
     pub clients: NonZeroU32,
+    /// Each client has a thread of its own, interleaved with the others and the target's own at disk operations and where they
+    /// block; else one thread drives them all, and commits don't overlap.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub threads: bool,
     /// Tables, used alike.
     #[serde(default = "one")]
     #[schemars(range(max = 64))]
@@ -114,6 +130,11 @@ pub enum DurabilityLevel {
     Buffered,
     /// Decided when acknowledged.
     None,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn sync() -> OneOrMany<DurabilityLevel> {

@@ -1,10 +1,14 @@
 //! A disk in memory that records what is done to it.
+//!
+//! Threads that share it are interleaved at its calls. A change happens when its call ends, a sync when its call begins: others may
+//! run before any call does what it does, and once more before a sync returns. So a sync covers exactly what ended before it began.
 
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lightning_db::disk::{Disk, DiskFile, DiskLock, OpenMode};
+use lightning_db::sync::pause;
 
 use super::config::SimConfig;
 use super::error::SimError;
@@ -120,8 +124,9 @@ impl SimDisk {
         Ok(machine)
     }
 
-    /// Begins a call.
+    /// Begins a call. Other threads may run first, so what the call does happens at its end.
     pub(super) fn enter(&self) -> io::Result<MutexGuard<'_, Machine>> {
+        pause();
         let mut machine = self.machine();
         machine.enter()?;
         Ok(machine)
@@ -181,6 +186,8 @@ impl Disk for SimDisk {
         machine.perform(Operation::SyncDir {
             dir: Name::from(dir),
         });
+        drop(machine);
+        pause();
         Ok(())
     }
 

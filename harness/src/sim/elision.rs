@@ -1,5 +1,7 @@
 //! Planted bugs at work: operations that are dropped while success is reported.
 
+use std::num::NonZeroU32;
+
 use crate::scenario::{Elision, OperationKind};
 use crate::trace::Operation;
 
@@ -20,12 +22,16 @@ impl Armed {
         }
     }
 
-    /// Whether the operation is to be dropped.
-    pub(super) fn drops(&mut self, operation: &Operation) -> bool {
+    /// Whether the operation is to be dropped, while so many commits wait for their answers.
+    pub(super) fn drops(&mut self, operation: &Operation, commits_in_flight: u32) -> bool {
         let Some((kind, name)) = target(operation) else {
             return false;
         };
         if kind != self.elision.operation || !self.elision.file.matches(name) {
+            return false;
+        }
+        let asked = self.elision.commits_in_flight.map_or(0, NonZeroU32::get);
+        if commits_in_flight < asked {
             return false;
         }
         self.matched += 1;

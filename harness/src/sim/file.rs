@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, MutexGuard};
 
 use lightning_db::disk::{DiskFile, DiskLock, OpenMode};
+use lightning_db::sync::pause;
 
 use super::disk::SimDisk;
 use super::machine::{Machine, end_of};
@@ -94,6 +95,8 @@ impl DiskFile for SimFile {
         let mut machine = self.disk.enter()?;
         let file = machine.label(self.inode, &self.name);
         machine.perform(Operation::Sync(file));
+        drop(machine);
+        pause();
         Ok(())
     }
 

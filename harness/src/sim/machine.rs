@@ -31,6 +31,8 @@ pub(super) struct Machine {
     crash_after: Option<TracePosition>,
     locked: BTreeSet<InodeId>,
     labels: BTreeMap<InodeId, Name>,
+    /// Commits that were requested and not answered.
+    in_flight: u32,
 }
 
 impl Machine {
@@ -47,6 +49,7 @@ impl Machine {
             crash_after: config.crash_after,
             locked: BTreeSet::new(),
             labels: BTreeMap::new(),
+            in_flight: 0,
         }
     }
 
@@ -72,6 +75,13 @@ impl Machine {
 
     pub(super) fn mark(&mut self, mark: Mark) {
         if self.check_power().is_ok() {
+            match mark {
+                Mark::Request(_) => self.in_flight += 1,
+                Mark::Acknowledged(_) | Mark::Failed(_) | Mark::Unknown(_) => {
+                    self.in_flight = self.in_flight.saturating_sub(1);
+                }
+                Mark::Opened | Mark::Note(_) => {}
+            }
             self.record(Event::Mark(mark));
         }
     }
@@ -80,7 +90,7 @@ impl Machine {
     pub(super) fn perform(&mut self, operation: Operation) {
         let mut dropped = false;
         for armed in &mut self.elisions {
-            dropped |= armed.drops(&operation);
+            dropped |= armed.drops(&operation, self.in_flight);
         }
         let effect = if dropped {
             Effect::Elided

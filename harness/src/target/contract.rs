@@ -58,6 +58,8 @@ pub enum Ability {
     Checkpoint,
     /// Checking its own integrity.
     Verify,
+    /// Several threads on one open database, all of them started and blocked through the engine's `sync`.
+    Threads,
 }
 
 /// How a database is opened.
@@ -104,6 +106,10 @@ pub trait Session {
     fn checkpoint(&mut self) -> Result<(), TargetError>;
     /// The engine's own integrity check: the problems it found.
     fn verify(&mut self) -> Result<Vec<String>, TargetError>;
+    /// Another session of the same open database, for another thread. None from a target without the ability.
+    fn share(&self) -> Option<Box<dyn Session + Send>> {
+        None
+    }
     /// Closes the database cleanly. Open transactions have no effect.
     fn close(self: Box<Self>) -> Result<(), TargetError>;
 }

@@ -1,6 +1,7 @@
 //! Lightning DB as a target.
 //!
-//! It runs without threads of its own, and a database's salt is fixed, so that a run is repeated to the byte.
+//! A database's salt is fixed, so that a run is repeated to the byte. It has a thread of its own only where that is interleaved by
+//! the seed: elsewhere checkpoints "in the background" are run by the thread that makes them due.
 //!
 //! A map page that recovery had to rebuild from the slots counts as a problem of its integrity: the double-write
 //! buffer is there so that no crash ever asks for that.
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use lightning_db::disk::Disk;
 use lightning_db::error::StorageError;
+use lightning_db::sync::takes_part;
 use lightning_db::{
     CheckpointError, CheckpointMode, CommitError, Database, Limits, OpenError, ReadError,
     Transaction, WriteError,
@@ -40,7 +42,7 @@ const KNOWN: &[KnownOption] = &[
     },
     KnownOption {
         name: "checkpoint_mode",
-        kind: OptionKind::Word(&["inline", "manual"]),
+        kind: OptionKind::Word(&["inline", "manual", "background"]),
     },
     KnownOption {
         name: "wal_bytes",
@@ -76,7 +78,7 @@ impl Target for Lightning {
 
     fn can(&self, ability: Ability) -> bool {
         match ability {
-            Ability::Interleave | Ability::Checkpoint | Ability::Verify => true,
+            Ability::Interleave | Ability::Checkpoint | Ability::Verify | Ability::Threads => true,
         }
     }
 
@@ -111,6 +113,7 @@ fn engine_options(asked: &Options) -> lightning_db::Options {
     let size = |name: &str| asked.get(name).and_then(|value| parse_size(value));
     let mode = match asked.get("checkpoint_mode").map(String::as_str) {
         Some("manual") => CheckpointMode::Manual,
+        Some("background") if takes_part() => CheckpointMode::Background,
         _ => CheckpointMode::Inline,
     };
     let mut limits = Limits::default();
@@ -223,6 +226,13 @@ impl Session for LightningSession {
             .filter(|what| what.starts_with(MAP_PAGE))
             .map(|what| format!("recovery had to rebuild what no crash may damage: {what}"));
         Ok(report.problems.into_iter().chain(rebuilt).collect())
+    }
+
+    fn share(&self) -> Option<Box<dyn Session + Send>> {
+        Some(Box::new(Self {
+            open: BTreeMap::new(),
+            database: self.database.clone(),
+        }))
     }
 
     fn close(self: Box<Self>) -> Result<(), TargetError> {

@@ -1,6 +1,7 @@
 //! The engines under test, behind one small trait.
 //!
-//! A target is opened on a disk and driven by one thread; several clients' transactions may be open at once.
+//! A target is opened on a disk; several clients' transactions may be open at once, each with one thread at a time. One that can shares
+//! an open database among several threads.
 //! It declares what it promises for each durability level and kind of crash, and is judged by that alone.
 //! Nothing here knows scenarios, workloads, crash states or the oracle.
 

@@ -11,9 +11,16 @@ use lightning_db::sync::{ThreadNo, Wait, Woken};
 
 use crate::rng::Rng;
 
-/// How likely the thread that runs runs on, where it could be interrupted. One is drawn for all of a run: some bugs need many
-/// changes, others a long stretch alone.
-const PACES: [f64; 4] = [0.0, 0.5, 0.8, 0.95];
+/// One is drawn for all of a run: some bugs need many changes, others a long stretch alone, others a thread that is slower than all
+/// the rest.
+const STYLES: [Style; 6] = [
+    Style::Even { stays: 0.0 },
+    Style::Even { stays: 0.5 },
+    Style::Even { stays: 0.9 },
+    Style::Ranked { falls: 0.25 },
+    Style::Ranked { falls: 0.06 },
+    Style::Ranked { falls: 0.015 },
+];
 /// Time that one turn stands for.
 const TURN: Duration = Duration::from_millis(1);
 
@@ -23,7 +30,9 @@ pub(super) struct Turns {
     threads: Vec<Thread>,
     turn: Option<usize>,
     rng: Rng,
-    pace: f64,
+    style: Style,
+    /// Below all ranks.
+    lowest: i64,
     now: u64,
     /// Turns so far.
     passed: u64,
@@ -32,9 +41,20 @@ pub(super) struct Turns {
     hang: Option<String>,
 }
 
+/// How the next thread is drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Style {
+    /// All are alike; the one that runs runs on with this probability.
+    Even { stays: f64 },
+    /// The one of the highest rank runs; with this probability it falls behind all others first. (The idea of PCT: Burckhardt et
+    /// al., "A randomized scheduler with probabilistic guarantees of finding bugs", 2010.)
+    Ranked { falls: f64 },
+}
+
 #[derive(Debug)]
 struct Thread {
     name: String,
+    rank: i64,
     state: State,
     /// How its last wait ended.
     woken: Option<End>,
@@ -69,12 +89,13 @@ pub(super) struct Stuck;
 
 impl Turns {
     pub(super) fn new(mut rng: Rng, turns_max: u64) -> Self {
-        let pace = rng.pick(&PACES).copied().unwrap_or_default();
+        let style = rng.pick(&STYLES).copied();
         Self {
             threads: Vec::new(),
             turn: None,
             rng,
-            pace,
+            style: style.unwrap_or(Style::Even { stays: 0.0 }),
+            lowest: -1,
             now: 0,
             passed: 0,
             limit: turns_max,
@@ -87,6 +108,7 @@ impl Turns {
         let number = self.threads.len();
         self.threads.push(Thread {
             name: name.to_owned(),
+            rank: self.rng.below(1 << 32).cast_signed(),
             state: State::Ready,
             woken: None,
         });
@@ -209,11 +231,23 @@ impl Turns {
         if let &[only] = ready {
             return Some(only);
         }
-        let stays = self.turn.filter(|turn| ready.contains(turn));
-        if stays.is_some() && self.rng.chance(self.pace) {
-            return stays;
+        let runs = self.turn.filter(|turn| ready.contains(turn));
+        match (self.style, runs) {
+            (Style::Even { stays }, Some(_)) if self.rng.chance(stays) => runs,
+            (Style::Even { .. }, _) => self.rng.pick(ready).copied(),
+            (Style::Ranked { falls }, runs) => {
+                if let Some(runs) = runs
+                    && self.rng.chance(falls)
+                {
+                    self.threads[runs].rank = self.lowest;
+                    self.lowest -= 1;
+                }
+                ready
+                    .iter()
+                    .copied()
+                    .max_by_key(|&thread| self.threads[thread].rank)
+            }
         }
-        self.rng.pick(ready).copied()
     }
 
     /// Wakes the one whose patience ends first.

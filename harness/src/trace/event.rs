@@ -1,8 +1,8 @@
 //! The events of a trace: operations on storage, and the workload's marks, in one sequence.
 //!
 //! Reads and opens are not events: they change nothing. Nor are operations that failed, since they changed nothing
-//! either. On the `sim` plane an operation is a single moment (calls are serialised), so "a sync covers only
-//! what ended before it began" is the order of the events.
+//! either. On the `sim` plane an operation is a single moment, even where threads overlap (docs/design/threads.md), so "a
+//! sync covers only what ended before it began" is the order of the events.
 
 use std::sync::Arc;
 

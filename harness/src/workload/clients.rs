@@ -1,4 +1,4 @@
-//! Clients with open transactions, interleaved by the seed on one thread.
+//! Clients with open transactions, interleaved by the seed on one thread; or each by itself, for a thread of its own.
 
 use super::desk::{Desk, OpenTransaction};
 use super::plan::{End, Plan, Setting, Step, levels, sequence_row, table_names};
@@ -137,6 +137,34 @@ impl Clients {
         Ok(())
     }
 
+    /// Makes ready what the workload needs.
+    pub fn prepare(&mut self, desk: &mut Desk<'_>) -> Result<(), Stopped> {
+        self.set_up(desk)
+    }
+
+    /// Each client by itself, with its share of a run's transactions. The first one asks for checkpoints.
+    pub fn split(&self) -> Vec<(Self, u32)> {
+        let transactions = self.transactions();
+        let count = u32::try_from(self.all.len()).unwrap_or(1).max(1);
+        let part = |(number, client): (u32, &Client)| {
+            let rng = self.rng.split("client", u64::from(number));
+            let checkpoint_every = match number {
+                0 if self.checkpoint_every < u32::MAX => (self.checkpoint_every / count).max(1),
+                _ => u32::MAX,
+            };
+            let alone = Self {
+                all: vec![client.clone()],
+                until_checkpoint: checkpoint_every,
+                checkpoint_every,
+                rng,
+                ..self.clone()
+            };
+            let extra = u32::from(number < transactions % count);
+            (alone, transactions / count + extra)
+        };
+        (0..).zip(&self.all).map(part).collect()
+    }
+
     /// Commits one transaction of the first client, from begin to end, at the first durability level.
     pub fn commit_one(&mut self, desk: &mut Desk<'_>) -> Result<(), Stopped> {
         self.set_up(desk)?;
@@ -150,7 +178,7 @@ impl Clients {
         let Workload::Bank(bank) = &self.workload else {
             return Ok(());
         };
-        if desk.committed(&bank::account(bank, 0)).is_some() {
+        if desk.is_there(&bank::account(bank, 0)) {
             return Ok(());
         }
         let durability = self

@@ -1,5 +1,11 @@
 //! Where a client meets a target: every call is noted in the history and marked in the trace.
+//!
+//! Other threads may run before each call and between a commit and its answer. A request is noted before the target hears of it, an
+//! acknowledgement perhaps long after it was given: early and late, never the reverse.
 
+use lightning_db::sync::pause;
+
+use super::record::Record;
 use crate::oracle::{
     Change, History, Outcome, Request, RowKey, Violation, row_text, transaction_text, value_text,
 };
@@ -20,11 +26,9 @@ pub struct Desk<'a> {
     /// The trace.
     pub marks: &'a dyn Marks,
     /// What was asked and answered.
-    pub history: &'a mut History,
+    pub record: &'a Record,
     /// Table names, by the place that a row's table has.
     pub tables: &'a [String],
-    /// What was wrong while nothing was broken.
-    pub violations: &'a mut Vec<Violation>,
 }
 
 /// A transaction that a client has open.
@@ -42,9 +46,11 @@ impl Desk<'_> {
         client: ClientId,
         id: TransactionId,
     ) -> Result<OpenTransaction, TargetError> {
-        self.history.begin(id);
+        self.record.history().begin(id);
+        pause();
         self.session.begin(client)?;
-        self.history.began(id);
+        pause();
+        self.record.history().began(id);
         Ok(OpenTransaction {
             id,
             client,
@@ -58,13 +64,18 @@ impl Desk<'_> {
         open: &OpenTransaction,
         row: &RowKey,
     ) -> Result<Option<Vec<u8>>, TargetError> {
+        pause();
         let value = self
             .session
             .get(open.client, table_name(self.tables, row), &row.key)?;
-        let expected = self.expected(open, row);
-        if !expected.contains(&value.as_deref()) {
-            let violation = wrong_read(open, row, &expected, value.as_deref());
-            self.violations.push(violation);
+        let wrong = {
+            let history = self.record.history();
+            let expected = expected(&history, open, row);
+            let is_right = expected.contains(&value.as_deref());
+            (!is_right).then(|| wrong_read(open, row, &expected, value.as_deref()))
+        };
+        if let Some(wrong) = wrong {
+            self.record.accuse(wrong);
         }
         Ok(value)
     }
@@ -75,6 +86,7 @@ impl Desk<'_> {
         open: &mut OpenTransaction,
         change: Change,
     ) -> Result<(), TargetError> {
+        pause();
         let table = table_name(self.tables, &change.row);
         match &change.value {
             Some(value) => self
@@ -97,52 +109,59 @@ impl Desk<'_> {
             operations,
         } = open;
         let at = self.marks.mark(Mark::Request(id));
-        self.history.request(Request {
+        self.record.history().request(Request {
             id,
             durability,
             operations,
             at,
         });
+        pause();
         let answer = self.session.commit(client, durability);
+        pause();
         let (outcome, mark) = match &answer {
             Ok(()) => (Outcome::Acknowledged, Mark::Acknowledged(id)),
             Err(error) if error.applied == Applied::No => (Outcome::Refused, Mark::Failed(id)),
             Err(_) => (Outcome::Unknown, Mark::Unknown(id)),
         };
         let at = self.marks.mark(mark);
-        self.history.answer(id, outcome, at);
+        self.record.history().answer(id, outcome, at);
         answer
     }
 
     pub(super) fn rollback(&mut self, open: &OpenTransaction) -> Result<(), TargetError> {
+        pause();
         self.session.rollback(open.client)
     }
 
     pub(super) fn checkpoint(&mut self) -> Result<(), TargetError> {
+        pause();
         self.marks
             .mark(Mark::Note("checkpoint requested".to_owned()));
         self.session.checkpoint()
     }
 
-    /// A row's newest committed value, as the history has it.
-    pub(super) fn committed(&self, row: &RowKey) -> Option<&[u8]> {
-        self.history
-            .value_after(self.history.transactions().len(), row)
-            .map(|value| &**value)
+    /// Whether a row has a value, as the history has it.
+    pub(super) fn is_there(&self, row: &RowKey) -> bool {
+        let history = self.record.history();
+        let count = history.transactions().len();
+        history.value_after(count, row).is_some()
     }
+}
 
-    /// What a transaction may read in a row: its own newest write, or a value that what it sees may have.
-    fn expected<'a>(&'a self, open: &'a OpenTransaction, row: &RowKey) -> Vec<Option<&'a [u8]>> {
-        let own = open.operations.iter().rev();
-        match own.into_iter().find(|change| change.row == *row) {
-            Some(own) => vec![own.value.as_deref()],
-            None => self
-                .history
-                .may_read(open.id, row)
-                .into_iter()
-                .map(|value| value.map(|value| &**value))
-                .collect(),
-        }
+/// What a transaction may read in a row: its own newest write, or a value that what it sees may have.
+fn expected<'a>(
+    history: &'a History,
+    open: &'a OpenTransaction,
+    row: &RowKey,
+) -> Vec<Option<&'a [u8]>> {
+    let own = open.operations.iter().rev();
+    match own.into_iter().find(|change| change.row == *row) {
+        Some(own) => vec![own.value.as_deref()],
+        None => history
+            .may_read(open.id, row)
+            .into_iter()
+            .map(|value| value.map(|value| &**value))
+            .collect(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod clients;
 mod desk;
+mod record;
 
 mod bank;
 mod kv;
@@ -14,3 +15,4 @@ mod plan;
 pub use clients::{Clients, Stopped};
 pub use desk::{Desk, Marks};
 pub use plan::Setting;
+pub use record::Record;

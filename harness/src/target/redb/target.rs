@@ -67,7 +67,7 @@ impl<E: Engine> Target for Redb<E> {
 
     fn can(&self, ability: Ability) -> bool {
         match ability {
-            Ability::Interleave => false,
+            Ability::Interleave | Ability::Threads => false,
             Ability::Checkpoint | Ability::Verify => true,
         }
     }

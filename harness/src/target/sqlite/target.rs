@@ -61,7 +61,7 @@ impl Target for Sqlite {
 
     fn can(&self, ability: Ability) -> bool {
         match ability {
-            Ability::Interleave => false,
+            Ability::Interleave | Ability::Threads => false,
             Ability::Checkpoint | Ability::Verify => true,
         }
     }

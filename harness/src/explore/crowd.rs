@@ -1,0 +1,92 @@
+//! Clients on threads of their own, interleaved with each other and with the target's threads by whoever has the baton.
+
+use std::sync::Arc;
+
+use lightning_db::sync::{JoinHandle, spawn};
+
+use super::batch::internal;
+use super::caught::{PanicNote, caught};
+use super::evidence::{no_hang, no_panic};
+use super::trial::{Trial, stopped};
+use crate::batch::ExploreError;
+use crate::oracle::History;
+use crate::target::Session;
+use crate::workload::{Clients, Desk, Record, Stopped};
+
+type Client = JoinHandle<Result<Result<(), Stopped>, PanicNote>>;
+
+const CALL: &str = "a transaction";
+
+/// Lets each client work on a thread of its own until all are done. Nothing breaks while they do, so all must go well.
+pub(super) fn work(
+    trial: &mut Trial<'_>,
+    clients: &mut Clients,
+    history: &mut History,
+) -> Result<Option<()>, ExploreError> {
+    let record = Arc::new(Record::of(std::mem::take(history)));
+    let worked = work_on(trial, clients, &record);
+    let found;
+    (*history, found) = record.take();
+    trial.violations.extend(found);
+    Ok(worked?.filter(|()| trial.violations.is_empty()))
+}
+
+fn work_on(
+    trial: &mut Trial<'_>,
+    clients: &mut Clients,
+    record: &Arc<Record>,
+) -> Result<Option<()>, ExploreError> {
+    if trial.work_on(record, clients, Clients::prepare).is_none() {
+        return Ok(None);
+    }
+    let mut threads = Vec::new();
+    for (number, (client, transactions)) in clients.split().into_iter().enumerate() {
+        threads.push(start(trial, number, client, transactions, record)?);
+    }
+    Ok(end(trial, threads))
+}
+
+fn start(
+    trial: &Trial<'_>,
+    number: usize,
+    mut client: Clients,
+    transactions: u32,
+    record: &Arc<Record>,
+) -> Result<Client, ExploreError> {
+    let shared = trial.session().and_then(Session::share);
+    let mut session = shared.ok_or_else(|| internal("a target with threads shares no session"))?;
+    let (marks, record) = (trial.disk().clone(), Arc::clone(record));
+    let work = move || {
+        let tables = client.tables().to_vec();
+        let mut desk = Desk {
+            session: session.as_mut(),
+            marks: &marks,
+            record: &record,
+            tables: &tables,
+        };
+        caught(|| client.run(&mut desk, transactions))
+    };
+    spawn(&format!("client {number}"), work)
+        .map_err(|error| internal(&format!("no thread for a client: {error}")))
+}
+
+/// Waits for the clients, and notes what went wrong.
+fn end(trial: &mut Trial<'_>, threads: Vec<Client>) -> Option<()> {
+    let mut violations = Vec::new();
+    for thread in threads {
+        // This thread can be told to end here; and what a client panicked with outside of its calls the baton knows.
+        let Ok(Ok(ended)) = caught(|| thread.join()) else {
+            return None;
+        };
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => violations.push(stopped(&error)),
+            Err(note) => violations.push(no_panic(CALL, &note)),
+        }
+    }
+    if trial.disk().is_hung() {
+        violations = vec![no_hang(CALL, trial.calls())];
+    }
+    trial.violations.extend(violations);
+    trial.violations.is_empty().then_some(())
+}

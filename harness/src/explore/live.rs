@@ -1,0 +1,133 @@
+//! The first life of a batch: from an empty disk through all of the workload, nothing broken.
+
+use std::rc::Rc;
+
+use super::batch::Explorer;
+use super::case::LIVE;
+use super::crowd;
+use super::evidence::{finding, no_end, thread_panicked};
+use super::life::Life;
+use super::trial::Trial;
+use crate::batch::{CaseId, ExploreError};
+use crate::oracle::{History, Judgement, Obligations, Violation};
+use crate::scenario::CheckKind;
+use crate::target::Mode;
+use crate::threads::Baton;
+use crate::trace::{Trace, TracePosition};
+use crate::workload::Clients;
+
+/// Share of first lives that end with a clean close.
+const CLOSED: f64 = 0.25;
+/// Turns of all threads together, at most.
+const TURNS_MAX: u64 = 5_000_000;
+
+/// What a life leaves: its trace, how often each plant dropped something, and what was wrong.
+type End = (Trace, Vec<u64>, Vec<Violation>);
+
+impl Explorer<'_> {
+    /// Lives it.
+    pub(super) fn live(&mut self) -> Result<Life, ExploreError> {
+        let rng = self.setup.rng.split("life", 0);
+        let case = CaseId(LIVE.to_owned());
+        (self.announce)(&case);
+        let mut history = History::new();
+        history.opened(TracePosition(u64::MAX));
+        let (trace, elisions_fired, violations) =
+            if self.setup.batch.scenario.workload.has_threads() {
+                self.live_on_threads(&mut history)?
+            } else {
+                let mut trial = Trial::new(self.setup);
+                self.live_in(&mut trial, &mut history)?;
+                trial.finish()
+            };
+        self.note_elisions(&elisions_fired);
+        let asked = violations
+            .into_iter()
+            .filter(|violation| self.is_asked(violation));
+        let findings: Vec<_> = asked.map(|violation| finding(&case, violation)).collect();
+        self.result.findings.extend(findings);
+        history.sharpen(&trace.events);
+        Ok(Life {
+            trace,
+            history: Rc::new(history),
+            before: None,
+            spoilt: false,
+            rng,
+        })
+    }
+
+    /// The target's threads end with its life, whatever becomes of it.
+    fn live_on_threads(&mut self, history: &mut History) -> Result<End, ExploreError> {
+        let baton = Baton::new(self.setup.rng.split("turns", 0), TURNS_MAX);
+        let place = baton.take("main");
+        let mut trial = Trial::new(self.setup);
+        let lived = self.live_in(&mut trial, history);
+        let (trace, elisions_fired, mut violations) = trial.finish();
+        place.leave();
+        lived?;
+        match baton.hang() {
+            // All else follows from it.
+            Some(hang) => violations = vec![no_end(&hang)],
+            None => violations.extend(baton.panics().iter().map(|text| thread_panicked(text))),
+        }
+        Ok((trace, elisions_fired, violations))
+    }
+
+    fn live_in(
+        &mut self,
+        trial: &mut Trial<'_>,
+        history: &mut History,
+    ) -> Result<Option<()>, ExploreError> {
+        let Some(opened) = trial.open(Mode::CreateOrOpen) else {
+            return Ok(None);
+        };
+        history.opened(opened);
+        let rng = self.setup.rng.split("clients", 0);
+        let mut clients = self.setup.clients(rng, history);
+        let transactions = clients.transactions();
+        let worked = if self.setup.batch.scenario.workload.has_threads() {
+            crowd::work(trial, &mut clients, history)?
+        } else {
+            trial.work(&mut clients, history, |clients, desk| {
+                clients.run(desk, transactions)
+            })
+        };
+        Ok(worked.and_then(|()| self.look_and_close(trial, history, &clients)))
+    }
+
+    fn look_and_close(
+        &mut self,
+        trial: &mut Trial<'_>,
+        history: &History,
+        clients: &Clients,
+    ) -> Option<()> {
+        trial.observe(&self.tables, &mut self.observed)?;
+        trial.violations.extend(self.wrong_rows(history));
+        let rows = self.observed.to_map();
+        trial.violations.extend(clients.check_rows(&rows));
+        if self.setup.rng.split("close", 0).chance(CLOSED) {
+            trial.close()?;
+        }
+        Some(())
+    }
+
+    /// What is wrong with the rows that all transactions together left.
+    fn wrong_rows(&mut self, history: &History) -> Option<Violation> {
+        let violations = match Obligations::live(history).judge(history, &self.observed) {
+            Judgement::Legal => return None,
+            Judgement::Undecided => {
+                self.note_undecided(CaseId(LIVE.to_owned()));
+                return None;
+            }
+            Judgement::Illegal(violations) => violations,
+        };
+        let first = violations.first();
+        let first = first.map_or("", |violation| violation.actual.as_str());
+        Some(Violation::new(
+            CheckKind::Durability,
+            "wrong-rows-before-any-crash",
+            "the rows that were committed",
+            format!("{} rows that are not those: {first}", self.observed.len()),
+        ))
+    }
+}
