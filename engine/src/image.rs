@@ -17,6 +17,11 @@ impl Image {
         Self(std::iter::repeat_n(0, len).collect())
     }
 
+    /// Whether both are handles of one image. Two images with the same bytes are not.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The bytes, to be changed in place while this is the only owner; otherwise this handle gets a
     /// copy of its own first, and the other owners keep the old bytes.
     pub fn make_mut(&mut self) -> &mut [u8] {

@@ -6,6 +6,8 @@
 //! Over damaged pages it ends all the same: B3 bounds the depth, and a leaf is entered only if its keys lie
 //! beyond those of the one before, so that none is entered twice from the same side.
 
+mod difference;
+
 use std::cmp::Ordering;
 use std::ops::Bound;
 
@@ -15,6 +17,8 @@ use super::value::{Key, Value};
 use crate::error::StorageError;
 use crate::ids::PageNo;
 use crate::pages::{PageImage, ReadPages};
+
+pub use difference::first_difference;
 
 /// Iterates over the entries of a tree in the order of their keys.
 ///
@@ -65,19 +69,7 @@ type Entry = (Key, Value);
 
 impl<P: ReadPages> Cursor<P> {
     pub(crate) fn new(pages: P, root: PageNo, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Self {
-        let from = match from {
-            Bound::Included(key) => Seek::Before(key),
-            Bound::Excluded(key) => Seek::After(key),
-            Bound::Unbounded => Seek::First,
-        };
-        let to = match to {
-            Bound::Included(key) => Seek::After(key),
-            Bound::Excluded(key) => Seek::Before(key),
-            Bound::Unbounded => Seek::Last,
-        };
-        let ends = Position::seek(&pages, root, from)
-            .and_then(|front| Ok((front, Position::seek(&pages, root, to)?)));
-        let state = match ends {
+        let state = match ends(&pages, root, from, to) {
             Ok((front, back)) => State::Open { front, back },
             Err(error) => State::Failed(error),
         };
@@ -121,6 +113,27 @@ impl<P: ReadPages> DoubleEndedIterator for Cursor<P> {
     fn next_back(&mut self) -> Option<Self::Item> {
         self.step(Direction::Down)
     }
+}
+
+/// Where the entries between two bounds begin and end.
+fn ends(
+    pages: &impl ReadPages,
+    root: PageNo,
+    from: Bound<&[u8]>,
+    to: Bound<&[u8]>,
+) -> Result<(Position, Position), StorageError> {
+    let from = match from {
+        Bound::Included(key) => Seek::Before(key),
+        Bound::Excluded(key) => Seek::After(key),
+        Bound::Unbounded => Seek::First,
+    };
+    let to = match to {
+        Bound::Included(key) => Seek::After(key),
+        Bound::Excluded(key) => Seek::Before(key),
+        Bound::Unbounded => Seek::Last,
+    };
+    let front = Position::seek(pages, root, from)?;
+    Ok((front, Position::seek(pages, root, to)?))
 }
 
 fn next_entry(

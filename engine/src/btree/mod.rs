@@ -9,6 +9,6 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use cursor::Cursor;
+pub use cursor::{Cursor, first_difference};
 pub use tree::{Reached, Tree};
 pub use value::{Key, Value};
