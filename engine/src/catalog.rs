@@ -97,6 +97,11 @@ impl Applier {
         }
     }
 
+    /// Begins counting anew: from here on `freed_pages_max` pages may be freed.
+    pub fn may_free(&mut self, freed_pages_max: u64) {
+        self.freed_pages_left = freed_pages_max;
+    }
+
     /// Applies one operation. After an error the pages are in an unknown state: drop the group.
     pub fn apply(
         &mut self,

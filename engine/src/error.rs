@@ -5,9 +5,10 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::ids::PageNo;
+use crate::ids::{PageNo, Version};
 
 /// Bytes on disk are not what was written there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,19 +175,107 @@ pub enum UpdateError {
     Write(#[from] WriteError),
 }
 
+/// A table that was not created, dropped or renamed. The transaction goes on without it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// There is no such table.
+    #[error("there is no table {0:?}")]
+    Missing(String),
+    /// There is one.
+    #[error("there is a table {0:?} already")]
+    Exists(String),
+    /// The tables could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The change was refused.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// A savepoint that the transaction does not have: it was released, or lies behind one that the transaction went
+/// back to, or is another transaction's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the transaction has no such savepoint")]
+pub struct NoSuchSavepoint;
+
+/// What two transactions met in. The other one committed first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Conflict {
+    /// The table, as the refused transaction calls it.
+    pub table: String,
+    /// Where in it.
+    pub place: ConflictPlace,
+    /// How.
+    pub kind: ConflictKind,
+    /// The version at which the other one committed, if that is still known.
+    pub winner: Option<Version>,
+}
+
+/// Where two transactions met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConflictPlace {
+    /// In one key.
+    Key(Vec<u8>),
+    /// In a range that was scanned or deleted.
+    Range {
+        /// Where it begins.
+        low: Bound<Vec<u8>>,
+        /// Where it ends.
+        high: Bound<Vec<u8>>,
+        /// The first key in it that is not what it was.
+        key: Vec<u8>,
+    },
+    /// In the table itself.
+    Table,
+}
+
+/// How two transactions met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConflictKind {
+    /// Both wrote it.
+    WriteWrite,
+    /// One read what the other wrote.
+    ReadWrite,
+    /// One used, created, dropped or renamed a table that the other created, dropped or renamed.
+    Table,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            ConflictPlace::Key(key) | ConflictPlace::Range { key, .. } => {
+                write!(f, "key \"{}\" of ", key.escape_ascii())?;
+            }
+            ConflictPlace::Table => {}
+        }
+        write!(f, "table {:?}", self.table)?;
+        if let ConflictPlace::Range { .. } = self.place {
+            f.write_str(", in a range that this transaction used,")?;
+        }
+        let verb = match self.kind {
+            ConflictKind::WriteWrite => "was written, as by this one,",
+            ConflictKind::ReadWrite => "was read here and written",
+            ConflictKind::Table => "was created, dropped or renamed",
+        };
+        write!(f, " {verb} by another transaction that committed since")?;
+        match self.winner {
+            Some(version) => write!(f, ", at version {version}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A commit that was not acknowledged.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError {
-    /// Another transaction that committed since this one began wrote the same key. Nothing was
-    /// committed; begin again.
-    #[error("conflict: another transaction wrote a key of table {table:?} since this one began")]
-    Conflict {
-        /// The table of the first conflicting key.
-        table: String,
-        /// The key.
-        key: Vec<u8>,
-    },
+    /// Another transaction that committed since this one began met it. Nothing was committed; begin again.
+    #[error("conflict: {0}")]
+    Conflict(Box<Conflict>),
     /// There is no room. Nothing was committed; once there is, a retry can succeed.
     #[error("storage is full: {0}")]
     Full(#[source] StorageError),
@@ -203,6 +292,20 @@ pub enum CommitError {
     /// The database is open for reading only.
     #[error("the database is open for reading only")]
     ReadOnly,
+}
+
+impl CommitError {
+    /// Whether the same transaction, begun again, may succeed without anything else being done.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Conflict(_) => true,
+            Self::Full(_)
+            | Self::Refused(_)
+            | Self::Unknown(_)
+            | Self::Poisoned(_)
+            | Self::ReadOnly => false,
+        }
+    }
 }
 
 /// A checkpoint that was not completed. No commit is lost by it: the log holds them all.

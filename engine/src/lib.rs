@@ -55,8 +55,11 @@ mod wal;
 
 pub use btree::{Key, Value};
 pub use database::{Database, Stats, VerifyReport, WriteFailure};
-pub use error::{CheckpointError, CommitError, OpenError, ReadError, UpdateError, WriteError};
-pub use options::{CheckpointMode, Durability, Limits, Options};
+pub use error::{
+    CheckpointError, CommitError, Conflict, ConflictKind, ConflictPlace, NoSuchSavepoint,
+    OpenError, ReadError, TableError, UpdateError, WriteError,
+};
+pub use options::{CheckpointMode, Durability, Isolation, Limits, Options, Retry};
 pub use presets::Preset;
 pub use recovery_report::{Phase, Progress, RecoveryReport};
-pub use transaction::{Entry, Mismatch, Range, Seek, Snapshot, Source, Transaction};
+pub use transaction::{Entry, Mismatch, Range, Savepoint, Seek, Snapshot, Source, Transaction};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::ids::CommitTime;
 use crate::recovery_report::Progress;
@@ -22,6 +23,41 @@ pub enum Durability {
     /// When it is on stable storage, with every commit before it. The default.
     #[default]
     Sync,
+}
+
+/// Which transactions of others a transaction may not notice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Isolation {
+    /// It reads one snapshot, and of two that write the same key one is refused. Two may each write what the other
+    /// one read. The default.
+    #[default]
+    Snapshot,
+    /// It commits only if what it read is still so: the outcome is that of some order, one after the other. All
+    /// transactions that write have to be serializable for that.
+    Serializable,
+}
+
+/// How [`Database::transact`](crate::Database::transact) repeats a transaction after a conflict. It waits no longer than
+/// `tries` times `wait_max` in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retry {
+    /// How often the transaction is tried; at least once.
+    pub tries: u32,
+    /// The longest wait before the second try. It doubles from try to try; how much of it is waited is drawn.
+    pub wait_first: Duration,
+    /// The longest wait.
+    pub wait_max: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            tries: 64,
+            wait_first: Duration::from_micros(50),
+            wait_max: Duration::from_millis(20),
+        }
+    }
 }
 
 /// Who runs checkpoints.
@@ -57,8 +93,8 @@ pub struct Limits {
     pub dirty_bytes: u64,
     /// Keys that the conflict index remembers; beyond it the oldest open transactions conflict.
     pub conflict_keys: usize,
-    /// Pages that the commits of one group may free by dropping tables and deleting ranges: each is remembered, in
-    /// about 200 bytes, until no snapshot sees it any more.
+    /// Pages that one transaction may free by dropping tables and deleting ranges: each is remembered, in about 200
+    /// bytes, until no snapshot sees it any more. A larger table can be emptied range by range before it is dropped.
     pub freed_pages: u64,
 }
 
@@ -91,6 +127,8 @@ pub struct Options {
     pub(crate) checkpoint_after: u64,
     pub(crate) checkpoint_mode: CheckpointMode,
     pub(crate) durability: Durability,
+    pub(crate) isolation: Isolation,
+    pub(crate) retry: Retry,
     pub(crate) limits: Limits,
     pub(crate) read_only: bool,
     pub(crate) salt: Option<u64>,
@@ -108,6 +146,8 @@ impl Options {
             checkpoint_after: 64 << 20,
             checkpoint_mode: CheckpointMode::default(),
             durability: Durability::default(),
+            isolation: Isolation::default(),
+            retry: Retry::default(),
             limits: Limits::default(),
             read_only: false,
             salt: None,
@@ -148,6 +188,20 @@ impl Options {
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// The isolation of transactions that do not name one.
+    #[must_use]
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = isolation;
+        self
+    }
+
+    /// How often and after which waits `Database::transact` tries again.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
         self
     }
 
@@ -245,6 +299,8 @@ impl fmt::Debug for Options {
             .field("checkpoint_after", &self.checkpoint_after)
             .field("checkpoint_mode", &self.checkpoint_mode)
             .field("durability", &self.durability)
+            .field("isolation", &self.isolation)
+            .field("retry", &self.retry)
             .field("limits", &self.limits)
             .field("read_only", &self.read_only)
             .finish_non_exhaustive()

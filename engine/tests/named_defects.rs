@@ -11,7 +11,9 @@
 
 use std::path::Path;
 
-use lightning_db::{CommitError, Database, Durability, OpenError, Options, WriteError};
+use lightning_db::{
+    CommitError, ConflictKind, ConflictPlace, Database, Durability, OpenError, Options, WriteError,
+};
 use tempfile::TempDir;
 
 fn dir() -> TempDir {
@@ -56,7 +58,14 @@ fn a_transaction_that_lost_a_conflict_does_not_come_back() {
     second.put("t", b"other", b"second").unwrap();
     first.commit().unwrap();
     let lost = second.commit().unwrap_err();
-    assert!(matches!(&lost, CommitError::Conflict { table, key } if table == "t" && key == b"key"));
+    let CommitError::Conflict(lost) = lost else {
+        panic!("{lost}")
+    };
+    assert_eq!(
+        (lost.table.as_str(), lost.kind),
+        ("t", ConflictKind::WriteWrite)
+    );
+    assert_eq!(lost.place, ConflictPlace::Key(b"key".to_vec()));
     vanish(db);
     let db = Database::open(dir.path(), small()).unwrap();
     assert_eq!(db.get("t", b"key").unwrap().as_deref(), Some(&b"first"[..]));

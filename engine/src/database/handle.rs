@@ -8,10 +8,11 @@ use crate::checkpoint;
 use crate::disk::{Disk, MemoryDisk, RealDisk};
 use crate::engine::Engine;
 use crate::error::{
-    CheckpointError, CommitError, OpenError, ReadError, StorageError, UpdateError, WriteError,
+    CheckpointError, CommitError, OpenError, ReadError, StorageError, TableError, UpdateError,
+    WriteError,
 };
 use crate::ids::Version;
-use crate::options::Options;
+use crate::options::{Isolation, Options};
 use crate::recovery;
 use crate::recovery_report::RecoveryReport;
 use crate::transaction::{Session, Snapshot, Transaction};
@@ -123,12 +124,21 @@ impl Database {
         }
     }
 
-    /// Begins a transaction over what is committed now.
+    /// Begins a transaction over what is committed now, with the database's default isolation.
     pub fn begin(&self) -> Result<Transaction, ReadError> {
-        Transaction::new(&self.open.session)
+        self.begin_with(self.options().isolation)
     }
 
-    /// A read-only view of what is committed now.
+    /// Begins a transaction over what is committed now.
+    pub fn begin_with(&self, isolation: Isolation) -> Result<Transaction, ReadError> {
+        Transaction::new(&self.open.session, isolation)
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.open.session.engine.options
+    }
+
+    /// Begins a read-only transaction over what is committed now. It never conflicts.
     pub fn snapshot(&self) -> Result<Snapshot, ReadError> {
         Snapshot::new(&self.open.session)
     }
@@ -205,9 +215,19 @@ pub enum WriteFailure {
     /// The write was refused.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// A table was not created, dropped or renamed.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// The commit failed.
     #[error(transparent)]
     Commit(#[from] CommitError),
+}
+
+impl WriteFailure {
+    /// Whether the same, done again, may succeed without anything else being done.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Commit(error) if error.is_retryable())
+    }
 }
 
 impl From<UpdateError> for WriteFailure {

@@ -6,6 +6,7 @@ mod queries;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod transact;
 mod verify;
 
 pub use handle::{Database, WriteFailure};

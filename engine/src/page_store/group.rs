@@ -207,6 +207,13 @@ impl Drop for Group<'_> {
     }
 }
 
+impl Group<'_> {
+    /// The version at which this is to be published.
+    pub fn next_version(&self) -> Version {
+        Version(self.base.get().saturating_add(1))
+    }
+}
+
 impl ReadPages for Group<'_> {
     fn page(&self, no: PageNo) -> Result<Image, StorageError> {
         match self.pages.get(&no) {

@@ -12,6 +12,7 @@ use crate::page_store::View;
 use crate::sync::{Condvar, Mutex, lock};
 
 use super::conflicts::Conflicts;
+use super::read_set::ReadSet;
 use super::write_set::WriteSet;
 
 /// What a committed transaction learns.
@@ -24,6 +25,8 @@ pub struct Member {
     pub view: View,
     /// What it writes.
     pub writes: WriteSet,
+    /// What it read, if that is to be validated.
+    pub reads: Option<ReadSet>,
     /// When it may be acknowledged.
     pub durability: Durability,
     ticket: Arc<Ticket>,
@@ -58,6 +61,24 @@ struct Waiting {
     led: bool,
 }
 
+impl Member {
+    /// A member that nobody waits for yet.
+    pub fn new(
+        view: View,
+        writes: WriteSet,
+        reads: Option<ReadSet>,
+        durability: Durability,
+    ) -> Self {
+        Self {
+            view,
+            writes,
+            reads,
+            durability,
+            ticket: Arc::default(),
+        }
+    }
+}
+
 impl CommitQueue {
     /// An empty queue. Snapshots below the conflict index's floor conflict.
     pub fn new(conflicts: Conflicts) -> Self {
@@ -70,18 +91,10 @@ impl CommitQueue {
     /// Commits, in a group led by this thread or another. `write_group` returns one result a member.
     pub fn commit(
         &self,
-        view: View,
-        writes: WriteSet,
-        durability: Durability,
+        member: Member,
         write_group: impl Fn(&[Member], &mut Conflicts) -> Vec<CommitResult>,
     ) -> CommitResult {
-        let ticket = Arc::new(Ticket::default());
-        let member = Member {
-            view,
-            writes,
-            durability,
-            ticket: Arc::clone(&ticket),
-        };
+        let ticket = Arc::clone(&member.ticket);
         let leads = {
             let mut waiting = lock(&self.waiting);
             waiting.members.push(member);

@@ -1,73 +1,124 @@
-//! Which keys the recent commits wrote: first committer wins.
+//! What the recent commits wrote: first committer wins.
 //!
 //! Invariants:
-//! 1. Every key written at a version above the floor is in the index with its newest version.
-//! 2. A transaction whose snapshot is below the floor conflicts: the index can no longer clear it.
+//! 1. Every key written at a version above the floor is in the index with its newest version, and so is every table.
+//! 2. What the index does not know it does not clear: below the floor, and below a table's last range delete, the
+//!    answer for a key that is not in it is "unknown", and values have to be compared.
 //!
-//! Keys are held as 64-bit hashes. Two keys of one hash make a false conflict, which costs a retry; they
-//! never hide a true one.
+//! Tables are known by their root pages, which renames leave as they are. Keys are held as 64-bit hashes. Two keys of
+//! one hash make a false conflict, which costs a retry; they never hide a true one.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::ids::Version;
+use crate::ids::{PageNo, Version};
 
 /// The hash of one key of one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyHash(u64);
 
 impl KeyHash {
-    /// Hashes `key` of `table`. The same for the same bytes, always.
-    pub fn of(table: &str, key: &[u8]) -> Self {
+    /// Hashes `key` of the table under `root`. The same for the same bytes, always.
+    pub fn of(root: PageNo, key: &[u8]) -> Self {
         let mut hasher = DefaultHasher::new();
-        table.hash(&mut hasher);
+        root.get().hash(&mut hasher);
         key.hash(&mut hasher);
         Self(hasher.finish())
     }
 }
 
-/// The keys written by commits that some open transaction may not have seen.
+/// Whether something was written after a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// It was not.
+    Unwritten,
+    /// It was, last at this version.
+    Written(Version),
+    /// The index cannot tell.
+    Unknown,
+}
+
+/// What a commit group wrote.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// The keys.
+    pub keys: Vec<KeyHash>,
+    /// The tables, and how.
+    pub tables: Vec<(PageNo, Touch)>,
+}
+
+/// How a table was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Touch {
+    /// By keys, all of which are known.
+    Keys,
+    /// By ranges too.
+    Ranges,
+}
+
+/// The last writes to one table.
+#[derive(Clone, Copy, Debug, Default)]
+struct TableNote {
+    written: Version,
+    /// The last range delete: which keys that changed is not known.
+    swept: Version,
+}
+
+/// The keys and tables written by commits that some open transaction may not have seen.
 #[derive(Debug)]
 pub struct Conflicts {
     newest: HashMap<KeyHash, Version>,
     commits: VecDeque<(Version, Vec<KeyHash>)>,
+    tables: HashMap<PageNo, TableNote>,
     keys: usize,
-    keys_max: usize,
+    /// Bounds the keys, and the tables.
+    entries_max: usize,
     floor: Version,
 }
 
 impl Conflicts {
-    /// An index of at most `keys_max` keys, for snapshots at `floor` or above.
-    pub fn new(keys_max: usize, floor: Version) -> Self {
+    /// An index of at most `entries_max` keys and as many tables, for snapshots at `floor` or above.
+    pub fn new(entries_max: usize, floor: Version) -> Self {
         Self {
             newest: HashMap::new(),
             commits: VecDeque::new(),
+            tables: HashMap::new(),
             keys: 0,
-            keys_max,
+            entries_max,
             floor,
         }
     }
 
-    /// The position in `keys` of one that was written after `snapshot`, if any; the first one where
-    /// `snapshot` is too old to tell.
-    pub fn find(
-        &self,
-        snapshot: Version,
-        mut keys: impl Iterator<Item = KeyHash>,
-    ) -> Option<usize> {
-        if snapshot < self.floor {
-            return Some(0);
+    /// Whether a key of the table under `root` was written after `snapshot`.
+    pub fn key(&self, snapshot: Version, root: PageNo, key: KeyHash) -> Since {
+        let swept = self.tables.get(&root).map_or(Version(0), |note| note.swept);
+        match self.newest.get(&key) {
+            Some(version) if *version > snapshot => Since::Written(*version),
+            _ if snapshot < self.floor || snapshot < swept => Since::Unknown,
+            _ => Since::Unwritten,
         }
-        keys.position(|key| {
-            self.newest
-                .get(&key)
-                .is_some_and(|version| *version > snapshot)
-        })
     }
 
-    /// Records what a commit at `version` wrote, and forgets what no snapshot at or above `oldest` can
+    /// Whether the table under `root` was written to after `snapshot`.
+    pub fn table(&self, snapshot: Version, root: PageNo) -> Since {
+        match self.tables.get(&root) {
+            Some(note) if note.written > snapshot => Since::Written(note.written),
+            _ if snapshot < self.floor => Since::Unknown,
+            _ => Since::Unwritten,
+        }
+    }
+
+    /// Records what a group committed at `version`, and forgets what no snapshot at or above `oldest` can
     /// conflict with.
-    pub fn record(&mut self, version: Version, keys: Vec<KeyHash>, oldest: Version) {
+    pub fn record(&mut self, version: Version, written: Written, oldest: Version) {
+        for (root, touch) in written.tables {
+            let note = self.tables.entry(root).or_default();
+            note.written = version;
+            if touch == Touch::Ranges {
+                note.swept = version;
+            }
+        }
+        let keys = written.keys;
         for key in &keys {
             self.newest.insert(*key, version);
         }
@@ -75,6 +126,7 @@ impl Conflicts {
         if !keys.is_empty() {
             self.commits.push_back((version, keys));
         }
+        self.forget_tables(version, oldest);
         while self
             .commits
             .front()
@@ -82,8 +134,18 @@ impl Conflicts {
         {
             self.forget_first();
         }
-        while self.keys > self.keys_max {
+        while self.keys > self.entries_max {
             self.forget_first();
+        }
+    }
+
+    fn forget_tables(&mut self, version: Version, oldest: Version) {
+        if self.tables.len() > self.entries_max {
+            self.tables.retain(|_, note| note.written > oldest);
+        }
+        if self.tables.len() > self.entries_max {
+            self.tables.clear();
+            self.floor = self.floor.max(version);
         }
     }
 
@@ -105,49 +167,92 @@ impl Conflicts {
 mod tests {
     use super::*;
 
-    fn key(n: u8) -> KeyHash {
-        KeyHash::of("t", &[n])
+    const ROOT: PageNo = PageNo(9);
+
+    fn hash(n: u8) -> KeyHash {
+        KeyHash::of(ROOT, &[n])
+    }
+
+    fn keys(keys: &[u8]) -> Written {
+        Written {
+            keys: keys.iter().copied().map(hash).collect(),
+            tables: vec![(ROOT, Touch::Keys)],
+        }
+    }
+
+    fn index(entries_max: usize) -> Conflicts {
+        Conflicts::new(entries_max, Version(1))
     }
 
     #[test]
     fn a_key_written_after_the_snapshot_conflicts() {
-        let mut index = Conflicts::new(100, Version(1));
-        index.record(Version(2), vec![key(1), key(2)], Version(1));
-        assert_eq!(
-            index.find(Version(1), [key(9), key(2)].into_iter()),
-            Some(1)
-        );
-        assert_eq!(index.find(Version(2), [key(9), key(2)].into_iter()), None);
-        assert_eq!(index.find(Version(1), [key(9)].into_iter()), None);
+        let mut index = index(100);
+        index.record(Version(2), keys(&[1, 2]), Version(1));
+        let key = |snapshot, n| index.key(Version(snapshot), ROOT, hash(n));
+        assert_eq!(key(1, 2), Since::Written(Version(2)));
+        assert_eq!(key(2, 2), Since::Unwritten);
+        assert_eq!(key(1, 9), Since::Unwritten);
+        let table = |snapshot| index.table(Version(snapshot), ROOT);
+        assert_eq!(table(1), Since::Written(Version(2)));
+        assert_eq!(table(2), Since::Unwritten);
     }
 
     #[test]
-    fn forgotten_commits_raise_the_floor_and_conflict_with_everything_older() {
-        let mut index = Conflicts::new(2, Version(1));
-        index.record(Version(2), vec![key(1), key(2)], Version(1));
-        index.record(Version(3), vec![key(1)], Version(1));
-        assert_eq!(index.find(Version(1), [key(9)].into_iter()), Some(0));
-        assert_eq!(index.find(Version(2), [key(1)].into_iter()), Some(0));
-        assert_eq!(index.find(Version(2), [key(2)].into_iter()), None);
+    fn forgotten_commits_raise_the_floor_and_nothing_older_is_cleared() {
+        let mut index = index(2);
+        index.record(Version(2), keys(&[1, 2]), Version(1));
+        index.record(Version(3), keys(&[1]), Version(1));
+        let key = |snapshot, n| index.key(Version(snapshot), ROOT, hash(n));
+        assert_eq!(key(1, 9), Since::Unknown);
+        assert_eq!(key(1, 1), Since::Written(Version(3)));
+        assert_eq!(key(2, 2), Since::Unwritten);
     }
 
     #[test]
     fn what_every_snapshot_has_seen_is_forgotten() {
-        let mut index = Conflicts::new(100, Version(1));
-        index.record(Version(2), vec![key(1)], Version(1));
-        index.record(Version(3), vec![key(2)], Version(3));
+        let mut index = index(100);
+        index.record(Version(2), keys(&[1]), Version(1));
+        index.record(Version(3), keys(&[2]), Version(3));
         assert_eq!((index.newest.len(), index.keys), (0, 0));
     }
 
     #[test]
     fn a_group_that_wrote_nothing_takes_no_room() {
-        let mut index = Conflicts::new(100, Version(1));
-        index.record(Version(2), Vec::new(), Version(1));
+        let mut index = index(100);
+        index.record(Version(2), Written::default(), Version(1));
         assert_eq!(index.commits.len(), 0);
     }
 
     #[test]
+    fn a_range_delete_leaves_the_keys_of_its_table_unknown() {
+        let mut index = index(100);
+        let swept = Written {
+            keys: Vec::new(),
+            tables: vec![(ROOT, Touch::Ranges)],
+        };
+        index.record(Version(2), swept, Version(1));
+        assert_eq!(index.key(Version(1), ROOT, hash(1)), Since::Unknown);
+        assert_eq!(index.key(Version(2), ROOT, hash(1)), Since::Unwritten);
+        assert_eq!(index.key(Version(1), PageNo(8), hash(1)), Since::Unwritten);
+    }
+
+    #[test]
+    fn more_tables_than_the_index_holds_raise_the_floor() {
+        let mut index = index(2);
+        for root in 10..13_u32 {
+            let written = Written {
+                keys: Vec::new(),
+                tables: vec![(PageNo(root), Touch::Keys)],
+            };
+            index.record(Version(u64::from(root)), written, Version(1));
+        }
+        assert_eq!(index.tables.len(), 0);
+        assert_eq!(index.table(Version(11), ROOT), Since::Unknown);
+        assert_eq!(index.table(Version(12), ROOT), Since::Unwritten);
+    }
+
+    #[test]
     fn the_same_key_in_two_tables_is_two_keys() {
-        assert_ne!(KeyHash::of("a", b"k"), KeyHash::of("b", b"k"));
+        assert_ne!(KeyHash::of(ROOT, b"k"), KeyHash::of(PageNo(8), b"k"));
     }
 }

@@ -1,10 +1,12 @@
 //! What the leader of a commit group does.
 //!
-//! Order (R8): validate, apply to private pages (may fail: nothing has happened), append (may fail
+//! Order (R8): validate and apply to private pages, member by member (may fail: nothing has happened), append (may fail
 //! before its first byte: nothing has happened), write or sync as the most demanding member asks, publish, acknowledge. A
 //! failed write or sync poisons the database and leaves the group's outcome unknown.
+//!
+//! A member whose changes cannot be applied spoils the private pages. The group then begins again without it, and all
+//! others are judged anew: what it would have written conflicts with nobody.
 
-use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::catalog::Applier;
@@ -17,7 +19,8 @@ use crate::page_store::Group;
 use crate::wal::Wal;
 
 use super::commit_queue::{CommitResult, Member};
-use super::conflicts::{Conflicts, KeyHash};
+use super::conflicts::{Conflicts, Written};
+use super::validation::{Earlier, Judge};
 
 /// Commits `members` as one group; returns a result for each.
 pub fn write_group(
@@ -33,23 +36,28 @@ pub fn write_group(
             .collect();
     }
     let writer = &mut *guard;
-    let mut verdicts = validate(members, conflicts);
-    let outcome = write_accepted(engine, writer, members, &mut verdicts);
+    let mut verdicts: Vec<Verdict> = members.iter().map(|_| Ok(())).collect();
+    let outcome = write_accepted(engine, writer, members, &mut verdicts, conflicts);
     engine.note_gauges(writer);
-    if let Ok(version) = outcome {
-        let written: Vec<KeyHash> = accepted(members, &verdicts)
-            .flat_map(|member| member.writes.key_hashes())
-            .collect();
+    let outcome = outcome.map(|(version, written)| {
         let oldest = engine.store.snapshots().advance_floor();
         conflicts.record(version, written, oldest);
-    }
+        version
+    });
     let results: Vec<_> = verdicts
         .into_iter()
         .map(|v| v.and(outcome.clone()))
         .collect();
-    let committed = results.iter().filter(|result| result.is_ok()).count() as u64;
-    engine.counters.commits.fetch_add(committed, Relaxed);
+    count(engine, &results);
     results
+}
+
+fn count(engine: &Engine, results: &[CommitResult]) {
+    let committed = results.iter().filter(|result| result.is_ok()).count() as u64;
+    let is_conflict = |result: &&CommitResult| matches!(result, Err(CommitError::Conflict(_)));
+    let refused = results.iter().filter(is_conflict).count() as u64;
+    engine.counters.commits.fetch_add(committed, Relaxed);
+    engine.counters.conflicts.fetch_add(refused, Relaxed);
 }
 
 type Verdict = Result<(), CommitError>;
@@ -65,70 +73,39 @@ fn accepted<'m>(
         .map(|(member, _)| member)
 }
 
-/// First committer wins: against earlier groups, and against earlier members of this one.
-fn validate(members: &[Member], conflicts: &Conflicts) -> Vec<Verdict> {
-    let mut in_group = HashSet::new();
-    let mut verdict = |member: &Member| {
-        let before = conflicts.find(member.view.version(), member.writes.key_hashes());
-        let within = || {
-            member
-                .writes
-                .key_hashes()
-                .position(|key| in_group.contains(&key))
-        };
-        if let Some(position) = before.or_else(within) {
-            return Err(conflict(member, position));
-        }
-        if members.len() > 1 {
-            in_group.extend(member.writes.key_hashes());
-        }
-        Ok(())
-    };
-    members.iter().map(&mut verdict).collect()
-}
-
-fn conflict(member: &Member, position: usize) -> CommitError {
-    let found = member.writes.keys().nth(position);
-    let (table, key) = found.map_or_else(Default::default, |(table, key)| {
-        (table.to_owned(), key.to_vec())
-    });
-    CommitError::Conflict { table, key }
-}
-
-/// The version of the group, or what became of it.
+/// The version of the group and what it wrote, or what became of it.
 fn write_accepted(
     engine: &Engine,
     writer: &mut Writer,
     members: &[Member],
     verdicts: &mut [Verdict],
-) -> CommitResult {
-    let refused = verdicts.iter().filter(|verdict| verdict.is_err()).count() as u64;
-    engine.counters.conflicts.fetch_add(refused, Relaxed);
+    conflicts: &Conflicts,
+) -> Result<(Version, Written), CommitError> {
     let Writer { pages, log } = writer;
     let SessionLog::Open(wal) = log else {
         return Err(CommitError::ReadOnly);
     };
+    let freed_pages_max = engine.options.limits.freed_pages;
+    // By members whose changes cannot be applied.
+    let mut refused: Vec<Verdict> = members.iter().map(|_| Ok(())).collect();
     loop {
-        if verdicts.iter().all(Result::is_err) {
-            return Ok(engine.store.snapshots().published());
-        }
         let mut group = pages.begin(&engine.store);
-        match apply(
-            &mut group,
-            engine.options.limits.freed_pages,
-            members,
-            verdicts,
-        ) {
-            Ok(()) => {
-                let version = Version(group.base().get().saturating_add(1));
+        verdicts.clone_from_slice(&refused);
+        let applied = apply(&mut group, freed_pages_max, members, verdicts, conflicts);
+        match applied {
+            Ok(_) if verdicts.iter().all(Result::is_err) => {
+                let version = engine.store.snapshots().published();
+                return Ok((version, Written::default()));
+            }
+            Ok(written) => {
+                let version = group.next_version();
                 log_group(engine, wal, version, members, verdicts)?;
                 group.publish(version);
                 engine.counters.groups.fetch_add(1, Relaxed);
-                return Ok(version);
+                return Ok((version, written));
             }
-            // The private pages are spoiled: without this member, once more.
             Err((index, error)) => {
-                if let Some(verdict) = verdicts.get_mut(index) {
+                if let Some(verdict) = refused.get_mut(index) {
                     *verdict = Err(refusal(error));
                 }
             }
@@ -144,23 +121,46 @@ fn refusal(error: StorageError) -> CommitError {
     }
 }
 
+/// Judges and applies one member after the other. An error names the member that spoiled the pages.
 fn apply(
     group: &mut Group<'_>,
     freed_pages_max: u64,
     members: &[Member],
-    verdicts: &[Verdict],
-) -> Result<(), (usize, StorageError)> {
+    verdicts: &mut [Verdict],
+    conflicts: &Conflicts,
+) -> Result<Written, (usize, StorageError)> {
     let mut applier = Applier::new(freed_pages_max);
-    for (index, member) in members.iter().enumerate() {
-        if verdicts.get(index).is_some_and(Result::is_ok) {
-            for operation in member.writes.operations() {
-                applier
-                    .apply(group, operation)
-                    .map_err(|error| (index, error))?;
-            }
+    let mut earlier = Earlier::default();
+    for (index, (member, verdict)) in members.iter().zip(verdicts).enumerate() {
+        if verdict.is_ok() {
+            let judge = Judge {
+                conflicts,
+                earlier: &earlier,
+                group,
+                member,
+            };
+            *verdict = judge.judge(&mut applier);
+        }
+        if verdict.is_ok() {
+            applier.may_free(freed_pages_max);
+            let is_last = index.saturating_add(1) == members.len();
+            apply_one(group, &mut applier, member)
+                .and_then(|()| earlier.note(member, &mut applier, group, is_last))
+                .map_err(|error| (index, error))?;
         }
     }
-    Ok(())
+    Ok(earlier.into_written())
+}
+
+fn apply_one(
+    group: &mut Group<'_>,
+    applier: &mut Applier,
+    member: &Member,
+) -> Result<(), StorageError> {
+    member
+        .writes
+        .operations()
+        .try_for_each(|operation| applier.apply(group, operation))
 }
 
 fn log_group(

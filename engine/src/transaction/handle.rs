@@ -6,14 +6,17 @@ use std::sync::Arc;
 use crate::btree::Value;
 use crate::error::{CommitError, ReadError, WriteError};
 use crate::ids::Version;
-use crate::options::Durability;
+use crate::options::{Durability, Isolation, Options};
 use crate::page_store::View;
+use crate::sync::lock;
 
+use super::key_ranges::Bounds;
+use super::read_set::{Reads, Watch};
 use super::reader::{self, Range};
 use super::session::Session;
-use super::write_set::WriteSet;
+use super::write_set::{Seen, WriteSet};
 
-/// A consistent view of all tables as of one commit. It stays as it is for as long as it is held, and costs
+/// A read-only transaction: a consistent view of all tables as of one commit. It stays as it is for as long as it is held, and costs
 /// writers nothing but the memory of what they supersede.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -23,13 +26,16 @@ pub struct Snapshot {
 
 /// A transaction: reads from a snapshot and its own writes, commits all of these or none.
 ///
-/// Many may be open at a time, on any threads; of two that wrote the same key the first to commit wins.
+/// Many may be open at a time, on any threads; of two that wrote the same key the first to commit wins. A
+/// serializable one also commits only if nobody changed what it read; see [`Isolation`].
 /// Dropping one without committing leaves no trace of it.
 #[derive(Debug)]
 pub struct Transaction {
     session: Arc<Session>,
-    view: View,
-    writes: WriteSet,
+    pub(super) view: View,
+    pub(super) writes: WriteSet,
+    /// What it read, if it is serializable.
+    pub(super) reads: Option<Reads>,
 }
 
 impl Snapshot {
@@ -54,28 +60,20 @@ impl Snapshot {
         bounds: impl RangeBounds<K>,
     ) -> Result<Range<'static>, ReadError> {
         let bounds = (as_bytes(bounds.start_bound()), as_bytes(bounds.end_bound()));
-        reader::range(&self.view, None, table, bounds)
+        reader::range(&self.view, Seen::stored(table), bounds, None)
     }
 
     /// All entries of `table`.
     pub fn scan(&self, table: &str) -> Result<Range<'static>, ReadError> {
-        reader::range(
-            &self.view,
-            None,
-            table,
-            (Bound::Unbounded, Bound::Unbounded),
-        )
+        let everything = (Bound::Unbounded, Bound::Unbounded);
+        reader::range(&self.view, Seen::stored(table), everything, None)
     }
 
     /// The entries of `table` whose keys start with `prefix`.
     pub fn prefix(&self, table: &str, prefix: &[u8]) -> Result<Range<'static>, ReadError> {
         let mut end = Vec::new();
-        reader::range(
-            &self.view,
-            None,
-            table,
-            reader::prefix_bounds(prefix, &mut end),
-        )
+        let bounds = reader::prefix_bounds(prefix, &mut end);
+        reader::range(&self.view, Seen::stored(table), bounds, None)
     }
 
     /// The names of all tables.
@@ -96,21 +94,46 @@ impl Snapshot {
 
 impl Transaction {
     /// A transaction over what is committed now.
-    pub(crate) fn new(session: &Arc<Session>) -> Result<Self, ReadError> {
+    pub(crate) fn new(session: &Arc<Session>, isolation: Isolation) -> Result<Self, ReadError> {
         let view = View::new(&session.engine.store)?;
         Ok(Self {
             session: Arc::clone(session),
             view,
             writes: WriteSet::default(),
+            reads: (isolation == Isolation::Serializable).then(Reads::default),
         })
+    }
+
+    /// How it is kept apart from others.
+    pub fn isolation(&self) -> Isolation {
+        match self.reads {
+            Some(_) => Isolation::Serializable,
+            None => Isolation::Snapshot,
+        }
+    }
+
+    /// The version of the newest commit that it sees.
+    pub fn version(&self) -> Version {
+        self.view.version()
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.session.engine.options
     }
 
     /// The value of `key`: this transaction's own, or the snapshot's, borrowed from its page.
     pub fn get(&self, table: &str, key: &[u8]) -> Result<Option<Value>, ReadError> {
-        match self.writes.get(table, key) {
-            Some(written) => Ok(written.clone()),
-            None => reader::get(&self.view, table, key),
+        let seen = self.writes.seen(table);
+        if let Some(own) = seen.own(key) {
+            return Ok(own.clone());
         }
+        let Some(base) = seen.base else {
+            return Ok(None);
+        };
+        if let Some(reads) = &self.reads {
+            lock(reads).key(base, key);
+        }
+        reader::get(&self.view, base, key)
     }
 
     /// Sets `key` to `value`. The table is created if it does not exist.
@@ -126,21 +149,25 @@ impl Transaction {
     }
 
     fn write(&mut self, table: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), WriteError> {
-        let options = &self.session.engine.options;
-        if options.read_only {
-            return Err(WriteError::ReadOnly);
-        }
-        let limits = &options.limits;
-        at_most(
-            "table_name_bytes",
-            table.len() as u64,
-            limits.table_name_bytes as u64,
-        )?;
+        self.may_write(table)?;
+        let limits = &self.session.engine.options.limits;
         at_most("key_bytes", key.len() as u64, limits.key_bytes as u64)?;
         let bytes = self.writes.bytes_with(table, key, value);
         at_most("transaction_bytes", bytes, limits.transaction_bytes)?;
         self.writes.insert(table, key, value);
         Ok(())
+    }
+
+    pub(super) fn may_write(&self, table: &str) -> Result<(), WriteError> {
+        let options = self.options();
+        if options.read_only {
+            return Err(WriteError::ReadOnly);
+        }
+        at_most(
+            "table_name_bytes",
+            table.len() as u64,
+            options.limits.table_name_bytes as u64,
+        )
     }
 
     /// The entries of `table` with keys in `bounds`, own writes included, ascending and from both ends.
@@ -150,24 +177,28 @@ impl Transaction {
         bounds: impl RangeBounds<K>,
     ) -> Result<Range<'_>, ReadError> {
         let bounds = (as_bytes(bounds.start_bound()), as_bytes(bounds.end_bound()));
-        reader::range(&self.view, Some(&self.writes), table, bounds)
+        self.read(table, bounds)
     }
 
     /// All entries of `table`, own writes included.
     pub fn scan(&self, table: &str) -> Result<Range<'_>, ReadError> {
-        reader::range(
-            &self.view,
-            Some(&self.writes),
-            table,
-            (Bound::Unbounded, Bound::Unbounded),
-        )
+        self.read(table, (Bound::Unbounded, Bound::Unbounded))
     }
 
     /// The entries of `table` whose keys start with `prefix`, own writes included.
     pub fn prefix(&self, table: &str, prefix: &[u8]) -> Result<Range<'_>, ReadError> {
         let mut end = Vec::new();
         let bounds = reader::prefix_bounds(prefix, &mut end);
-        reader::range(&self.view, Some(&self.writes), table, bounds)
+        self.read(table, bounds)
+    }
+
+    fn read(&self, table: &str, bounds: Bounds<'_>) -> Result<Range<'_>, ReadError> {
+        let seen = self.writes.seen(table);
+        let watch = match (&self.reads, seen.base) {
+            (Some(reads), Some(base)) => Some(Watch::new(reads, base, bounds)),
+            _ => None,
+        };
+        reader::range(&self.view, seen, bounds, watch)
     }
 
     /// Commits with the database's default durability. Returns the version that shows the writes.
@@ -178,18 +209,20 @@ impl Transaction {
 
     /// Commits, and returns when `durability` is reached.
     pub fn commit_with(self, durability: Durability) -> Result<Version, CommitError> {
-        self.session.commit(self.view, self.writes, durability)
+        let reads = self.reads.map(|reads| lock(&reads).take());
+        self.session
+            .commit(self.view, self.writes, reads, durability)
     }
 
     /// Ends the transaction without a trace, as dropping it does.
     pub fn rollback(self) {}
 }
 
-fn as_bytes<K: AsRef<[u8]>>(bound: Bound<&K>) -> Bound<&[u8]> {
+pub(super) fn as_bytes<K: AsRef<[u8]>>(bound: Bound<&K>) -> Bound<&[u8]> {
     bound.map(K::as_ref)
 }
 
-fn at_most(name: &'static str, needed: u64, allowed: u64) -> Result<(), WriteError> {
+pub(super) fn at_most(name: &'static str, needed: u64, allowed: u64) -> Result<(), WriteError> {
     if needed <= allowed {
         Ok(())
     } else {

@@ -4,11 +4,19 @@ mod commit_queue;
 mod conflicts;
 mod group_commit;
 mod handle;
+mod key_ranges;
 mod queries;
+mod read_set;
 mod reader;
 mod session;
 mod source;
+mod table_writes;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod undo;
 mod updates;
+mod validation;
 mod write_set;
 
 pub use handle::{Snapshot, Transaction};
@@ -19,4 +27,5 @@ pub(crate) use reader::prefix_bounds;
 pub use session::Session;
 pub(crate) use source::sealed;
 pub use source::{Entry, Source};
+pub use tables::Savepoint;
 pub use updates::Mismatch;

@@ -9,7 +9,10 @@ use crate::catalog;
 use crate::error::{ReadError, StorageError};
 use crate::page_store::View;
 
-use super::write_set::{Bounds, Write, WriteSet, is_empty_range};
+use super::key_ranges::{Bounds, KeyRanges, is_empty_range};
+use super::read_set::Watch;
+use super::table_writes::Write;
+use super::write_set::Seen;
 
 /// The bounds of all keys that start with `prefix`: the end is owned by the caller through `end`.
 pub fn prefix_bounds<'b>(prefix: &'b [u8], end: &'b mut Vec<u8>) -> Bounds<'b> {
@@ -33,21 +36,25 @@ pub fn get(view: &View, table: &str, key: &[u8]) -> Result<Option<Value>, ReadEr
     }
 }
 
-/// The entries of `table` within `bounds`, with `writes` on top.
+/// The entries of `table` within `bounds`. `watch` learns how far they are read.
 pub fn range<'t>(
     view: &View,
-    writes: Option<&'t WriteSet>,
-    table: &str,
+    table: Seen<'_, 't>,
     bounds: Bounds<'_>,
+    watch: Option<Watch>,
 ) -> Result<Range<'t>, ReadError> {
-    let tree = catalog::find(view, table)?.filter(|_| !is_empty_range(bounds));
-    let stored = tree.map(|tree| tree.range(view.clone(), bounds));
-    let writes = writes.map(|writes| writes.range(table, bounds));
+    let tree = table
+        .base
+        .map(|base| catalog::find(view, base))
+        .transpose()?;
+    let tree = tree.flatten().filter(|_| !is_empty_range(bounds));
     Ok(Range {
-        stored,
+        stored: tree.map(|tree| tree.range(view.clone(), bounds)),
+        swept: table.swept(),
         front: None,
         back: None,
-        writes: writes.unwrap_or_default(),
+        writes: table.range(bounds),
+        watch,
         failure: None,
     })
 }
@@ -59,10 +66,13 @@ type Entry = (Key, Value);
 #[derive(Debug)]
 pub struct Range<'t> {
     stored: Option<Cursor<View>>,
+    /// What of `stored` does not show.
+    swept: Option<&'t KeyRanges>,
     /// Entries taken from `stored` and not handed out yet.
     front: Option<Entry>,
     back: Option<Entry>,
     writes: VecDeque<Write<'t>>,
+    watch: Option<Watch>,
     failure: Option<StorageError>,
 }
 
@@ -118,13 +128,19 @@ impl Range<'_> {
             End::Front => (&mut self.front, &mut self.back),
             End::Back => (&mut self.back, &mut self.front),
         };
-        if here.is_none() {
+        while here.is_none() {
             let next = if end == End::Front {
                 cursor.next()
             } else {
                 cursor.next_back()
             };
-            *here = next.transpose()?.or_else(|| there.take());
+            let Some((key, value)) = next.transpose()? else {
+                *here = there.take();
+                return Ok(());
+            };
+            if self.swept.is_none_or(|swept| !swept.contains(&key)) {
+                *here = Some((key, value));
+            }
         }
         Ok(())
     }
@@ -146,12 +162,26 @@ impl Range<'_> {
         }
     }
 
+    /// Tells who watches what the caller is about to learn.
+    fn note(&mut self, end: End, entry: Option<&Entry>) {
+        match (&mut self.watch, entry) {
+            (None, _) => {}
+            (Some(watch), None) => watch.whole(),
+            (Some(watch), Some((key, _))) if end == End::Front => watch.front(key),
+            (Some(watch), Some((key, _))) => watch.back(key),
+        }
+    }
+
     fn step(&mut self, end: End) -> Option<Result<Entry, ReadError>> {
         if self.failure.is_none() {
             match self.advance(end) {
-                Ok(entry) => return entry.map(Ok),
+                Ok(entry) => {
+                    self.note(end, entry.as_ref());
+                    return entry.map(Ok);
+                }
                 Err(error) => self.failure = Some(error),
             }
+            self.note(end, None);
         }
         self.failure.clone().map(|error| Err(error.into()))
     }

@@ -10,9 +10,10 @@ use crate::options::{CheckpointMode, Durability};
 use crate::page_store::View;
 use crate::sync::{Mutex, Worker, lock};
 
-use super::commit_queue::{CommitQueue, CommitResult};
+use super::commit_queue::{CommitQueue, CommitResult, Member};
 use super::conflicts::Conflicts;
 use super::group_commit::write_group;
+use super::read_set::ReadSet;
 use super::write_set::WriteSet;
 
 /// What all transactions of one open database share.
@@ -45,22 +46,22 @@ impl Session {
         })
     }
 
-    /// Commits `writes`, which were made over `view`.
+    /// Commits `writes`, which were made over `view`. `reads` is what is validated too.
     pub fn commit(
         self: &Arc<Self>,
         view: View,
         writes: WriteSet,
+        reads: Option<ReadSet>,
         durability: Durability,
     ) -> CommitResult {
         if writes.is_empty() {
             return Ok(view.version());
         }
         self.make_room(writes.bytes())?;
-        let result = self
-            .queue
-            .commit(view, writes, durability, |members, conflicts| {
-                write_group(&self.engine, members, conflicts)
-            });
+        let member = Member::new(view, writes, reads, durability);
+        let result = self.queue.commit(member, |members, conflicts| {
+            write_group(&self.engine, members, conflicts)
+        });
         if result.is_ok() {
             self.checkpoint_if_due();
         }

@@ -7,8 +7,8 @@ use crate::catalog;
 use crate::error::ReadError;
 
 use super::handle::{Snapshot, Transaction};
+use super::key_ranges::{Bounds, is_empty_range};
 use super::reader::Range;
-use super::write_set::{Bounds, is_empty_range};
 
 /// A key and its value.
 pub type Entry = (Key, Value);

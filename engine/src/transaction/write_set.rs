@@ -1,151 +1,587 @@
-//! What a transaction has written and not yet committed.
+//! What a transaction has done and not yet committed.
+//!
+//! Invariants:
+//! 1. A name without an entry stands for the snapshot's table of that name, untouched.
+//! 2. Creations, drops and renames (`changes`) take effect first, in their order; then, table by table under their last
+//!    names, ranges are deleted; then keys are written. That leaves what the calls in their own order would have left.
+//! 3. An entry that lies upon the snapshot's table of its own name may stand for a table that does not exist.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::btree::Value;
 use crate::disk_format::commit_group::{Action, Operation};
 use crate::image::Image;
 
-use super::conflicts::KeyHash;
+use super::key_ranges::{Bounds, KeyRanges};
+use super::table_writes::{Below, TableWrites, Write, size};
+use super::undo::{Mark, Previous, Step, UndoLog};
 
-/// The writes to one table. `None` deletes.
-pub type TableWrites = BTreeMap<Vec<u8>, Option<Value>>;
-
-/// One write: a key and its value, or `None` for a deletion.
-pub type Write<'t> = (&'t Vec<u8>, &'t Option<Value>);
-
-/// The bounds of a range of keys.
-pub type Bounds<'b> = (Bound<&'b [u8]>, Bound<&'b [u8]>);
-
-/// Writes by table and key: the last one of each key.
-#[derive(Debug, Default)]
-pub struct WriteSet {
-    tables: BTreeMap<String, TableWrites>,
-    bytes: u64,
+/// What a transaction made of a table's name.
+#[derive(Debug)]
+pub enum Named {
+    /// It stands for no table any more.
+    Gone,
+    /// The table that it stands for.
+    Table(TableWrites),
 }
 
+/// A change of which tables there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A table came to be.
+    Create(String),
+    /// A table went, and what was in it.
+    Drop(String),
+    /// A table got another name.
+    Rename {
+        /// The name it had.
+        from: String,
+        /// The name it got.
+        to: String,
+    },
+}
+
+/// A table as reads see it. `'n` is the life of its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'n, 't> {
+    /// The table of the snapshot below the writes.
+    pub base: Option<&'n str>,
+    /// The writes, if there are any.
+    pub writes: Option<&'t TableWrites>,
+}
+
+/// All changes of one transaction.
+#[derive(Debug, Default)]
+pub struct WriteSet {
+    tables: BTreeMap<String, Named>,
+    changes: Vec<Change>,
+    /// Tables of the snapshot, by the names they have there, that are dropped.
+    dropped: Vec<String>,
+    bytes: u64,
+    undo: UndoLog,
+}
+
+/// What is made of a key in a deleted range.
+static ABSENT: Option<Value> = None;
+
+/// What a name, a range or a change counts for beside its bytes.
+const CHANGE_BYTES: u64 = 16;
+
 impl WriteSet {
-    /// Notes a write.
+    /// Notes a write of one key.
     pub fn insert(&mut self, table: &str, key: &[u8], value: Option<&[u8]>) {
-        let value = value.map(|bytes| Value::whole(Image::from(bytes)));
-        self.bytes = self.bytes.saturating_add(size(key, value.as_deref()));
-        if !self.tables.contains_key(table) {
-            self.tables.insert(table.to_owned(), TableWrites::new());
-        }
-        let Some(writes) = self.tables.get_mut(table) else {
+        let is_put = value.is_some();
+        let Some(writes) = self.table_mut(table, is_put) else {
             return;
         };
-        let value_len = value.as_deref().map(<[u8]>::len);
-        if let Some(old) = writes.insert(key.to_owned(), value) {
-            debug_assert!(
-                value_len.is_none_or(|len| len as u64 <= self.bytes),
-                "sizes add up"
-            );
-            self.bytes = self.bytes.saturating_sub(size(key, old.as_deref()));
+        let is_first_put = is_put && !std::mem::replace(&mut writes.was_put, true);
+        let value = value.map(|bytes| Value::whole(Image::from(bytes)));
+        let added = size(key, value.as_deref());
+        let previous = writes.writes.insert(key.to_owned(), value);
+        let removed = previous.as_ref().map_or(0, |old| size(key, old.as_deref()));
+        self.bytes = self.bytes.saturating_add(added).saturating_sub(removed);
+        if is_first_put {
+            self.undo.record(|| Step::FirstPut {
+                table: table.to_owned(),
+            });
+        }
+        self.undo.record(|| Step::Write {
+            table: table.to_owned(),
+            key: key.to_owned(),
+            previous: previous.map_or(Previous::Unwritten, Previous::Written),
+        });
+    }
+
+    /// Notes that all keys within `bounds` go.
+    pub fn delete_range(&mut self, table: &str, bounds: Bounds<'_>) {
+        let is_undoable = self.undo.is_on();
+        let Some(writes) = self.table_mut(table, false) else {
+            return;
+        };
+        let swept = if is_undoable {
+            writes.swept.clone()
+        } else {
+            KeyRanges::default()
+        };
+        if writes.below != Below::Nothing {
+            writes.swept.insert(bounds);
+        }
+        let removed = writes.take_range(bounds);
+        let gone = removed
+            .iter()
+            .map(|(key, value)| size(key, value.as_deref()))
+            .fold(0, u64::saturating_add);
+        self.bytes = self.bytes.saturating_sub(gone);
+        self.bytes = self.bytes.saturating_add(range_bytes(bounds));
+        self.undo.record(|| Step::Sweep {
+            table: table.to_owned(),
+            swept,
+            removed,
+        });
+    }
+
+    /// The writes to `table`, which is created if it is gone and something is to be put there.
+    fn table_mut(&mut self, table: &str, is_put: bool) -> Option<&mut TableWrites> {
+        match self.tables.get(table) {
+            Some(Named::Table(_)) => {}
+            Some(Named::Gone) if !is_put => return None,
+            Some(Named::Gone) => self.create(table),
+            None => {
+                let writes = TableWrites::on(Below::Table(table.to_owned()));
+                self.tables.insert(table.to_owned(), Named::Table(writes));
+            }
+        }
+        match self.tables.get_mut(table) {
+            Some(Named::Table(writes)) => Some(writes),
+            Some(Named::Gone) | None => None,
         }
     }
 
-    /// What was written to `key`, if anything: `Some(&None)` for a deletion.
-    pub fn get(&self, table: &str, key: &[u8]) -> Option<&Option<Value>> {
-        self.tables.get(table)?.get(key)
+    /// Creates `table`, which does not exist.
+    pub fn create(&mut self, table: &str) {
+        self.change(Change::Create(table.to_owned()));
+        self.set(table, Named::Table(TableWrites::on(Below::Nothing)));
     }
 
-    /// The writes to `table` within `bounds`, ascending.
-    pub fn range<'t, C: FromIterator<Write<'t>>>(&'t self, table: &str, bounds: Bounds<'_>) -> C {
-        let writes = self.tables.get(table).filter(|_| !is_empty_range(bounds));
-        writes
-            .into_iter()
-            .flat_map(|writes| writes.range::<[u8], _>(bounds))
-            .collect()
+    /// Drops `table`, which exists; `is_stored` says whether the snapshot has a table of this name.
+    pub fn drop_table(&mut self, table: &str, is_stored: bool) {
+        self.settle(table, is_stored);
+        self.change(Change::Drop(table.to_owned()));
+        if let Some(base) = self.seen(table).base.map(str::to_owned) {
+            self.dropped.push(base);
+        }
+        self.set(table, Named::Gone);
     }
 
-    /// Whether nothing was written.
+    /// Renames `from`, which exists, to `to`, which does not; `is_stored` says whether the snapshot has a table named
+    /// `from`.
+    pub fn rename(&mut self, from: &str, to: &str, is_stored: bool) {
+        self.settle(from, is_stored);
+        self.change(Change::Rename {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        });
+        let moved = self.tables.insert(from.to_owned(), Named::Gone);
+        let moved =
+            moved.unwrap_or_else(|| Named::Table(TableWrites::on(Below::Table(from.to_owned()))));
+        let replaced = self.tables.insert(to.to_owned(), moved);
+        self.undo.record(|| Step::Rename {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            replaced,
+        });
+    }
+
+    /// Makes a table that exists by a put alone one that was created, so that what comes after finds it.
+    fn settle(&mut self, table: &str, is_stored: bool) {
+        let Some(Named::Table(writes)) = self.tables.get_mut(table) else {
+            return;
+        };
+        let is_own = matches!(&writes.below, Below::Table(base) if base == table);
+        if !is_own || is_stored {
+            return;
+        }
+        let previous = std::mem::replace(&mut writes.below, Below::Nothing);
+        self.undo.record(|| Step::Below {
+            table: table.to_owned(),
+            previous,
+        });
+        self.change(Change::Create(table.to_owned()));
+    }
+
+    fn change(&mut self, change: Change) {
+        let names = change.names().map(|name| name.len() as u64);
+        let bytes = names.fold(CHANGE_BYTES, u64::saturating_add);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.changes.push(change);
+    }
+
+    /// Makes `name` stand for something else.
+    fn set(&mut self, name: &str, named: Named) {
+        let previous = self.tables.insert(name.to_owned(), named);
+        if let Some(Named::Table(table)) = &previous {
+            self.bytes = self.bytes.saturating_sub(table.bytes());
+        }
+        self.undo.record(|| Step::Name {
+            name: name.to_owned(),
+            previous,
+        });
+    }
+
+    /// What `table` is for reads.
+    pub fn seen<'n, 't: 'n>(&'t self, table: &'n str) -> Seen<'n, 't> {
+        match self.tables.get(table) {
+            None => Seen::stored(table),
+            Some(Named::Gone) => Seen {
+                base: None,
+                writes: None,
+            },
+            Some(Named::Table(writes)) => Seen {
+                base: writes.base(),
+                writes: Some(writes),
+            },
+        }
+    }
+
+    /// Whether `table` exists, as far as that depends on the writes; none if on the snapshot.
+    pub fn exists(&self, table: &str) -> Option<bool> {
+        match self.tables.get(table) {
+            None => None,
+            Some(Named::Gone) => Some(false),
+            Some(Named::Table(writes)) => match &writes.below {
+                Below::Table(base) if base == table => writes.was_put.then_some(true),
+                Below::Table(_) | Below::Nothing => Some(true),
+            },
+        }
+    }
+
+    /// The names of all tables, where the snapshot has `stored`.
+    pub fn names(&self, stored: impl IntoIterator<Item = String>) -> Vec<String> {
+        let mut names: BTreeSet<String> = stored.into_iter().collect();
+        for name in self.tables.keys() {
+            match self.exists(name) {
+                Some(true) => names.insert(name.clone()),
+                Some(false) => names.remove(name),
+                None => false,
+            };
+        }
+        names.into_iter().collect()
+    }
+
+    /// Whether nothing was done.
     pub fn is_empty(&self) -> bool {
-        self.tables.is_empty()
+        self.operations().next().is_none()
     }
 
-    /// The size of all keys and values, in bytes.
+    /// The size of all keys, values and names, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// What the size would be with one more write, which replaces an earlier one of the same key.
+    /// What the memory would be with one more write, which replaces an earlier one of the same key.
     pub fn bytes_with(&self, table: &str, key: &[u8], value: Option<&[u8]>) -> u64 {
-        let replaced = self
-            .get(table, key)
-            .map_or(0, |old| size(key, old.as_deref()));
+        let writes = self.seen(table).writes;
+        let old = writes.and_then(|writes| writes.writes.get(key));
+        // What is replaced is kept while there is a savepoint.
+        let replaced = old.map_or(0, |old| size(key, old.as_deref()));
         self.bytes
             .saturating_add(size(key, value))
             .saturating_sub(replaced)
+            .saturating_add(self.undo.bytes())
+            .saturating_add(if self.undo.is_on() { replaced } else { 0 })
     }
 
-    /// The writes, by table and key.
+    /// What the memory would be with one more change or range.
+    pub fn bytes_with_change(&self, bytes: u64) -> u64 {
+        self.bytes
+            .saturating_add(self.undo.bytes())
+            .saturating_add(bytes)
+            .saturating_add(CHANGE_BYTES)
+    }
+
+    /// All results, in the order in which they take effect.
     pub fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
-        self.tables.iter().flat_map(|(table, writes)| {
-            writes.iter().map(|(key, value)| Operation {
-                table,
-                action: match value {
-                    Some(value) => Action::Put { key, value },
-                    None => Action::Delete { key },
-                },
-            })
+        let changes = self.changes.iter().map(Change::operation);
+        let tables = self.tables().flat_map(|(table, writes)| {
+            writes
+                .actions()
+                .map(move |action| Operation { table, action })
+        });
+        changes.chain(tables)
+    }
+
+    /// The tables written to, by their last names.
+    pub fn tables(&self) -> impl Iterator<Item = (&str, &TableWrites)> {
+        self.tables.iter().filter_map(|(name, named)| match named {
+            Named::Table(writes) => Some((name.as_str(), writes)),
+            Named::Gone => None,
         })
     }
 
-    /// The hashes of the keys written, in the order of `operations`.
-    pub fn key_hashes(&self) -> impl Iterator<Item = KeyHash> + '_ {
-        self.keys().map(|(table, key)| KeyHash::of(table, key))
+    /// The names that creations, drops and renames touched.
+    pub fn names_changed(&self) -> BTreeSet<&str> {
+        self.changes.iter().flat_map(Change::names).collect()
     }
 
-    /// The keys written, in the order of `operations`.
-    pub fn keys(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let tables = self.tables.iter();
-        tables.flat_map(|(table, writes)| writes.keys().map(|key| (table.as_str(), key.as_slice())))
+    /// The snapshot's tables that are dropped, by the names they have there.
+    pub fn dropped(&self) -> &[String] {
+        &self.dropped
+    }
+
+    /// Sets the savepoint `id`.
+    pub fn mark(&mut self, id: u64) {
+        self.undo.mark(Mark {
+            id,
+            steps: self.undo.len(),
+            changes: self.changes.len(),
+            dropped: self.dropped.len(),
+            bytes: self.bytes,
+            undo_bytes: self.undo.bytes(),
+        });
+    }
+
+    /// Undoes everything since the savepoint `id`, and forgets later ones. False if there is no such savepoint.
+    pub fn return_to(&mut self, id: u64) -> bool {
+        let Some(mark) = self.undo.return_to(id) else {
+            return false;
+        };
+        while let Some(step) = self.undo.pop(&mark) {
+            self.undo_step(step);
+        }
+        self.changes.truncate(mark.changes);
+        self.dropped.truncate(mark.dropped);
+        self.bytes = mark.bytes;
+        true
+    }
+
+    /// Forgets the savepoint `id` and later ones; what was done stays. False if there is no such savepoint.
+    pub fn release(&mut self, id: u64) -> bool {
+        self.undo.release(id)
+    }
+
+    fn undo_step(&mut self, step: Step) {
+        match step {
+            Step::Name { name, previous } => self.restore(name, previous),
+            Step::Rename { from, to, replaced } => {
+                if let Some(moved) = self.tables.remove(&to) {
+                    self.tables.insert(from, moved);
+                }
+                self.restore(to, replaced);
+            }
+            Step::Write {
+                table,
+                key,
+                previous,
+            } => self.with_table(&table, |writes| {
+                match previous {
+                    Previous::Written(value) => writes.writes.insert(key, value),
+                    Previous::Unwritten => writes.writes.remove(&key),
+                };
+            }),
+            Step::FirstPut { table } => self.with_table(&table, |writes| writes.was_put = false),
+            Step::Below { table, previous } => {
+                self.with_table(&table, |writes| writes.below = previous);
+            }
+            Step::Sweep {
+                table,
+                swept,
+                removed,
+            } => self.with_table(&table, |writes| {
+                writes.swept = swept;
+                writes.writes.extend(removed);
+            }),
+        }
+    }
+
+    fn restore(&mut self, name: String, previous: Option<Named>) {
+        match previous {
+            Some(named) => self.tables.insert(name, named),
+            None => self.tables.remove(&name),
+        };
+    }
+
+    fn with_table(&mut self, table: &str, change: impl FnOnce(&mut TableWrites)) {
+        if let Some(Named::Table(writes)) = self.tables.get_mut(table) {
+            change(writes);
+        }
     }
 }
 
-fn size(key: &[u8], value: Option<&[u8]>) -> u64 {
-    (key.len() as u64).saturating_add(value.map_or(0, <[u8]>::len) as u64)
+impl Change {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let (first, second) = match self {
+            Self::Create(name) | Self::Drop(name) => (name, None),
+            Self::Rename { from, to } => (from, Some(to)),
+        };
+        [Some(first), second]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+    }
+
+    fn operation(&self) -> Operation<'_> {
+        let (table, action) = match self {
+            Self::Create(table) => (table, Action::Create),
+            Self::Drop(table) => (table, Action::Drop),
+            Self::Rename { from, to } => (from, Action::Rename { to }),
+        };
+        Operation { table, action }
+    }
 }
 
-/// Whether no key can lie between the bounds: `BTreeMap::range` panics on some of these.
-pub fn is_empty_range(bounds: Bounds<'_>) -> bool {
-    match bounds {
-        (Bound::Included(low), Bound::Included(high)) => low > high,
-        (Bound::Included(low) | Bound::Excluded(low), Bound::Excluded(high))
-        | (Bound::Excluded(low), Bound::Included(high)) => low >= high,
-        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+impl<'n, 't> Seen<'n, 't> {
+    /// A table of the snapshot, as it is there.
+    pub fn stored(table: &'n str) -> Self {
+        Self {
+            base: Some(table),
+            writes: None,
+        }
     }
+
+    /// What the transaction itself makes of `key`: a value, or that there is none; or nothing.
+    pub fn own(&self, key: &[u8]) -> Option<&'t Option<Value>> {
+        let writes = self.writes?;
+        let written = writes.writes.get(key);
+        written.or_else(|| writes.swept.contains(key).then_some(&ABSENT))
+    }
+
+    /// The writes within `bounds`, ascending.
+    pub fn range<C: FromIterator<Write<'t>> + Default>(&self, bounds: Bounds<'_>) -> C {
+        self.writes
+            .map(|writes| writes.range(bounds))
+            .unwrap_or_default()
+    }
+
+    /// The ranges of which nothing below shows.
+    pub fn swept(&self) -> Option<&'t KeyRanges> {
+        let swept = self.writes.map(|writes| &writes.swept);
+        swept.filter(|swept| !swept.is_empty())
+    }
+}
+
+/// What a deleted range counts for.
+pub fn range_bytes((low, high): Bounds<'_>) -> u64 {
+    let len = |bound: std::ops::Bound<&[u8]>| match bound {
+        std::ops::Bound::Included(key) | std::ops::Bound::Excluded(key) => key.len() as u64,
+        std::ops::Bound::Unbounded => 0,
+    };
+    len(low)
+        .saturating_add(len(high))
+        .saturating_add(CHANGE_BYTES)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn log(writes: &WriteSet) -> Vec<String> {
+        writes.operations().map(|o| format!("{o:?}")).collect()
+    }
+
+    fn get(writes: &WriteSet, table: &str, key: &[u8]) -> &'static str {
+        match writes.seen(table).own(key) {
+            None => "what lies below",
+            Some(None) => "nothing",
+            Some(Some(value)) => match &**value {
+                b"1" => "1",
+                b"2" => "2",
+                b"3" => "3",
+                _ => "another value",
+            },
+        }
+    }
+
     #[test]
     fn the_last_write_of_a_key_counts_and_sizes_add_up() {
         let mut writes = WriteSet::default();
         writes.insert("t", b"key", Some(b"long value"));
-        writes.insert("t", b"key", Some(b"v"));
+        writes.insert("t", b"key", Some(b"1"));
         writes.insert("u", b"key", None);
         assert_eq!(writes.bytes(), 4 + 3);
         assert_eq!(writes.bytes_with("t", b"key", Some(b"other")), 4 + 3 + 4);
-        assert_eq!(writes.get("t", b"key").unwrap().as_deref(), Some(&b"v"[..]));
-        assert!(matches!(writes.get("u", b"key"), Some(None)));
-        assert!(writes.get("t", b"other").is_none());
+        assert_eq!(get(&writes, "t", b"key"), "1");
+        assert_eq!(get(&writes, "u", b"key"), "nothing");
+        assert_eq!(get(&writes, "t", b"other"), "what lies below");
         assert_eq!(writes.operations().count(), 2);
     }
 
     #[test]
-    fn empty_ranges_are_seen_before_they_can_panic() {
+    fn a_deleted_range_hides_what_lies_below_until_it_is_written_again() {
         let mut writes = WriteSet::default();
-        writes.insert("t", b"b", None);
-        let (a, b) = (&b"a"[..], &b"b"[..]);
-        let count = |low, high| writes.range::<Vec<_>>("t", (low, high)).len();
-        assert_eq!(count(Bound::Excluded(b), Bound::Excluded(b)), 0);
-        assert_eq!(count(Bound::Included(b), Bound::Included(a)), 0);
-        assert_eq!(count(Bound::Included(a), Bound::Included(b)), 1);
-        assert_eq!(count(Bound::Unbounded, Bound::Excluded(b)), 0);
+        writes.insert("t", b"a", Some(b"1"));
+        writes.insert("t", b"b", Some(b"2"));
+        let bounds = (
+            std::ops::Bound::Excluded(&b"a"[..]),
+            std::ops::Bound::Unbounded,
+        );
+        writes.delete_range("t", bounds);
+        writes.insert("t", b"c", Some(b"3"));
+        assert_eq!(get(&writes, "t", b"a"), "1");
+        assert_eq!(get(&writes, "t", b"b"), "nothing");
+        assert_eq!(get(&writes, "t", b"c"), "3");
+        assert_eq!(get(&writes, "t", b"A"), "what lies below");
+        assert_eq!(writes.operations().count(), 3);
+    }
+
+    #[test]
+    fn a_table_renamed_and_written_is_written_under_its_last_name() {
+        let mut writes = WriteSet::default();
+        writes.insert("a", b"k", Some(b"1"));
+        writes.rename("a", "tmp", true);
+        writes.rename("b", "a", true);
+        writes.rename("tmp", "b", true);
+        writes.insert("a", b"k", Some(b"2"));
+        assert_eq!(get(&writes, "b", b"k"), "1");
+        assert_eq!(writes.seen("a").base, Some("b"));
+        assert_eq!(writes.seen("b").base, Some("a"));
+        assert_eq!(writes.exists("tmp"), Some(false));
+        let names = writes.names(["a".to_owned(), "b".to_owned()]);
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_table_made_by_a_put_is_created_before_it_is_renamed() {
+        let mut writes = WriteSet::default();
+        writes.insert("a", b"k", Some(b"1"));
+        writes.rename("a", "b", false);
+        assert_eq!(
+            log(&writes)[..2],
+            [
+                "Operation { table: \"a\", action: Create }",
+                "Operation { table: \"a\", action: Rename { to: \"b\" } }"
+            ]
+        );
+        writes.drop_table("b", false);
+        writes.insert("b", b"k", None);
+        assert_eq!(writes.operations().count(), 3);
+        assert!(writes.dropped().is_empty());
+    }
+
+    #[test]
+    fn a_key_put_and_deleted_again_leaves_its_table() {
+        let mut writes = WriteSet::default();
+        writes.insert("t", b"k", Some(b"1"));
+        writes.insert("t", b"k", None);
+        let first = writes.operations().next().unwrap();
+        assert_eq!(first.action, Action::Create);
+        assert_eq!(writes.names([]), ["t"]);
+    }
+
+    #[test]
+    fn nothing_is_recorded_for_undo_without_a_savepoint() {
+        let mut writes = WriteSet::default();
+        writes.insert("t", b"k", Some(b"1"));
+        assert_eq!(writes.undo.len(), 0);
+        writes.mark(1);
+        writes.insert("t", b"k", Some(b"2"));
+        assert!(writes.undo.len() > 0);
+        assert!(writes.release(1));
+        assert_eq!((writes.undo.len(), writes.undo.bytes()), (0, 0));
+        assert!(!writes.return_to(1));
+    }
+
+    #[test]
+    fn a_return_undoes_writes_ranges_and_tables() {
+        let mut writes = WriteSet::default();
+        writes.insert("t", b"a", Some(b"1"));
+        writes.insert("u", b"b", None);
+        let before = (log(&writes), writes.bytes());
+        writes.mark(7);
+        writes.insert("t", b"a", Some(b"2"));
+        writes.delete_range(
+            "t",
+            (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded),
+        );
+        writes.rename("t", "v", false);
+        writes.insert("t", b"z", Some(b"3"));
+        writes.mark(8);
+        writes.drop_table("u", true);
+        writes.create("u");
+        writes.insert("u", b"y", Some(b"4"));
+        writes.drop_table("v", false);
+        assert!(writes.return_to(7));
+        assert_eq!((log(&writes), writes.bytes()), before);
+        assert!(!writes.return_to(8), "a later savepoint is gone");
+        assert!(writes.return_to(7), "the savepoint itself stays");
     }
 }
