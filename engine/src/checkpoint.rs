@@ -35,7 +35,18 @@ pub fn run(engine: &Engine) -> Result<(), CheckpointError> {
         return Ok(());
     }
     head_log(engine)?;
-    write(engine)
+    write(engine, &mut |_| Ok(()))
+}
+
+/// What a checkpoint writes besides the dirty set.
+pub type More<'a> = dyn FnMut(&mut Checkpoint<'_>) -> Result<(), StorageError> + 'a;
+
+/// Runs a checkpoint even if nothing is dirty; `more` adds to it.
+pub fn run_with(engine: &Engine, more: &mut More<'_>) -> Result<(), CheckpointError> {
+    let _one_at_a_time = engine.checkpointing();
+    refuse_if_poisoned(engine)?;
+    head_log(engine)?;
+    write(engine, more)
 }
 
 /// Runs a last checkpoint, and leaves nothing for the next opening to write.
@@ -58,7 +69,7 @@ pub fn start_session(engine: &Engine) -> Result<(), CheckpointError> {
         return Ok(());
     }
     head_log(engine)?;
-    write(engine)
+    write(engine, &mut |_| Ok(()))
 }
 
 fn refuse_if_poisoned(engine: &Engine) -> Result<(), CheckpointError> {
@@ -83,10 +94,10 @@ fn head_log(engine: &Engine) -> Result<(), CheckpointError> {
 }
 
 /// As `write_dirty`, and says so.
-fn write(engine: &Engine) -> Result<(), CheckpointError> {
+fn write(engine: &Engine, more: &mut More<'_>) -> Result<(), CheckpointError> {
     let span = info_span!("checkpoint", bytes = field::Empty).entered();
     let began = now();
-    match write_dirty(engine) {
+    match write_dirty(engine, more) {
         Ok(bytes) => {
             span.record("bytes", bytes);
             telemetry::checkpoint(began.until(now()), bytes);
@@ -101,7 +112,7 @@ fn write(engine: &Engine) -> Result<(), CheckpointError> {
 }
 
 /// Writes the dirty set and switches the map. The caller holds the checkpoint's lock. Returns how many bytes it was.
-fn write_dirty(engine: &Engine) -> Result<u64, CheckpointError> {
+fn write_dirty(engine: &Engine, more: &mut More<'_>) -> Result<u64, CheckpointError> {
     let (dirty, version, start, bytes) = {
         let mut writer = engine.writer();
         // Whoever held the lock before may have failed, or panicked half-way.
@@ -117,7 +128,7 @@ fn write_dirty(engine: &Engine) -> Result<u64, CheckpointError> {
             bytes,
         )
     };
-    match write_out(engine, &dirty, version, start) {
+    match write_out(engine, (&dirty, more), version, start) {
         Ok(()) => {
             complete(engine, &mut engine.writer(), start);
             Ok(bytes)
@@ -134,7 +145,7 @@ fn write_dirty(engine: &Engine) -> Result<u64, CheckpointError> {
 
 fn write_out(
     engine: &Engine,
-    dirty: &DirtySet,
+    (dirty, more): (&DirtySet, &mut More<'_>),
     version: Version,
     start: LogPosition,
 ) -> Result<(), StorageError> {
@@ -150,6 +161,7 @@ fn write_out(
             DirtyPage::Freed => checkpoint.free_page(page),
         }
     }
+    more(&mut checkpoint)?;
     checkpoint.sync_data()?;
     sync_log(engine, start)?;
     checkpoint.commit(version, start)

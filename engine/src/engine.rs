@@ -178,6 +178,13 @@ impl Engine {
     }
 }
 
+impl Counters {
+    /// Memory of dirty pages, in bytes.
+    pub fn dirty_bytes(&self) -> u64 {
+        self.dirty_bytes.load(Relaxed)
+    }
+}
+
 impl SessionLog {
     /// Where the next group goes, and so where the log starts for a checkpoint taken now.
     pub fn position(&self) -> Option<LogPosition> {

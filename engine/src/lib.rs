@@ -33,6 +33,7 @@
 mod btree;
 mod catalog;
 mod checkpoint;
+mod compaction;
 mod database;
 pub mod disk;
 pub mod disk_format;
@@ -54,7 +55,8 @@ pub mod typed;
 mod wal;
 
 pub use btree::{Key, Value};
-pub use database::{Database, Stats, VerifyReport, WriteFailure};
+pub use compaction::CompactReport;
+pub use database::{Database, Stats, TableSpace, VerifyReport, WriteFailure};
 pub use error::{
     CheckpointError, CommitError, Conflict, ConflictKind, ConflictPlace, NoSuchSavepoint,
     OpenError, ReadError, TableError, UpdateError, WriteError,

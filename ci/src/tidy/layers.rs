@@ -23,7 +23,7 @@ pub const ENGINE: Layers = Layers {
         &["catalog"],
         &["engine"],
         &["checkpoint"],
-        &["recovery"],
+        &["recovery", "compaction"],
         &["transaction"],
         &["database", "typed"],
     ],

@@ -10,5 +10,5 @@ mod value;
 mod tests;
 
 pub use cursor::{Cursor, first_difference};
-pub use tree::{Reached, Tree};
+pub use tree::{Reached, Tree, TreeSpace};
 pub use value::{Key, Value};

@@ -102,6 +102,11 @@ impl Database {
         }
     }
 
+    /// What the handles share.
+    pub(super) fn session(&self) -> &Arc<Session> {
+        &self.open.session
+    }
+
     /// As [`create`](Self::create), on any storage.
     #[expect(clippy::needless_pass_by_value, reason = "the database keeps the disk")]
     pub fn create_on(disk: Arc<dyn Disk>, options: Options) -> Result<Self, OpenError> {

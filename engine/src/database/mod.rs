@@ -7,8 +7,10 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod transact;
+mod upkeep;
 mod verify;
 
 pub use handle::{Database, WriteFailure};
 pub use stats::Stats;
+pub use upkeep::TableSpace;
 pub use verify::VerifyReport;

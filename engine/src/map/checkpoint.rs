@@ -10,12 +10,23 @@ use std::io;
 use super::files::{DATA, RunWriter};
 use super::page_map::{Access, Map, PageAddress, invalid};
 use super::state::Changes;
-use crate::disk_format::stamp;
+use crate::disk_format::{PageHeader, stamp};
 use crate::error::StorageError;
 use crate::ids::{CheckpointId, PageNo, Slot, Version};
 
 /// `data` grows by at least this many slots.
 const GROWTH_SLOTS_MIN: u64 = 16;
+
+/// What became of an attempt to move a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// It is in a lower slot.
+    Yes,
+    /// No slot below its own is free.
+    NoRoom,
+    /// It is no longer where it was, changed in this checkpoint anyway, or damaged: it stays as it is.
+    Skipped,
+}
 
 /// One checkpoint under way.
 #[derive(Debug)]
@@ -97,6 +108,26 @@ impl Checkpoint<'_> {
         Ok(address)
     }
 
+    /// Writes a page as it is to a free slot below `from`, where the last checkpoint has it. What cannot be read is left
+    /// where it is: a move neither hides damage nor fails over it.
+    pub fn move_down(&mut self, page: PageNo, from: Slot) -> Result<Moved, StorageError> {
+        self.check()?;
+        let address = self.map.lookup(page).filter(|address| address.slot == from);
+        let Some(address) = address.filter(|_| !self.changes.contains_key(&page)) else {
+            return Ok(Moved::Skipped);
+        };
+        if self.free_slot()? >= from {
+            return Ok(Moved::NoRoom);
+        }
+        let mut image = vec![0; self.map.geometry.page_size as usize];
+        if self.map.read_slot(page, address, &mut image).is_err() {
+            return Ok(Moved::Skipped);
+        }
+        let version = PageHeader::read(&image).version;
+        self.write_page(page, version, &image)?;
+        Ok(Moved::Yes)
+    }
+
     /// Frees a page.
     pub fn free_page(&mut self, page: PageNo) {
         self.changes.insert(page, None);
@@ -116,8 +147,14 @@ impl Checkpoint<'_> {
         Ok(())
     }
 
-    /// The lowest slot from the cursor on that is neither used nor pinned.
     fn take_slot(&mut self) -> Result<Slot, StorageError> {
+        let slot = self.free_slot()?;
+        self.cursor = Slot(slot.get().saturating_add(1));
+        Ok(slot)
+    }
+
+    /// The lowest slot from the cursor on that is neither used nor pinned.
+    fn free_slot(&mut self) -> Result<Slot, StorageError> {
         let state = self.map.state();
         loop {
             let slot = state
@@ -132,10 +169,11 @@ impl Checkpoint<'_> {
                     allowed: all,
                 }
             })?;
-            self.cursor = Slot(slot.get() + 1);
+            self.cursor = slot;
             if !self.map.pins.contains(slot) {
                 return Ok(slot);
             }
+            self.cursor = Slot(slot.get() + 1);
         }
     }
 

@@ -11,7 +11,7 @@ use super::page_map::{Access, Map, Writer, invalid};
 use super::state::{Plan, State};
 use crate::disk_format::{Closing, MapPage, MapPageId, SealedBuffer, Superblock, encode_closed};
 use crate::error::StorageError;
-use crate::ids::{LogPosition, Slot, Version};
+use crate::ids::{LogPosition, PageNo, Slot, Version};
 
 /// The buffer grows by multiples of this.
 const BUFFER_STEP: u64 = 4096;
@@ -194,18 +194,44 @@ impl Map {
         Ok(())
     }
 
+    /// Where the pages are that would not be in a file without gaps, ascending by slot.
+    pub fn tail_pages(&self) -> Vec<(Slot, PageNo)> {
+        let state = self.state();
+        let dense = state.used.len();
+        let numbered = (0..).map(PageNo).zip(&state.entries);
+        let mut tail: Vec<_> = numbered
+            .filter(|(_, address)| address.slot.get() > dense)
+            .map(|(page, address)| (address.slot, page))
+            .collect();
+        tail.sort_unstable();
+        tail
+    }
+
+    /// Gives back what `data` has past the last slot that is used or pinned, and a buffer that is longer than it need be. Does
+    /// nothing while a checkpoint runs. If a file cannot be cut it keeps its length, which does no harm.
+    pub fn cut(&self) {
+        if self.writer().busy {
+            return;
+        }
+        let used = self.state().used.last();
+        self.cut_free_tail(used.max(self.pins.last()), 1);
+        drop(self.close());
+    }
+
     /// Step 5: the new map is the one that is seen.
     fn complete(&self, plan: Plan, superblock: Superblock) {
         let (freed, used) = {
             let mut state = self.state_mut();
             (state.apply(plan, superblock), state.used.last())
         };
-        self.cut_free_tail(freed.max(used).max(self.pins.last()));
+        // A file that shrank with every checkpoint would grow again with the next: only what is more than half of it.
+        let half = self.writer().data_len / 2;
+        self.cut_free_tail(freed.max(used).max(self.pins.last()), half);
     }
 
-    /// Gives back a free tail of `data` that is more than half of it. What the last checkpoint but one used stays,
-    /// for readers who looked a page up in it.
-    fn cut_free_tail(&self, last: Option<Slot>) {
+    /// Gives back the tail of `data` behind slot `last`, if it is longer than `worth` bytes. After a checkpoint what
+    /// the last but one used stays, for readers who looked a page up in it: it saves them a second look-up.
+    fn cut_free_tail(&self, last: Option<Slot>, worth: u64) {
         let page_size = u64::from(self.geometry.page_size);
         let mut writer = self.writer();
         let next = Slot(last.map_or(1, |slot| slot.get().saturating_add(1)));
@@ -214,7 +240,7 @@ impl Map {
             .slot_offset(next)
             .saturating_add(CUT_SLACK_SLOTS * page_size);
         let tail = writer.data_len.saturating_sub(target);
-        if tail <= writer.data_len / 2 || tail < CUT_SLOTS_MIN * page_size {
+        if tail <= worth || (worth > 1 && tail < CUT_SLOTS_MIN * page_size) {
             return;
         }
         // If it fails the file keeps its length, which does no harm.

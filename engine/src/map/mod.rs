@@ -8,6 +8,8 @@ mod create;
 mod files;
 mod load;
 mod page_map;
+#[allow(dead_code, reason = "backups take it")]
+mod pinned;
 mod pins;
 mod rebuild;
 mod recover;
@@ -17,7 +19,7 @@ mod state;
 mod tests;
 mod verify;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Moved};
 pub use page_map::{Access, Map, PageAddress};
 #[cfg(test)]
 pub use recover::BufferOutcome;

@@ -131,8 +131,7 @@ impl Map {
         self.state().lookup(page)
     }
 
-    #[cfg(test)]
-    /// Looks a page up and pins its slot in one step.
+    /// Looks a page up and pins its slot in one step: no checkpoint moves the page in between.
     pub fn lookup_pinned(&self, page: PageNo) -> Option<PageAddress> {
         let state = self.state();
         let address = state.lookup(page)?;
@@ -193,6 +192,7 @@ impl Map {
             .map_err(|error| damage(DATA, offset, Some(page), &error))
     }
 
+    #[cfg(test)]
     /// Keeps a slot from being reused, freed or not. Pins count. The slot must be in use, or pinned already.
     pub fn pin(&self, slot: Slot) {
         self.pins.pin(slot);

@@ -1,7 +1,10 @@
-//! Slots that old snapshots still read: freed or not, they are not written.
+//! Slots that old snapshots still read, one by one, and those of whole checkpoints that are being copied: freed or not,
+//! they are not written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::slot_set::SlotSet;
 use crate::ids::Slot;
 use crate::sync::{Mutex, MutexGuard, lock};
 
@@ -9,6 +12,7 @@ use crate::sync::{Mutex, MutexGuard, lock};
 #[derive(Debug, Default)]
 pub(super) struct Pins {
     counts: Mutex<BTreeMap<Slot, u32>>,
+    checkpoints: Mutex<Vec<Arc<SlotSet>>>,
 }
 
 impl Pins {
@@ -35,12 +39,30 @@ impl Pins {
         }
     }
 
+    /// Pins all slots of a set.
+    #[allow(dead_code, reason = "backups take it")]
+    pub(super) fn pin_all(&self, slots: &Arc<SlotSet>) {
+        lock(&self.checkpoints).push(Arc::clone(slots));
+    }
+
+    /// Takes that pin off again.
+    pub(super) fn unpin_all(&self, slots: &Arc<SlotSet>) {
+        lock(&self.checkpoints).retain(|pinned| !Arc::ptr_eq(pinned, slots));
+    }
+
     pub(super) fn contains(&self, slot: Slot) -> bool {
-        self.counts().contains_key(&slot)
+        let is_in_one = || {
+            lock(&self.checkpoints)
+                .iter()
+                .any(|slots| slots.contains(slot))
+        };
+        self.counts().contains_key(&slot) || is_in_one()
     }
 
     pub(super) fn last(&self) -> Option<Slot> {
-        self.counts().last_key_value().map(|(slot, _)| *slot)
+        let single = self.counts().last_key_value().map(|(slot, _)| *slot);
+        let checkpoints = lock(&self.checkpoints);
+        single.max(checkpoints.iter().filter_map(|slots| slots.last()).max())
     }
 
     pub(super) fn len(&self) -> usize {

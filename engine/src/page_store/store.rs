@@ -129,13 +129,20 @@ impl PageStore {
 
     fn load_extent(&self, first: PageNo, len: u64, at: Version) -> Result<Image, StorageError> {
         let pieces = self.addresses(first, len);
-        let image = match pieces.and_then(|pieces| self.read_pieces(first, len, &pieces)) {
+        let read = pieces
+            .clone()
+            .and_then(|pieces| self.read_pieces(first, len, &pieces));
+        let image = match (read, pieces) {
+            // A compaction has moved it, and maybe its slots were reused.
+            (Err(_), Ok(old)) if self.addresses(first, len).is_ok_and(|now| now != old) => {
+                return self.load_extent(first, len, at);
+            }
             // It was freed and left the map since this reader looked, and maybe its slots were reused: by now
             // the chain has it.
-            Err(_) if self.table.find(first, at, |_| ()) != Found::NotLoaded => {
+            (Err(_), _) if self.table.find(first, at, |_| ()) != Found::NotLoaded => {
                 return self.extent_at(first, len, at);
             }
-            image => image?,
+            (image, _) => image?,
         };
         self.table
             .install(first, Version(0), Content::Extent(image.clone()));
@@ -152,11 +159,13 @@ impl PageStore {
         if self.table.find(first, at, |_| ()) != Found::NotLoaded {
             return self.extent_at(first, len, at).map(drop);
         }
-        let pieces = self.addresses(first, len)?;
+        let count = self.addresses(first, len)?.len();
+        // Pinned one by one, each where it is now: a compaction may move them.
+        let numbers = (first.get()..).map(PageNo).take(count);
+        let pieces: Vec<PageAddress> = numbers
+            .filter_map(|no| self.map.lookup_pinned(no))
+            .collect();
         let slots: Vec<Slot> = pieces.iter().map(|piece| piece.slot).collect();
-        for slot in &slots {
-            self.map.pin(*slot);
-        }
         let stored = Content::Stored(Arc::new(StoredExtent { pieces, len }));
         if !self.table.install(first, Version(0), stored) {
             // A reader has just loaded it.

@@ -200,6 +200,13 @@ impl Wal {
         self.pool.trim(in_use);
     }
 
+    /// Removes free files until one is left.
+    pub fn shrink(&mut self) {
+        if !self.is_poisoned() {
+            self.pool.trim(1);
+        }
+    }
+
     /// Heads the first segment of a session.
     fn head_first(
         config: WalConfig,

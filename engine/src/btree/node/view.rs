@@ -176,6 +176,12 @@ impl<'a> Node<'a> {
             .saturating_sub(self.kind().arrays_end(self.header.n))
     }
 
+    /// Bytes of the page that are in use, its header among them.
+    pub(crate) fn used(&self) -> usize {
+        self.page_size()
+            .saturating_sub(self.gap() + self.header.garbage)
+    }
+
     /// Whether less than a quarter of the page is in use, or nothing.
     pub(crate) fn is_underfull(&self) -> bool {
         let room = self.page_size() - HEADER_BYTES;

@@ -106,6 +106,13 @@ pub(super) fn choose_evener(entries: &Entries, fences: &Fences, present: usize) 
     choose_nearest(entries, fences, middle.abs_diff(present))
 }
 
+/// The cut that leaves most in the left node, if that is more than `present` entries.
+pub(super) fn choose_fullest(entries: &Entries, fences: &Fences, present: usize) -> Option<Cut> {
+    let (first, last) = limits(entries)?;
+    let more = first.max(present.checked_add(1)?)..=last;
+    more.rev().find_map(|at| cut_at(entries, fences, at))
+}
+
 /// The first and the last place where a cut leaves entries on both sides.
 fn limits(entries: &Entries) -> Option<(usize, usize)> {
     let last = entries

@@ -4,11 +4,11 @@
 //! Where neither fits, because entries would lose a long prefix, a node that is not empty stays as it is.
 //! An empty one never stays: taking one entry from a neighbour, or both going into one node, always fits.
 
-use super::cut::{self, Separator};
+use super::cut::{self, Cut, Separator};
 use super::descent::Place;
 use super::handle::Tree;
 use super::insert::free_value;
-use super::path::{Path, Step};
+use super::path::{Fences, Path, Step};
 use super::store::{decode, store, write, write_both};
 use crate::btree::node::{Entries, Found, Node, Plan, Tail, copy_content, damage, remove_cell};
 use crate::error::StorageError;
@@ -31,7 +31,7 @@ impl Tree {
         let is_underfull = Node::open(leaf, page)?.is_underfull();
         if is_underfull && leaf != self.root() {
             let path = Path::find(pages, self.root(), key)?;
-            fill_up(pages, &path)?;
+            fill_up(pages, &path, path.leaf_depth())?;
         }
         Ok(true)
     }
@@ -41,9 +41,12 @@ fn free_tail(pages: &mut impl WritePages, tail: Option<Tail>) -> Result<(), Stor
     tail.map_or(Ok(()), |tail| pages.free_extent(tail.first, tail.len))
 }
 
-/// Fills up the leaf, and then each node above it that lost an entry by that.
-fn fill_up(pages: &mut impl WritePages, path: &Path) -> Result<(), StorageError> {
-    let mut depth = path.leaf_depth();
+/// Fills up the node at `depth`, and then each node above it that lost an entry by that.
+pub(super) fn fill_up(
+    pages: &mut impl WritePages,
+    path: &Path,
+    mut depth: usize,
+) -> Result<(), StorageError> {
     while let Some(above) = path.step_to(depth) {
         if !is_underfull(pages, path.page(depth))?
             || !fill_from_neighbour(pages, path, depth, above)?
@@ -61,14 +64,14 @@ fn is_underfull(pages: &impl ReadPages, no: PageNo) -> Result<bool, StorageError
 }
 
 /// Two neighbours, the children `index` and `index + 1` of the node above.
-struct Pair {
-    index: usize,
-    left: PageNo,
-    right: PageNo,
+pub(super) struct Pair {
+    pub(super) index: usize,
+    pub(super) left: PageNo,
+    pub(super) right: PageNo,
     separator: Separator,
     /// Where in the joined entries the right node's begin, or the separator is.
-    boundary: usize,
-    entries: Entries,
+    pub(super) boundary: usize,
+    pub(super) entries: Entries,
 }
 
 /// Merges the node at `depth` with a neighbour or takes entries from it. Whether the node above lost an entry.
@@ -81,36 +84,61 @@ fn fill_from_neighbour(
     let mut parent = decode(pages, above.no)?;
     let pair = read_pair(pages, &parent, above.child.saturating_sub(1))?;
     let fences = path.fences_of_pair(pages, depth, Some(pair.index))?;
-    let range = 0..pair.entries.n();
-    let (low, high) = (fences.low.as_deref(), fences.high.as_deref());
-    if let Some(prefix_len) = cut::fitting_prefix(&pair.entries, &range, low, high) {
-        write(
-            pages,
-            pair.left,
-            &Plan {
-                entries: &pair.entries,
-                range,
-                prefix_len,
-            },
-        )?;
-        pages.free(pair.right)?;
-        free_separator(pages, &pair)?;
-        parent.remove(pair.index)?;
-        store(pages, path, depth - 1, &parent, None)?;
+    if merge(pages, (path, depth), (&mut parent, &pair), &fences)? {
         return Ok(true);
     }
     let Some(cut) = cut::choose_evener(&pair.entries, &fences, pair.boundary) else {
         return Ok(false);
     };
-    let separator = cut::separator(pages, &pair.entries, cut.at)?;
-    write_both(pages, &pair.entries, &cut, (pair.left, pair.right))?;
-    free_separator(pages, &pair)?;
-    parent.set_key(pair.index, &separator.key())?;
-    store(pages, path, depth - 1, &parent, None)?;
+    recut(pages, (path, depth), (&mut parent, &pair), &cut)?;
     Ok(false)
 }
 
-fn read_pair(pages: &impl ReadPages, parent: &Entries, index: usize) -> Result<Pair, StorageError> {
+/// Puts a pair at `depth` into one node, if they fit. `parent` is the node above.
+pub(super) fn merge(
+    pages: &mut impl WritePages,
+    (path, depth): (&Path, usize),
+    (parent, pair): (&mut Entries, &Pair),
+    fences: &Fences,
+) -> Result<bool, StorageError> {
+    let range = 0..pair.entries.n();
+    let (low, high) = (fences.low.as_deref(), fences.high.as_deref());
+    let Some(prefix_len) = cut::fitting_prefix(&pair.entries, &range, low, high) else {
+        return Ok(false);
+    };
+    let entries = &pair.entries;
+    let plan = Plan {
+        entries,
+        range,
+        prefix_len,
+    };
+    write(pages, pair.left, &plan)?;
+    pages.free(pair.right)?;
+    free_separator(pages, pair)?;
+    parent.remove(pair.index)?;
+    store(pages, path, depth - 1, parent, None)?;
+    Ok(true)
+}
+
+/// Divides a pair at `depth` anew. `parent` is the node above.
+pub(super) fn recut(
+    pages: &mut impl WritePages,
+    (path, depth): (&Path, usize),
+    (parent, pair): (&mut Entries, &Pair),
+    cut: &Cut,
+) -> Result<(), StorageError> {
+    let separator = cut::separator(pages, &pair.entries, cut.at)?;
+    write_both(pages, &pair.entries, cut, (pair.left, pair.right))?;
+    free_separator(pages, pair)?;
+    parent.set_key(pair.index, &separator.key())?;
+    store(pages, path, depth - 1, parent, None)
+}
+
+pub(super) fn read_pair(
+    pages: &impl ReadPages,
+    parent: &Entries,
+    index: usize,
+) -> Result<Pair, StorageError> {
     let separator = Separator::of(&parent.item(index)?.key);
     let (left, right) = (parent.child(index)?, parent.child(index + 1)?);
     if left == right {

@@ -7,10 +7,13 @@ mod handle;
 mod insert;
 mod many;
 mod path;
+mod space;
 mod store;
+mod tighten;
 mod walk;
 
 pub(in crate::btree) use descent::resolve;
 pub use handle::Tree;
+pub use space::TreeSpace;
 pub use walk::Reached;
 pub(in crate::btree) use walk::extents;

@@ -72,6 +72,21 @@ impl Path {
         self.above.get(depth.checked_sub(1)?).copied()
     }
 
+    /// The lowest key that the leaf after this one may hold; none after the last.
+    pub(super) fn key_after(
+        &self,
+        pages: &impl ReadPages,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        for step in self.above.iter().rev() {
+            let image = pages.page(step.no)?;
+            let node = Node::open(step.no, &image)?;
+            if step.child < node.n() {
+                return Ok(Some(node.full_key(pages, step.child)?.into_vec()));
+            }
+        }
+        Ok(None)
+    }
+
     /// The fences around the node at `depth`.
     pub(super) fn fences(
         &self,

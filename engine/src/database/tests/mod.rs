@@ -1,5 +1,6 @@
 //! What the whole database does when the storage below it fails, or when much happens between two steps.
 
+mod compaction;
 mod faults;
 mod hooked_disk;
 mod hostile;
