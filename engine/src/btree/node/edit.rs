@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::build::{Plan, build};
 use super::entries::Entries;
-use super::item::Item;
+use super::item::{Item, Payload};
 use super::layout::{HEADER_BYTES, Header, Kind, damage, put_u16, put_u32};
 use super::view::{Node, ValueRef};
 use crate::error::StorageError;
@@ -68,6 +68,70 @@ fn open_slot(
     )?;
     put_u32(page, HEADER_BYTES + 4 * i, item.head(header.prefix_len))?;
     put_u16(page, new + 2 * i, heap_lo)?;
+    item.write_cell(
+        header.prefix_len,
+        page.get_mut(heap_lo..heap_lo + cell_len)?,
+    )?;
+    Header {
+        n: n + 1,
+        heap_lo,
+        ..header
+    }
+    .write(page)
+}
+
+/// Puts a separator before separator `i` of the inner node `page`, with its child to the right of it, if
+/// there is room without moving cells.
+pub(crate) fn insert_separator(
+    page: &mut [u8],
+    no: PageNo,
+    i: usize,
+    item: &Item<'_>,
+) -> Result<bool, StorageError> {
+    let node = Node::open(no, page)?;
+    let header = node.header;
+    let Payload::Child(child) = item.payload else {
+        return Err(damage(no, "a child to the right of a separator", "a value"));
+    };
+    if node.is_leaf() || i > header.n {
+        return Err(damage(no, "an inner node with enough keys", header.n));
+    }
+    let cell_len = item.cell_len(header.prefix_len);
+    let has_prefix = item.key.inline.starts_with(node.prefix());
+    if !has_prefix || node.gap() < cell_len + Kind::Inner.entry_bytes() {
+        return Ok(false);
+    }
+    open_separator(page, header, i, item, child)
+        .map(|()| true)
+        .ok_or_else(|| damage(no, "room for a separator", "none"))
+}
+
+/// The gap holds the separator: moves the arrays apart, the last one first, and fills it in.
+fn open_separator(
+    page: &mut [u8],
+    header: Header,
+    i: usize,
+    item: &Item<'_>,
+    child: PageNo,
+) -> Option<()> {
+    let n = header.n;
+    let cell_len = item.cell_len(header.prefix_len);
+    let heap_lo = header.heap_lo.checked_sub(cell_len)?;
+    let (old, new) = (Kind::Inner.slots_start(n), Kind::Inner.slots_start(n + 1));
+    shift(page, old + 2 * i..old + 2 * n, new + 2 * (i + 1))?;
+    shift(page, old..old + 2 * i, new)?;
+    let (old, children) = (HEADER_BYTES + 4 * n, HEADER_BYTES + 4 * (n + 1));
+    shift(
+        page,
+        old + 4 * (i + 1)..old + 4 * (n + 1),
+        children + 4 * (i + 2),
+    )?;
+    shift(page, old..old + 4 * (i + 1), children)?;
+    let head = HEADER_BYTES + 4 * i;
+    shift(page, head..HEADER_BYTES + 4 * n, head + 4)?;
+    put_u32(page, head, item.head(header.prefix_len))?;
+    put_u32(page, children + 4 * (i + 1), child.get())?;
+    put_u16(page, new + 2 * i, item.slot(header.prefix_len, heap_lo))?;
     item.write_cell(
         header.prefix_len,
         page.get_mut(heap_lo..heap_lo + cell_len)?,

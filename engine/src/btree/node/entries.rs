@@ -55,7 +55,7 @@ impl Entries {
         };
         let mut cells = 0;
         for i in 0..node.n() {
-            cells += node.cell_range(i)?.len();
+            cells += entries.push_decoded(node, i)?;
             if cells > node.heap_len() {
                 return Err(damage(
                     node.no(),
@@ -63,7 +63,6 @@ impl Entries {
                     "some that overlap",
                 ));
             }
-            entries.push_decoded(node, i)?;
         }
         Ok(entries)
     }
@@ -81,26 +80,30 @@ impl Entries {
         }
     }
 
-    fn push_decoded(&mut self, node: &Node<'_>, i: usize) -> Result<(), StorageError> {
+    /// Takes entry `i` over, and returns the length of its cell.
+    fn push_decoded(&mut self, node: &Node<'_>, i: usize) -> Result<usize, StorageError> {
         let start = self.bytes.len();
-        let key_len = node.push_inline_key(i, &mut self.bytes)?;
-        let key = start..self.bytes.len();
-        let payload = if node.is_leaf() {
-            match node.value(i)? {
-                ValueRef::Inline(range) => StoredPayload::Value(self.keep(node.slice(range)?)),
-                ValueRef::Extent { first, len } => StoredPayload::Extent { first, len },
-            }
+        let (key, payload, cell) = if node.is_leaf() {
+            let entry = node.leaf_entry(i)?;
+            (entry.key, Some(entry.value), entry.cell)
         } else {
-            StoredPayload::Child(node.child(i + 1)?)
+            let (key, cell) = node.separator(i)?;
+            (key, None, cell)
         };
-        let tail = node.key(i)?.tail.map(|tail| tail.first);
+        let key_len = node.push_inline(&key, &mut self.bytes);
+        let key_bytes = start..self.bytes.len();
+        let payload = match payload {
+            Some(ValueRef::Inline(range)) => StoredPayload::Value(self.keep(node.slice(range)?)),
+            Some(ValueRef::Extent { first, len }) => StoredPayload::Extent { first, len },
+            None => StoredPayload::Child(node.child(i + 1)?),
+        };
         self.items.push(Stored {
-            key,
+            key: key_bytes,
             key_len,
-            tail,
+            tail: key.tail.map(|tail| tail.first),
             payload,
         });
-        Ok(())
+        Ok(cell.len())
     }
 
     fn keep(&mut self, piece: &[u8]) -> Range<usize> {

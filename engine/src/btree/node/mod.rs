@@ -9,11 +9,13 @@ mod search;
 mod view;
 
 pub(crate) use build::{Plan, build, build_empty_leaf, copy_content};
-pub(crate) use edit::{Inserted, compact, insert_cell, overwrite_value, remove_cell};
+pub(crate) use edit::{
+    Inserted, compact, insert_cell, insert_separator, overwrite_value, remove_cell,
+};
 pub(crate) use entries::Entries;
 pub(crate) use item::{InlineKey, Item, Payload};
 pub(crate) use layout::{
-    KEY_LEN_MAX, LEVEL_MAX, PREFIX_BYTES_MAX, common_prefix_len, damage, key_inline_max,
+    Header, KEY_LEN_MAX, LEVEL_MAX, PREFIX_BYTES_MAX, common_prefix_len, damage, key_inline_max,
     value_inline_max,
 };
 pub(crate) use search::Found;

@@ -79,6 +79,14 @@ pub(crate) enum ValueRef {
     },
 }
 
+/// An entry of a leaf.
+pub(crate) struct LeafEntry<'a> {
+    pub(crate) key: KeyRef<'a>,
+    pub(crate) value: ValueRef,
+    /// The bytes of the page that its cell takes.
+    pub(super) cell: Range<usize>,
+}
+
 /// The extent that page `no` refers to, of exactly the length that it says.
 pub(crate) fn load_extent(
     no: PageNo,
@@ -142,6 +150,16 @@ impl<'a> Node<'a> {
             )),
             _ => Ok(node),
         }
+    }
+
+    /// Reads page `no` again: `header` is what `open` found in the same bytes.
+    pub(crate) const fn reopen(no: PageNo, bytes: &'a [u8], header: Header) -> Self {
+        Self { no, bytes, header }
+    }
+
+    /// For `reopen`.
+    pub(crate) const fn header(&self) -> Header {
+        self.header
     }
 
     pub(crate) fn no(&self) -> PageNo {
@@ -297,17 +315,35 @@ impl<'a> Node<'a> {
         ))
     }
 
-    /// Value `i` of a leaf.
-    pub(crate) fn value(&self, i: usize) -> Result<ValueRef, StorageError> {
+    /// Entry `i` of a leaf, taken apart once.
+    pub(crate) fn leaf_entry(&self, i: usize) -> Result<LeafEntry<'a>, StorageError> {
         let slot = self.slot(i)?;
-        let (_, key_end) = self.key_cell(i)?;
-        self.decode_value(slot, key_end).ok_or_else(|| {
+        self.decode_leaf_entry(i, slot).ok_or_else(|| {
             damage(
                 self.no,
                 "a cell in the page",
-                format!("value {i} at {slot}"),
+                format!("entry {i} at {slot}"),
             )
         })
+    }
+
+    fn decode_leaf_entry(&self, i: usize, slot: usize) -> Option<LeafEntry<'a>> {
+        let (key, key_end) = self.decode_key(i, slot)?;
+        let value = self.decode_value(slot, key_end)?;
+        let end = match &value {
+            ValueRef::Inline(range) => range.end,
+            ValueRef::Extent { .. } => key_end + EXTENT_REF_BYTES,
+        };
+        Some(LeafEntry {
+            key,
+            value,
+            cell: slot..end,
+        })
+    }
+
+    /// Value `i` of a leaf.
+    pub(crate) fn value(&self, i: usize) -> Result<ValueRef, StorageError> {
+        self.leaf_entry(i).map(|entry| entry.value)
     }
 
     fn decode_value(&self, slot: usize, start: usize) -> Option<ValueRef> {
@@ -330,19 +366,17 @@ impl<'a> Node<'a> {
 
     /// The bytes of the page that the cell of entry `i` takes; empty for a separator without a cell.
     pub(crate) fn cell_range(&self, i: usize) -> Result<Range<usize>, StorageError> {
+        if self.is_leaf() {
+            return self.leaf_entry(i).map(|entry| entry.cell);
+        }
+        self.separator(i).map(|(_, cell)| cell)
+    }
+
+    /// Key `i` of an inner node, and the bytes of the page that its cell takes, if it has one.
+    pub(super) fn separator(&self, i: usize) -> Result<(KeyRef<'a>, Range<usize>), StorageError> {
         let slot = self.slot(i)?;
-        let (_, key_end) = self.key_cell(i)?;
-        if !self.is_leaf() {
-            return Ok(if slot <= HEAD_BYTES {
-                0..0
-            } else {
-                slot..key_end
-            });
-        }
-        match self.value(i)? {
-            ValueRef::Inline(range) => Ok(slot..range.end),
-            ValueRef::Extent { .. } => Ok(slot..key_end + EXTENT_REF_BYTES),
-        }
+        let (key, end) = self.key_cell(i)?;
+        Ok((key, if slot <= HEAD_BYTES { 0..0 } else { slot..end }))
     }
 
     /// The bytes of the page in `range`.
@@ -354,7 +388,15 @@ impl<'a> Node<'a> {
 
     /// Key `i`, put together; its end is loaded if it is elsewhere.
     pub(crate) fn full_key(&self, pages: &impl ReadPages, i: usize) -> Result<Key, StorageError> {
-        let key = self.key(i)?;
+        self.assemble(pages, &self.key(i)?)
+    }
+
+    /// A key of this node, put together.
+    pub(crate) fn assemble(
+        &self,
+        pages: &impl ReadPages,
+        key: &KeyRef<'_>,
+    ) -> Result<Key, StorageError> {
         let mut full = Key::with_capacity(self.header.prefix_len + key.suffix_len);
         full.push(self.prefix());
         key.with_head_bytes(|head| full.push(head));
@@ -371,11 +413,15 @@ impl<'a> Node<'a> {
         i: usize,
         bytes: &mut Vec<u8>,
     ) -> Result<usize, StorageError> {
-        let key = self.key(i)?;
+        Ok(self.push_inline(&self.key(i)?, bytes))
+    }
+
+    /// Appends the inline part of `key` to `bytes`, and returns the whole key's length.
+    pub(super) fn push_inline(&self, key: &KeyRef<'_>, bytes: &mut Vec<u8>) -> usize {
         bytes.extend_from_slice(self.prefix());
         key.with_head_bytes(|head| bytes.extend_from_slice(head));
         bytes.extend_from_slice(key.rest);
-        Ok(self.header.prefix_len + key.suffix_len)
+        self.header.prefix_len + key.suffix_len
     }
 
     pub(crate) fn garbage(&self) -> usize {

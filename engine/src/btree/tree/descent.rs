@@ -2,7 +2,7 @@
 //!
 //! B3: each step goes down by exactly one level, so that no cycle of damaged pages can hang it.
 
-use crate::btree::node::{Found, Node, Tail, ValueRef, damage, load_extent};
+use crate::btree::node::{Found, Header, Node, Tail, ValueRef, damage, load_extent};
 use crate::btree::value::Value;
 use crate::error::StorageError;
 use crate::ids::PageNo;
@@ -12,6 +12,8 @@ use crate::pages::{PageImage, ReadPages};
 pub(super) struct Place {
     pub(super) leaf: PageNo,
     pub(super) image: PageImage,
+    /// What was found sound in `image`.
+    header: Header,
     pub(super) found: Found,
 }
 
@@ -35,9 +37,11 @@ impl Place {
             let node = Node::open_at(no, &image, level)?;
             if node.is_leaf() {
                 let found = node.search(pages, key)?;
+                let header = node.header();
                 return Ok(Self {
                     leaf: no,
                     image,
+                    header,
                     found,
                 });
             }
@@ -51,10 +55,11 @@ impl Place {
         let Found::At(i) = self.found else {
             return Ok(None);
         };
-        let node = Node::open_at(self.leaf, &self.image, Some(0))?;
+        let node = Node::reopen(self.leaf, &self.image, self.header);
+        let found = node.leaf_entry(i)?;
         Ok(Some(Entry {
-            value: node.value(i)?,
-            tail: node.key(i)?.tail,
+            value: found.value,
+            tail: found.key.tail,
         }))
     }
 
@@ -63,7 +68,7 @@ impl Place {
         let Found::At(i) = self.found else {
             return Ok(None);
         };
-        let value = Node::open_at(self.leaf, &self.image, Some(0))?.value(i)?;
+        let value = Node::reopen(self.leaf, &self.image, self.header).value(i)?;
         resolve(pages, self.leaf, self.image, value).map(Some)
     }
 }

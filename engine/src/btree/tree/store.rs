@@ -2,7 +2,9 @@
 
 use super::cut::{self, Cut, Separator};
 use super::path::Path;
-use crate::btree::node::{Entries, Item, LEVEL_MAX, Node, Payload, Plan, build, damage};
+use crate::btree::node::{
+    Entries, Item, LEVEL_MAX, Node, Payload, Plan, build, damage, insert_separator,
+};
 use crate::error::StorageError;
 use crate::ids::PageNo;
 use crate::pages::{ReadPages, WritePages};
@@ -54,11 +56,14 @@ pub(super) fn store(
         Some(above) => {
             let right = pages.allocate()?;
             write_both(pages, entries, &cut, (no, right))?;
-            let mut parent = decode(pages, above.no)?;
             let item = Item {
                 key: separator.key(),
                 payload: Payload::Child(right),
             };
+            if insert_separator(pages.page_mut(above.no)?, above.no, above.child, &item)? {
+                return Ok(());
+            }
+            let mut parent = decode(pages, above.no)?;
             parent.insert(above.child, &item)?;
             store(pages, path, depth - 1, &parent, Some(above.child))
         }
