@@ -103,6 +103,7 @@ impl Explorer<'_> {
     ) -> Option<()> {
         trial.observe(&self.tables, &mut self.observed)?;
         trial.violations.extend(self.wrong_rows(history));
+        trial.violations.extend(self.wrong_reads(history));
         let rows = self.observed.to_map();
         trial.violations.extend(clients.check_rows(&rows));
         if self.setup.rng.split("close", 0).chance(CLOSED) {
@@ -129,5 +130,22 @@ impl Explorer<'_> {
             "the rows that were committed",
             format!("{} rows that are not those: {first}", self.observed.len()),
         ))
+    }
+
+    /// What transactions saw or lost of each other, if the scenario asks.
+    fn wrong_reads(&mut self, history: &History) -> Vec<Violation> {
+        let check = CheckKind::Isolation;
+        if !self.setup.batch.scenario.asks_for(check) {
+            return Vec::new();
+        }
+        *self.result.checks_seen.entry(check).or_default() += history.concurrent() as u64;
+        match history.isolation(self.setup.promises.isolation(), Some(&self.observed)) {
+            Judgement::Legal => Vec::new(),
+            Judgement::Illegal(violations) => violations,
+            Judgement::Undecided => {
+                self.note_undecided(CaseId(LIVE.to_owned()));
+                Vec::new()
+            }
+        }
     }
 }

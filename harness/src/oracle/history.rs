@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use super::reads::Read;
 use super::rows::{RowDigest, RowKey, RowMap, RowValue, StateDigest};
 use super::sight::{Moment, Sight};
 use super::transaction::{Change, Outcome, Request, Transaction};
@@ -26,6 +27,7 @@ pub struct History {
     states: Vec<StateDigest>,
     versions: BTreeMap<RowKey, Vec<Version>>,
     begun: BTreeMap<TransactionId, Sight>,
+    reads: Vec<Read>,
     now: Moment,
     first_sequence: u32,
     opened: TracePosition,
@@ -92,6 +94,17 @@ impl History {
         }
     }
 
+    /// Notes what a transaction read in a row that it had not written. What nobody wrote is not noted.
+    pub fn read(&mut self, id: TransactionId, row: &RowKey, value: Option<&[u8]>) {
+        let reader = Some(id);
+        self.reads
+            .extend(self.source(row, value).map(|source| Read {
+                reader,
+                row: row.clone(),
+                source,
+            }));
+    }
+
     /// Notes that a commit is being asked for. Others may be waiting for their answers.
     pub fn request(&mut self, request: Request) {
         let mut last = BTreeMap::new();
@@ -155,6 +168,21 @@ impl History {
     /// The transactions whose commit was requested: those that were answered, in the order of their answers, then the others.
     pub fn transactions(&self) -> &[Transaction] {
         &self.transactions
+    }
+
+    /// A transaction whose commit was requested.
+    pub(super) fn find(&self, id: TransactionId) -> Option<&Transaction> {
+        self.transactions.iter().find(|one| one.id == id)
+    }
+
+    /// What was read.
+    pub(super) fn reads(&self) -> &[Read] {
+        &self.reads
+    }
+
+    /// The rows that were there in the beginning or that a transaction wrote.
+    pub(super) fn known_rows(&self) -> impl Iterator<Item = &RowKey> {
+        self.versions.keys()
     }
 
     /// Whether a commit was ever asked for while another waited for its answer.

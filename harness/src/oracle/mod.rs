@@ -9,6 +9,7 @@ mod value;
 mod observed;
 
 mod history;
+mod reads;
 mod sight;
 mod transaction;
 
@@ -25,6 +26,8 @@ mod search;
 mod explain;
 
 mod judge;
+
+mod isolation;
 
 #[cfg(test)]
 mod tests;

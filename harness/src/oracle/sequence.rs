@@ -3,8 +3,8 @@
 //! 1. An order is legal if of two of which one ended before the other began, that one comes first, and if it keeps the given
 //!    edges. There is one exactly if these form no circle. The first kind of edges is never written down: what began before the first end
 //!    among those that are left may be next.
-//! 2. A choice holds if all edges of one of its alternatives do. Alternatives are tried one after the other, up to a number of tries;
-//!    past these nothing is claimed.
+//! 2. A choice holds if all edges of one of its alternatives do. Only a choice that the order at hand breaks is branched on, up to a
+//!    number of tries; past these nothing is claimed.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -14,6 +14,9 @@ const TRIES_MAX: u32 = 4_096;
 
 /// How many edges are tried as a part of the shortest circle.
 const EDGES_MAX: usize = 64;
+
+/// The place of what has none yet.
+const LEFT: usize = usize::MAX;
 
 /// When something began and when it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,12 @@ pub(super) struct Search {
 }
 
 impl Span {
+    /// After all others.
+    pub(super) const END: Self = Self {
+        from: u64::MAX,
+        to: u64::MAX,
+    };
+
     /// Whether this ended before the other began.
     pub(super) fn precedes(self, other: Self) -> bool {
         self.to <= other.from
@@ -75,16 +84,21 @@ impl Search {
         edges: &[Edge],
         choices: &[Choice],
     ) -> Found {
-        if let Some(circle) = circle(spans, there, edges) {
-            self.circle.get_or_insert(circle);
-            return Found::No;
-        }
-        let Some((choice, rest)) = choices.split_first() else {
+        let order = match order(spans, there, edges) {
+            Ok(order) => order,
+            Err(circle) => {
+                self.circle.get_or_insert(circle);
+                return Found::No;
+            }
+        };
+        let holds = |edge: &Edge| order[edge.before] < order[edge.after];
+        let is_broken = |choice: &&Choice| !choice.iter().any(|edges| edges.iter().all(holds));
+        let Some(broken) = choices.iter().find(is_broken) else {
             return Found::Yes;
         };
-        self.any(choice, |search, more| {
+        self.any(broken, |search, more| {
             let edges: Vec<_> = edges.iter().chain(more).copied().collect();
-            search.arrange(spans, there, &edges, rest)
+            search.arrange(spans, there, &edges, choices)
         })
     }
 
@@ -110,14 +124,14 @@ impl Search {
     }
 }
 
-/// A circle of what is there, given in the order in which it ended; none if it can be put in an order.
-fn circle(spans: &[Span], there: &[usize], edges: &[Edge]) -> Option<Vec<Link>> {
+/// The place of each in an order of what is there, given in the order in which it ended; or a circle, if there is none.
+fn order(spans: &[Span], there: &[usize], edges: &[Edge]) -> Result<Vec<usize>, Vec<Link>> {
     let mut line = Line::new(spans, there, edges);
     line.place_all();
-    if line.left == 0 {
-        return None;
+    if line.count == there.len() {
+        return Ok(line.places);
     }
-    let stuck = |index: usize| !line.placed[index];
+    let stuck = |index: usize| line.places[index] == LEFT;
     let left: Vec<_> = there
         .iter()
         .copied()
@@ -130,15 +144,15 @@ fn circle(spans: &[Span], there: &[usize], edges: &[Edge]) -> Option<Vec<Link>> 
         circle.insert(0, Link::Edge(*edge));
         Some(circle)
     });
-    Some(circles.min_by_key(Vec::len).unwrap_or_default())
+    Err(circles.min_by_key(Vec::len).unwrap_or_default())
 }
 
 /// Things being put in an order.
 struct Line<'s> {
     spans: &'s [Span],
     there: &'s [usize],
-    placed: Vec<bool>,
-    left: usize,
+    places: Vec<usize>,
+    count: usize,
     /// How many that must come before it are left.
     waits_for: Vec<usize>,
     followers: Vec<Vec<usize>>,
@@ -153,12 +167,13 @@ impl<'s> Line<'s> {
     fn new(spans: &'s [Span], there: &'s [usize], edges: &[Edge]) -> Self {
         let count = spans.len();
         let mut to_begin = there.to_vec();
-        to_begin.sort_by_key(|&index| Reverse(spans[index].from));
+        // What takes no time comes before what begins at its moment.
+        to_begin.sort_by_key(|&index| Reverse((spans[index].from, spans[index].to)));
         let mut line = Self {
             spans,
             there,
-            placed: vec![false; count],
-            left: there.len(),
+            places: vec![LEFT; count],
+            count: 0,
             waits_for: vec![0; count],
             followers: vec![Vec::new(); count],
             began: vec![false; count],
@@ -175,7 +190,7 @@ impl<'s> Line<'s> {
     fn place_all(&mut self) {
         let there = self.there;
         for &oldest in there {
-            while !self.placed[oldest] {
+            while self.places[oldest] == LEFT {
                 self.begin_before_end(oldest);
                 let Some(next) = self.ready.pop() else { return };
                 self.place(next);
@@ -198,8 +213,8 @@ impl<'s> Line<'s> {
     }
 
     fn place(&mut self, index: usize) {
-        self.placed[index] = true;
-        self.left -= 1;
+        self.places[index] = self.count;
+        self.count += 1;
         for follower in std::mem::take(&mut self.followers[index]) {
             self.waits_for[follower] -= 1;
             if self.waits_for[follower] == 0 && self.began[follower] {

@@ -7,12 +7,13 @@
 
 use super::history::History;
 use super::rows::{RowKey, RowValue};
+use super::sequence::Span;
 use super::transaction::{Outcome, Transaction};
 use crate::trace::{TracePosition, TransactionId};
 
 /// A place in the order in which a history was told what happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Moment(u64);
+pub(super) struct Moment(pub(super) u64);
 
 /// The two moments between which a transaction began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,19 @@ impl Sight {
 }
 
 impl History {
+    /// The moments between which a transaction's view was taken, at the latest when it asked for its commit.
+    pub(super) fn view(&self, id: TransactionId) -> Span {
+        let sight = self.sight_of(id).unwrap_or(Sight::since(Moment::default()));
+        let requested = self
+            .find(id)
+            .map(|transaction| transaction.requested_moment);
+        let to = requested.map_or(sight.to, |requested| requested.min(sight.to));
+        Span {
+            from: sight.from.0,
+            to: to.0,
+        }
+    }
+
     /// The values that a transaction may read in a row which it did not write, the newest first. One if nothing overlaps.
     pub fn may_read(&self, id: TransactionId, row: &RowKey) -> Vec<Option<&RowValue>> {
         let sight = self.sight_of(id).unwrap_or(Sight::since(Moment::default()));

@@ -25,6 +25,8 @@ pub enum CheckKind {
     Atomicity,
     /// What survived is a prefix of commit order.
     PrefixOrder,
+    /// Transactions that are open at the same time see and lose nothing of each other that the target does not promise.
+    Isolation,
     /// Nothing is there that nobody wrote, and no value is damaged.
     NoGarbage,
     /// The target's own check finds nothing wrong.
@@ -39,10 +41,11 @@ pub enum CheckKind {
 
 impl CheckKind {
     /// Every kind, in the order of reports.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Durability,
         Self::Atomicity,
         Self::PrefixOrder,
+        Self::Isolation,
         Self::NoGarbage,
         Self::Integrity,
         Self::IdempotentRecovery,
@@ -56,6 +59,7 @@ impl CheckKind {
             Self::Durability => "durability",
             Self::Atomicity => "atomicity",
             Self::PrefixOrder => "prefix-order",
+            Self::Isolation => "isolation",
             Self::NoGarbage => "no-garbage",
             Self::Integrity => "integrity",
             Self::IdempotentRecovery => "idempotent-recovery",

@@ -23,4 +23,4 @@ pub use contract::{Ability, ClientId, Mode, Options, RowSink, Session, Target};
 pub use error::{Applied, ErrorKind, TargetError};
 pub use find::{TARGETS, find};
 pub use options::{KnownOption, OptionError, OptionKind, parse_size};
-pub use promises::{CrashKind, Durability, Promise, Promises};
+pub use promises::{CrashKind, Durability, Isolation, Promise, Promises};

@@ -35,9 +35,19 @@ pub enum Promise {
     Nothing,
 }
 
+/// What transactions may expect of those that are open at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Isolation {
+    /// They could have been done one after the other.
+    Serializable,
+    /// Each sees one state of the database; of two that overlap and write the same row one is refused.
+    Snapshot,
+}
+
 /// A target's promises.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promises {
+    isolation: Isolation,
     levels: Vec<(Durability, Promise, Promise)>,
     survive_torn_sectors: bool,
 }
@@ -82,12 +92,25 @@ impl fmt::Display for Durability {
 }
 
 impl Promises {
-    /// No levels.
+    /// No levels; transactions that see one state each.
     pub fn none() -> Self {
         Self {
+            isolation: Isolation::Snapshot,
             levels: Vec::new(),
             survive_torn_sectors: false,
         }
+    }
+
+    /// Transactions are serializable, and not only each of one snapshot.
+    #[must_use]
+    pub fn serializable(mut self) -> Self {
+        self.isolation = Isolation::Serializable;
+        self
+    }
+
+    /// What transactions may expect of others that are open.
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
     }
 
     /// What is promised for power cuts is promised also for disks that tear writes inside a sector.

@@ -40,6 +40,12 @@ pub(super) struct OpenTransaction {
     pub(super) operations: Vec<Change>,
 }
 
+impl OpenTransaction {
+    fn wrote(&self, row: &RowKey) -> bool {
+        self.operations.iter().any(|change| change.row == *row)
+    }
+}
+
 impl Desk<'_> {
     pub(super) fn begin(
         &mut self,
@@ -76,6 +82,9 @@ impl Desk<'_> {
         };
         if let Some(wrong) = wrong {
             self.record.accuse(wrong);
+        }
+        if !open.wrote(row) {
+            self.record.history().read(open.id, row, value.as_deref());
         }
         Ok(value)
     }

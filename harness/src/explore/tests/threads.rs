@@ -32,6 +32,7 @@ fn batch(workload: &str, run: u32) -> Batch {
         "no-garbage",
         "integrity",
         "prefix-order",
+        "isolation",
     ];
     let checks = checks.map(|check| format!("[[check]]\nkind = \"{check}\"\n"));
     let text = format!(

@@ -7,4 +7,6 @@ mod reference;
 mod brute_force;
 
 mod illegal;
+mod isolation;
+mod schedules;
 mod verdicts;

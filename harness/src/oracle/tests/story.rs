@@ -10,7 +10,7 @@ use crate::oracle::{
     Change, CrashKinds, History, Judgement, Obligations, Observed, Outcome, Request, RowKey,
     RowMap, RowValue, Stamp, TableId, Violation, client_and_sequence, transaction_id,
 };
-use crate::target::{CrashKind, Durability, Promise, Promises};
+use crate::target::{CrashKind, Durability, Isolation, Promise, Promises};
 use crate::trace::{Event, Mark, TracePosition, TransactionId};
 
 pub(super) const TABLE: TableId = TableId(0);
@@ -85,6 +85,7 @@ pub(super) struct Story {
     pub(super) history: History,
     events: u64,
     sequences: [u32; 16],
+    open: [bool; 16],
     promises: Promises,
     kind: CrashKind,
 }
@@ -109,6 +110,7 @@ impl Story {
             history,
             events: 0,
             sequences: [0; 16],
+            open: [false; 16],
             promises: promises(),
             kind: CrashKind::Power,
         }
@@ -129,9 +131,45 @@ impl Story {
         transaction_id(client, self.sequences[usize::from(client)])
     }
 
+    /// A client begins its next transaction.
+    pub(super) fn begin(&mut self, client: u16) {
+        let place = usize::from(client);
+        self.sequences[place] += 1;
+        self.open[place] = true;
+        let id = self.name(client);
+        self.history.begin(id);
+        self.history.began(id);
+    }
+
+    /// A client's transaction reads rows, given as a state, `-x` for a row that is not there.
+    pub(super) fn read(&mut self, client: u16, state: &str) {
+        let id = self.name(client);
+        for text in state.split_whitespace() {
+            match text.strip_prefix('-') {
+                Some(name) => self.history.read(id, &row(name), None),
+                None => rows(text)
+                    .iter()
+                    .for_each(|(row, value)| self.history.read(id, row, Some(value))),
+            }
+        }
+    }
+
+    /// The fingerprint of what is wrong with what was read, the last rows among it.
+    pub(super) fn isolation(&self, promised: Isolation, end: &str) -> String {
+        let end = observed(&rows(end));
+        match self.history.isolation(promised, Some(&end)) {
+            Judgement::Legal => "legal".to_owned(),
+            Judgement::Illegal(violations) => violations[0].fingerprint(),
+            Judgement::Undecided => "undecided".to_owned(),
+        }
+    }
+
     /// A client asks for the commit of its next transaction.
     pub(super) fn ask_for(&mut self, client: u16, durability: Durability, changes: &str) {
-        self.sequences[usize::from(client)] += 1;
+        let place = usize::from(client);
+        if !std::mem::take(&mut self.open[place]) {
+            self.sequences[place] += 1;
+        }
         let id = self.name(client);
         let sequence = format!("s{client}");
         let names = changes.split_whitespace().chain([sequence.as_str()]);

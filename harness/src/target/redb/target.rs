@@ -52,6 +52,7 @@ impl<E: Engine> Default for Redb<E> {
         let promises = Promises::none()
             .with(Durability::Sync, Durable, Durable)
             .with(Durability::None, Prefix, Prefix)
+            .serializable()
             .even_if_sectors_tear();
         Self {
             promises,

@@ -76,7 +76,9 @@ impl Target for Sqlite {
         } else {
             documented(journal_mode(options), synchronous(options))
         };
-        Promises::none().with(Durability::Sync, process, power)
+        Promises::none()
+            .with(Durability::Sync, process, power)
+            .serializable()
     }
 
     fn variants(&self) -> Vec<Options> {
