@@ -26,6 +26,8 @@ struct Shape {
     /// Whether each transaction writes its client's sequence row.
     sequences: bool,
     deletes: f64,
+    /// Whether transactions write nearly all rows.
+    dense: bool,
 }
 
 fn shape(rng: &mut Rng) -> Shape {
@@ -33,6 +35,7 @@ fn shape(rng: &mut Rng) -> Shape {
         overlapping: rng.chance(0.8),
         sequences: rng.chance(0.6),
         deletes: *rng.pick(&[0.2, 0.5, 0.8]).unwrap(),
+        dense: rng.chance(0.4),
     }
 }
 
@@ -119,10 +122,14 @@ fn random_outcome(rng: &mut Rng) -> Outcome {
 
 fn changes(rng: &mut Rng, shape: Shape, id: TransactionId, client: u64) -> Vec<Change> {
     let sequence = format!("s{client}");
-    let count = rng.index(4);
-    let names = (0..count)
-        .map(|_| *rng.pick(&ROWS).unwrap())
-        .collect::<Vec<_>>();
+    let names: Vec<_> = if shape.dense {
+        ROWS.into_iter().filter(|_| rng.chance(0.85)).collect()
+    } else {
+        let count = rng.index(4);
+        std::iter::repeat_with(|| *rng.pick(&ROWS).unwrap())
+            .take(count)
+            .collect()
+    };
     let mut changes: Vec<_> = names
         .into_iter()
         .map(|name| change(id, row(name), rng.chance(shape.deletes)))
