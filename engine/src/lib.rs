@@ -64,4 +64,6 @@ pub use error::{
 pub use options::{CheckpointMode, Durability, Isolation, Limits, Options, Retry};
 pub use presets::Preset;
 pub use recovery_report::{Phase, Progress, RecoveryReport};
-pub use transaction::{Entry, Mismatch, Range, Savepoint, Seek, Snapshot, Source, Transaction};
+pub use transaction::{
+    CommitReport, Entry, Mismatch, Range, Savepoint, Seek, Snapshot, Source, Transaction,
+};

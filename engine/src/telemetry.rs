@@ -6,6 +6,16 @@
 //!
 //! | metric | kind | what |
 //! |---|---|---|
+//! | `lightning_commits_total` | counter | transactions committed |
+//! | `lightning_conflicts_total` | counter | transactions refused for a conflict |
+//! | `lightning_commit_failures_total` | counter | transactions whose commit failed otherwise |
+//! | `lightning_commit_groups_total` | counter | groups that commits were written in |
+//! | `lightning_commit_group_size` | histogram | transactions in a group, refused ones among them |
+//! | `lightning_commit_queue_seconds` | histogram | a transaction waits for its group's turn |
+//! | `lightning_commit_prepare_seconds` | histogram | a group is validated and applied |
+//! | `lightning_commit_append_seconds` | histogram | a group is put into the log's buffer |
+//! | `lightning_commit_sync_seconds` | histogram | a group is written and synced as its durability asks |
+//! | `lightning_commit_publish_seconds` | histogram | a group becomes visible |
 //! | `lightning_checkpoints_total` | counter | checkpoints completed |
 //! | `lightning_checkpoint_failures_total` | counter | checkpoints abandoned or failed |
 //! | `lightning_checkpoint_seconds` | histogram | how long a completed checkpoint took |
@@ -21,7 +31,7 @@
 //! | `lightning_versions_held` | gauge | commit groups since the oldest of them began |
 //! | `lightning_poisoned` | gauge | 1 once the database takes no more writes |
 //!
-//! Spans: `checkpoint` (info), `recovery` (info); what ended badly is an event of level `warn`
+//! Spans: `commit_group` (debug), `checkpoint` (info), `recovery` (info); what ended badly is an event of level `warn`
 //! or `error` inside them.
 
 use std::time::Duration;
@@ -69,6 +79,16 @@ macro_rules! define {
 }
 
 define! {
+    COMMITS = "lightning_commits_total", Counter, Count, "Transactions committed.";
+    CONFLICTS = "lightning_conflicts_total", Counter, Count, "Transactions refused for a conflict.";
+    COMMIT_FAILURES = "lightning_commit_failures_total", Counter, Count, "Transactions whose commit failed otherwise.";
+    GROUPS = "lightning_commit_groups_total", Counter, Count, "Groups that commits were written in.";
+    GROUP_SIZE = "lightning_commit_group_size", Histogram, Count, "Transactions in a group, refused ones among them.";
+    QUEUE = "lightning_commit_queue_seconds", Histogram, Seconds, "A transaction waits for its group's turn.";
+    PREPARE = "lightning_commit_prepare_seconds", Histogram, Seconds, "A group is validated and applied.";
+    APPEND = "lightning_commit_append_seconds", Histogram, Seconds, "A group is put into the log's buffer.";
+    SYNC = "lightning_commit_sync_seconds", Histogram, Seconds, "A group is written and synced as its durability asks.";
+    PUBLISH = "lightning_commit_publish_seconds", Histogram, Seconds, "A group becomes visible.";
     CHECKPOINTS = "lightning_checkpoints_total", Counter, Count, "Checkpoints completed.";
     CHECKPOINT_FAILURES = "lightning_checkpoint_failures_total", Counter, Count, "Checkpoints abandoned or failed.";
     CHECKPOINT_SECONDS = "lightning_checkpoint_seconds", Histogram, Seconds, "How long a completed checkpoint took.";
@@ -94,6 +114,56 @@ pub fn describe() {
             Kind::Histogram => describe_histogram!(metric.name, metric.unit, metric.means),
         }
     }
+}
+
+/// What became of a group's members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GroupOutcome {
+    pub(crate) committed: u64,
+    pub(crate) conflicts: u64,
+    pub(crate) failures: u64,
+}
+
+/// How long a group took, step by step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GroupTimes {
+    pub(crate) prepare: Duration,
+    pub(crate) append: Duration,
+    pub(crate) sync: Duration,
+    pub(crate) publish: Duration,
+}
+
+/// A group is over. The times are there if it was written.
+pub(crate) fn group(outcome: GroupOutcome, times: Option<GroupTimes>) {
+    let GroupOutcome {
+        committed,
+        conflicts,
+        failures,
+    } = outcome;
+    counter!(COMMITS).increment(committed);
+    if conflicts > 0 {
+        counter!(CONFLICTS).increment(conflicts);
+    }
+    if failures > 0 {
+        counter!(COMMIT_FAILURES).increment(failures);
+    }
+    let Some(times) = times else { return };
+    counter!(GROUPS).increment(1);
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a group is no 2^53 transactions"
+    )]
+    histogram!(GROUP_SIZE)
+        .record(committed.saturating_add(conflicts).saturating_add(failures) as f64);
+    histogram!(PREPARE).record(times.prepare);
+    histogram!(APPEND).record(times.append);
+    histogram!(SYNC).record(times.sync);
+    histogram!(PUBLISH).record(times.publish);
+}
+
+/// A member of a group had to wait for so long.
+pub(crate) fn queued(wait: Duration) {
+    histogram!(QUEUE).record(wait);
 }
 
 /// A checkpoint is complete.

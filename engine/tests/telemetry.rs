@@ -4,22 +4,93 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::float_cmp,
     reason = "a test stops at what it did not expect"
 )]
 
 mod recorder;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lightning_db::disk::{Disk, MemoryDisk};
 use lightning_db::telemetry::{self, Kind, METRICS};
-use lightning_db::{CheckpointMode, Database, Options};
+use lightning_db::{CheckpointMode, Database, Durability, Options};
 use recorder::Recorder;
 
 fn options() -> Options {
     Options::new()
         .log_segment(16 << 10)
         .checkpoint_mode(CheckpointMode::Manual)
+}
+
+#[test]
+fn commits_are_counted_and_measured_step_by_step() {
+    let recorder = Recorder::default();
+    metrics::with_local_recorder(&recorder, || {
+        let db = Database::in_memory(options()).unwrap();
+        db.put("t", b"k", b"0").unwrap();
+        let (mut one, mut two) = (db.begin().unwrap(), db.begin().unwrap());
+        one.put("t", b"k", b"1").unwrap();
+        two.put("t", b"k", b"2").unwrap();
+        let report = one.commit_reporting(Durability::Sync).unwrap();
+        assert!(two.commit().is_err());
+        assert_eq!((report.group, report.version), (1, db.stats().version));
+        assert_eq!(recorder.counter(telemetry::COMMITS), 2);
+        assert_eq!(recorder.counter(telemetry::CONFLICTS), 1);
+        assert_eq!(recorder.counter(telemetry::GROUPS), 2);
+        assert_eq!(recorder.counter(telemetry::COMMIT_FAILURES), 0);
+        let steps = [
+            (telemetry::QUEUE, report.queue),
+            (telemetry::PREPARE, report.prepare),
+            (telemetry::APPEND, report.append),
+            (telemetry::SYNC, report.sync),
+            (telemetry::PUBLISH, report.publish),
+        ];
+        for (name, took) in steps {
+            assert_eq!(recorder.values(name).len(), 2, "{name}");
+            assert_eq!(recorder.values(name)[1], took.as_secs_f64(), "{name}");
+        }
+        assert_eq!(report.total(), steps.iter().map(|(_, took)| *took).sum());
+    });
+}
+
+#[test]
+fn a_transaction_that_wrote_nothing_is_in_no_group() {
+    let recorder = Recorder::default();
+    metrics::with_local_recorder(&recorder, || {
+        let db = Database::in_memory(options()).unwrap();
+        let txn = db.begin().unwrap();
+        let report = txn.commit_reporting(Durability::Sync).unwrap();
+        assert_eq!((report.group, report.total()), (0, Duration::ZERO));
+        assert_eq!(recorder.counter(telemetry::COMMITS), 0);
+    });
+}
+
+#[test]
+fn groups_of_many_threads_add_up_to_their_commits() {
+    let (recorder, threads, each) = (Recorder::default(), 4_u8, 50_u8);
+    let db = Database::in_memory(options()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let (db, recorder) = (&db, &recorder);
+            let commits = move || {
+                for n in 0..each {
+                    db.put("t", &[thread, n], b"").unwrap();
+                }
+            };
+            scope.spawn(move || metrics::with_local_recorder(recorder, commits));
+        }
+    });
+    let stats = db.stats();
+    assert_eq!(
+        recorder.counter(telemetry::COMMITS),
+        u64::from(threads) * u64::from(each)
+    );
+    assert_eq!(recorder.counter(telemetry::COMMITS), stats.commits);
+    assert_eq!(recorder.counter(telemetry::GROUPS), stats.groups);
+    let sizes: f64 = recorder.values(telemetry::GROUP_SIZE).iter().sum();
+    assert_eq!(sizes, f64::from(threads) * f64::from(each));
 }
 
 #[test]

@@ -6,17 +6,17 @@
 use std::sync::{Arc, PoisonError};
 
 use crate::error::{CommitError, StorageError};
-use crate::ids::Version;
 use crate::options::Durability;
 use crate::page_store::View;
-use crate::sync::{Condvar, Mutex, lock};
+use crate::sync::{Condvar, Moment, Mutex, lock, now};
 
 use super::conflicts::Conflicts;
 use super::read_set::ReadSet;
+use super::report::CommitReport;
 use super::write_set::WriteSet;
 
 /// What a committed transaction learns.
-pub type CommitResult = Result<Version, CommitError>;
+pub type CommitResult = Result<CommitReport, CommitError>;
 
 /// A transaction that wants to commit.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Member {
     pub reads: Option<ReadSet>,
     /// When it may be acknowledged.
     pub durability: Durability,
+    /// When it came here.
+    pub arrived: Moment,
     ticket: Arc<Ticket>,
 }
 
@@ -74,6 +76,7 @@ impl Member {
             writes,
             reads,
             durability,
+            arrived: now(),
             ticket: Arc::default(),
         }
     }

@@ -9,6 +9,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use tracing::{debug_span, warn};
+
 use crate::catalog::Applier;
 use crate::disk_format::commit_group::Encoder;
 use crate::engine::{Engine, SessionLog, Writer};
@@ -16,10 +18,13 @@ use crate::error::{CommitError, StorageError};
 use crate::ids::Version;
 use crate::options::Durability;
 use crate::page_store::Group;
+use crate::sync::{Moment, now};
+use crate::telemetry::{self, GroupOutcome, GroupTimes};
 use crate::wal::Wal;
 
 use super::commit_queue::{CommitResult, Member};
 use super::conflicts::{Conflicts, Written};
+use super::report::CommitReport;
 use super::validation::{Earlier, Judge};
 
 /// Commits `members` as one group; returns a result for each.
@@ -30,34 +35,56 @@ pub fn write_group(
 ) -> Vec<CommitResult> {
     let mut guard = engine.writer();
     if let Some(cause) = engine.poisoned() {
-        return members
-            .iter()
-            .map(|_| Err(CommitError::Poisoned(cause.clone())))
-            .collect();
+        let refuse = |_| Err(CommitError::Poisoned(cause.clone()));
+        let results: Vec<_> = members.iter().map(refuse).collect();
+        count(engine, &results);
+        return results;
     }
+    let _span = debug_span!("commit_group", members = members.len()).entered();
+    let began = now();
     let writer = &mut *guard;
     let mut verdicts: Vec<Verdict> = members.iter().map(|_| Ok(())).collect();
     let outcome = write_accepted(engine, writer, members, &mut verdicts, conflicts);
     engine.note_gauges(writer);
-    let outcome = outcome.map(|(version, written)| {
+    let outcome = outcome.map(|done| {
         let oldest = engine.store.snapshots().advance_floor();
-        conflicts.record(version, written, oldest);
-        version
+        conflicts.record(done.version, done.written, oldest);
+        let times = done.steps.map(|steps| steps.since(began));
+        CommitReport::of_group(done.version, members.len(), times.unwrap_or_default())
     });
-    let results: Vec<_> = verdicts
-        .into_iter()
-        .map(|v| v.and(outcome.clone()))
-        .collect();
+    let report = |(verdict, member): (Verdict, &Member)| {
+        let mut report = verdict.and(outcome.clone())?;
+        report.queue = member.arrived.until(began);
+        Ok(report)
+    };
+    let results: Vec<_> = verdicts.into_iter().zip(members).map(report).collect();
+    drop(guard);
     count(engine, &results);
     results
 }
 
 fn count(engine: &Engine, results: &[CommitResult]) {
-    let committed = results.iter().filter(|result| result.is_ok()).count() as u64;
-    let is_conflict = |result: &&CommitResult| matches!(result, Err(CommitError::Conflict(_)));
-    let refused = results.iter().filter(is_conflict).count() as u64;
-    engine.counters.commits.fetch_add(committed, Relaxed);
-    engine.counters.conflicts.fetch_add(refused, Relaxed);
+    let mut outcome = GroupOutcome::default();
+    let mut written = None;
+    for result in results {
+        let count = match result {
+            Ok(report) => {
+                telemetry::queued(report.queue);
+                written = Some(report);
+                &mut outcome.committed
+            }
+            Err(CommitError::Conflict(_)) => &mut outcome.conflicts,
+            Err(error) => {
+                warn!(%error, "not committed");
+                &mut outcome.failures
+            }
+        };
+        *count = count.saturating_add(1);
+    }
+    let counters = &engine.counters;
+    counters.commits.fetch_add(outcome.committed, Relaxed);
+    counters.conflicts.fetch_add(outcome.conflicts, Relaxed);
+    telemetry::group(outcome, written.map(CommitReport::times));
 }
 
 type Verdict = Result<(), CommitError>;
@@ -73,14 +100,42 @@ fn accepted<'m>(
         .map(|(member, _)| member)
 }
 
-/// The version of the group and what it wrote, or what became of it.
+/// A group that is over.
+struct Done {
+    version: Version,
+    written: Written,
+    /// None if nothing was written.
+    steps: Option<Steps>,
+}
+
+/// When a group was done with each of its steps.
+#[derive(Clone, Copy)]
+struct Steps {
+    prepared: Moment,
+    appended: Moment,
+    synced: Moment,
+    published: Moment,
+}
+
+impl Steps {
+    fn since(self, began: Moment) -> GroupTimes {
+        GroupTimes {
+            prepare: began.until(self.prepared),
+            append: self.prepared.until(self.appended),
+            sync: self.appended.until(self.synced),
+            publish: self.synced.until(self.published),
+        }
+    }
+}
+
+/// What the group wrote, or what became of it.
 fn write_accepted(
     engine: &Engine,
     writer: &mut Writer,
     members: &[Member],
     verdicts: &mut [Verdict],
     conflicts: &Conflicts,
-) -> Result<(Version, Written), CommitError> {
+) -> Result<Done, CommitError> {
     let Writer { pages, log } = writer;
     let SessionLog::Open(wal) = log else {
         return Err(CommitError::ReadOnly);
@@ -94,15 +149,30 @@ fn write_accepted(
         let applied = apply(&mut group, freed_pages_max, members, verdicts, conflicts);
         match applied {
             Ok(_) if verdicts.iter().all(Result::is_err) => {
-                let version = engine.store.snapshots().published();
-                return Ok((version, Written::default()));
+                return Ok(Done {
+                    version: engine.store.snapshots().published(),
+                    written: Written::default(),
+                    steps: None,
+                });
             }
             Ok(written) => {
                 let version = group.next_version();
-                log_group(engine, wal, version, members, verdicts)?;
+                let prepared = now();
+                let appended = log_group(engine, wal, version, members, verdicts)?;
+                let synced = now();
                 group.publish(version);
                 engine.counters.groups.fetch_add(1, Relaxed);
-                return Ok((version, written));
+                let steps = Some(Steps {
+                    prepared,
+                    appended,
+                    synced,
+                    published: now(),
+                });
+                return Ok(Done {
+                    version,
+                    written,
+                    steps,
+                });
             }
             Err((index, error)) => {
                 if let Some(verdict) = refused.get_mut(index) {
@@ -163,13 +233,14 @@ fn apply_one(
         .try_for_each(|operation| applier.apply(group, operation))
 }
 
+/// Makes the group as durable as it asks for; returns when it was in the log's buffer.
 fn log_group(
     engine: &Engine,
     wal: &mut Wal,
     version: Version,
     members: &[Member],
     verdicts: &[Verdict],
-) -> Result<(), CommitError> {
+) -> Result<Moment, CommitError> {
     let mut encoder = Encoder::new(version).at(engine.commit_time());
     let mut durability = Durability::None;
     for member in accepted(members, verdicts) {
@@ -185,6 +256,7 @@ fn log_group(
         }
         return Err(refusal(error));
     }
+    let appended = now();
     let written = match durability {
         Durability::None => Ok(()),
         Durability::Buffered => wal.flush(),
@@ -193,5 +265,6 @@ fn log_group(
             wal.sync()
         }
     };
-    written.map_err(|error| CommitError::Unknown(engine.poison(error)))
+    written.map_err(|error| CommitError::Unknown(engine.poison(error)))?;
+    Ok(appended)
 }

@@ -13,6 +13,7 @@ use crate::sync::lock;
 use super::key_ranges::Bounds;
 use super::read_set::{Reads, Watch};
 use super::reader::{self, Range};
+use super::report::CommitReport;
 use super::session::Session;
 use super::write_set::{Seen, WriteSet};
 
@@ -207,8 +208,14 @@ impl Transaction {
         self.commit_with(durability)
     }
 
-    /// Commits, and returns when `durability` is reached.
+    /// Commits, and returns when `durability` is reached. A transaction that wrote nothing has nothing to commit, and
+    /// makes no earlier commit durable.
     pub fn commit_with(self, durability: Durability) -> Result<Version, CommitError> {
+        Ok(self.commit_reporting(durability)?.version)
+    }
+
+    /// As [`commit_with`](Self::commit_with), and says where the time went.
+    pub fn commit_reporting(self, durability: Durability) -> Result<CommitReport, CommitError> {
         let reads = self.reads.map(|reads| lock(&reads).take());
         self.session
             .commit(self.view, self.writes, reads, durability)

@@ -14,6 +14,7 @@ use super::commit_queue::{CommitQueue, CommitResult, Member};
 use super::conflicts::Conflicts;
 use super::group_commit::write_group;
 use super::read_set::ReadSet;
+use super::report::CommitReport;
 use super::write_set::WriteSet;
 
 /// What all transactions of one open database share.
@@ -55,7 +56,7 @@ impl Session {
         durability: Durability,
     ) -> CommitResult {
         if writes.is_empty() {
-            return Ok(view.version());
+            return Ok(CommitReport::of_nothing(view.version()));
         }
         self.make_room(writes.bytes())?;
         let member = Member::new(view, writes, reads, durability);

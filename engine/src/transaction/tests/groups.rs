@@ -372,7 +372,7 @@ fn a_conflict_names_the_version_that_won() {
         put(txn, "a");
     }
     let [first, second] = txns;
-    let winner = rig.commit([first]).remove(0).unwrap();
+    let winner = rig.commit([first]).remove(0).unwrap().version;
     let refused = rig.commit([second]).remove(0);
     assert_eq!(conflict(&refused).winner, Some(winner));
     let Err(error) = refused else { return };
@@ -396,7 +396,7 @@ fn a_serializable_group_commits_what_some_order_explains() {
     }
     let results = rig.commit(txns);
     let version = Version(rig.session.engine.store.snapshots().published().get());
-    assert_eq!(results[0].as_ref().ok(), Some(&version));
+    assert_eq!(results[0].as_ref().unwrap().version, version);
     assert_eq!(conflict(&results[1]).winner, Some(version));
 }
 
