@@ -14,7 +14,7 @@ pub struct Layers {
 pub const ENGINE: Layers = Layers {
     folder: "engine",
     layers: &[
-        &["ids"],
+        &["guide", "ids"],
         &["error", "image", "recovery_report", "sync"],
         &["options", "pages", "telemetry"],
         &["disk", "disk_format", "presets"],
