@@ -137,6 +137,13 @@ pub struct Finding {
     pub assumptions: Vec<String>,
 }
 
+impl Finding {
+    /// Whether it asks less of bad storage than another one: the better witness of what they share.
+    pub fn needs_less_than(&self, other: &Self) -> bool {
+        self.assumptions.len() < other.assumptions.len()
+    }
+}
+
 /// A state without a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inconclusive {

@@ -123,6 +123,23 @@ fn the_zeroes_of_a_cut_do_not_survive_without_its_length() {
 }
 
 #[test]
+fn the_zeroes_in_the_block_that_a_file_was_to_end_in_may_survive_without_its_length() {
+    let disk = new_disk();
+    let file = durable(&disk, "a", &[7; 5120]);
+    file.set_len(512).unwrap();
+    let whole: BTreeSet<_> = cuts(&disk.state(), CrashModel::Posix)
+        .iter()
+        .map(|state| content(&image(state), "a").unwrap().to_vec())
+        .filter(|bytes| bytes.len() == 5120)
+        .collect();
+    assert!(whole.iter().all(|bytes| bytes[4096..] == [7; 1024]));
+    assert!(whole.iter().any(|bytes| bytes[512..1024] == [0; 512]));
+    assert!(whole.iter().any(|bytes| bytes[1024..1536] == [0; 512]));
+    // The seven sectors that are cut off and in that block, each for itself, or the new length.
+    assert_eq!(choices_count(&disk.state()).states, (1 << 7) + 1);
+}
+
+#[test]
 fn syncing_a_file_does_not_make_its_name_durable() {
     let disk = new_disk();
     create(&disk, "a").sync().unwrap();
@@ -301,7 +318,7 @@ fn a_prefix_cut_is_exactly_some_first_operations_with_the_last_write_cut_at_a_se
         let mut legal = BTreeSet::new();
         for count in 0..=trace.events.len() {
             whole.insert(replayed(&trace, count, None));
-            legal.extend((0..6).map(|sector| replayed(&trace, count, Some(sector * 512))));
+            legal.extend((0..12).map(|sector| replayed(&trace, count, Some(sector * 512))));
         }
         for sample in 0..100 {
             let left = cut(&state, CrashModel::Prefix, Sample(sample), &mut rng);

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
 
-use lightning_report::{Environment, Report, ScenarioReport, ScenarioVerdict, Timing};
+use lightning_report::{
+    Environment, Fate, Finding, Report, ScenarioReport, ScenarioVerdict, Timing,
+};
 
 use super::args::{LimitArguments, RunArguments};
 use super::check::problems_with_options;
@@ -198,9 +200,24 @@ fn print_findings(out: &mut dyn Write, scenario: &ScenarioReport) -> io::Result<
             let without = finding.assumptions.join(", ");
             writeln!(out, "    needs storage without: {without}")?;
         }
+        for lost in lost_names(finding) {
+            writeln!(out, "    lost:     {lost}")?;
+        }
         writeln!(out, "    replay:   {}", as_typed(&finding.replay))?;
     }
     Ok(())
+}
+
+/// The first changes of names that the crash took back, and why it could.
+fn lost_names(finding: &Finding) -> impl Iterator<Item = String> {
+    const SHOWN: usize = 2;
+    let lost = finding.timeline.iter();
+    let lost = lost.filter(|entry| entry.fate == Some(Fate::Lost));
+    let told = lost.filter_map(|entry| {
+        let (what, note) = (&entry.what, entry.note.as_ref()?);
+        Some(format!("{what} (operation {}): {note}", entry.seq))
+    });
+    told.take(SHOWN)
 }
 
 /// A replay line as it works in this shell: the program as it was called. The report has it by its name.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::trace::{DiskState, Entry, FileState, InodeId, Name, Order};
+use crate::trace::{DiskState, Entry, FileState, InodeId, LostCuts, Name, Order};
 
 /// Above this many pending changes of names their legal subsets are not enumerated.
 const NAME_CHANGES_MAX: usize = 8;
@@ -121,10 +121,14 @@ fn of_file(file: &FileState) -> StateCount {
         .fold(StateCount::NONE, StateCount::plus)
 }
 
-fn of_len(file: &FileState, len: u64, cuts: &[Order]) -> StateCount {
+fn of_len(file: &FileState, len: u64, cuts: &LostCuts) -> StateCount {
     let counts = file.pending_sectors().map(|(offset, versions)| {
         let kept = usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX);
-        StateCount::of(versions.without(cuts).distinct(kept))
+        StateCount::of(
+            versions
+                .without(|order| cuts.took(offset, order))
+                .distinct(kept),
+        )
     });
     counts.fold(StateCount::ONE, StateCount::times)
 }

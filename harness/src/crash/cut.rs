@@ -4,6 +4,7 @@
 //! 2. Every legal state can be drawn.
 //! 3. After a power cut nothing is pending; after a process crash everything still is.
 
+use super::journal::Journal;
 use super::media::spoilt;
 use super::plan::Plan;
 use super::sample::Sample;
@@ -18,6 +19,7 @@ pub fn cut(state: &DiskState, model: CrashModel, sample: Sample, rng: &mut Rng) 
     match model {
         CrashModel::Posix => posix(state, sample, rng),
         CrashModel::Prefix => prefix(state, sample, rng),
+        CrashModel::Journaled => journaled(state, sample, rng),
         CrashModel::ProcessCrash => process_crash(state, sample, rng),
         CrashModel::Media => spoilt(state, posix(state, sample, rng), sample, rng),
     }
@@ -31,6 +33,21 @@ fn posix(state: &DiskState, sample: Sample, rng: &mut Rng) -> DiskState {
     };
     let names = state.names().survivor(|change| plan.keeps_name(change));
     state.survivor(names, |inode, file| plan.resolve(inode, file))
+}
+
+fn journaled(state: &DiskState, sample: Sample, rng: &mut Rng) -> DiskState {
+    let journal = Journal::of(state);
+    let (plan, replayed) = match sample {
+        Sample::NOTHING => (Plan::all(false), journal.shortest()),
+        Sample::EVERYTHING => (Plan::all(true), journal.whole()),
+        Sample(_) => (Plan::drawn(state, rng), journal.drawn(rng)),
+    };
+    let names = state
+        .names()
+        .survivor(|change| replayed.holds(change.order));
+    state.survivor(names, |inode, file| {
+        plan.resolve_journaled(inode, file, &replayed)
+    })
 }
 
 /// How far the operations of a `prefix` state go: up to `last`, which, if it is a write, ends before `end`.
@@ -48,7 +65,7 @@ impl Reach {
         let last = Order(state.newest().0 - rng.below(near + 1));
         let write = state
             .files()
-            .find_map(|(_, file)| Some((file, write_of(file, last)?)));
+            .find_map(|(_, file)| Some((file, file.write_of(last)?)));
         let tearable = write.filter(|_| last > state.durable() && rng.chance(0.5));
         let end = tearable.map_or(Self::WHOLE, |(file, write)| {
             let size = file.sector().bytes() as u64;
@@ -62,7 +79,7 @@ impl Reach {
     fn resolve(&self, file: &FileState) -> FileState {
         let mut len = 0;
         for size in file.sizes().take_while(|size| size.order <= self.last) {
-            let cut = size.order == self.last && write_of(file, self.last).is_some();
+            let cut = size.order == self.last && file.write_of(self.last).is_some();
             len = if cut {
                 size.len.min(self.end.max(len))
             } else {
@@ -73,14 +90,6 @@ impl Reach {
             order < self.last || order == self.last && offset < self.end
         })
     }
-}
-
-fn write_of(file: &FileState, order: Order) -> Option<&PendingWrite> {
-    let at = file
-        .writes()
-        .binary_search_by_key(&order, |write| write.order)
-        .ok()?;
-    file.writes().get(at)
 }
 
 fn prefix(state: &DiskState, sample: Sample, rng: &mut Rng) -> DiskState {
@@ -104,7 +113,7 @@ fn process_crash(state: &DiskState, sample: Sample, rng: &mut Rng) -> DiskState 
     survivor.settle();
     let flying = state.in_flight().and_then(|flying| {
         let file = state.file(flying.inode)?;
-        Some((flying, file, *write_of(file, flying.order)?))
+        Some((flying, file, *file.write_of(flying.order)?))
     });
     if let Some((flying, file, write)) = flying
         && sample != Sample::EVERYTHING

@@ -2,6 +2,7 @@
 
 mod count;
 mod cut;
+mod journal;
 mod media;
 mod plan;
 mod points;
@@ -10,6 +11,7 @@ mod walker;
 
 pub use count::{StateCount, choices_count};
 pub use cut::cut;
+pub use journal::is_journaled;
 pub use media::is_spoilt;
 pub use points::crash_points;
 pub use sample::Sample;

@@ -3,6 +3,7 @@
 //! A rule decides from (salt, operation, place) alone, so the order in which it is asked does not matter. Rules are
 //! drawn to be various rather than alike: bugs hide where one write is lost, or one is kept, as well as where half are.
 
+use super::journal::Replayed;
 use crate::rng::Rng;
 use crate::trace::{DiskState, FileState, InodeId, NameChange, Order};
 
@@ -118,7 +119,30 @@ impl Plan {
             .map_or((Order::BASE, 0), |size| (size.order, size.len));
         let cuts = file.cuts_after(order);
         file.survivor(len, |offset, order| {
-            !cuts.contains(&order) && self.sectors.keeps(order, place | offset)
+            !cuts.took(offset, order) && self.sectors.keeps(order, place | offset)
+        })
+    }
+}
+
+/// As `journaled` has it.
+impl Plan {
+    pub(super) fn resolve_journaled(
+        &self,
+        inode: InodeId,
+        file: &FileState,
+        replayed: &Replayed,
+    ) -> FileState {
+        let place = u64::from(inode.0) << 40;
+        let lens = replayed.lens(file);
+        let grown = lens.iter().skip(1).rev();
+        let mut kept = grown.filter(|size| self.sizes.keeps(size.order, place | OFFSET));
+        let Some(&size) = kept.next().or(lens.first()) else {
+            return file.clone();
+        };
+        let floors = replayed.floors(file, size);
+        file.survivor(size.len, |offset, order| {
+            order <= floors.at(offset)
+                || !floors.lost(offset, order) && self.sectors.keeps(order, place | offset)
         })
     }
 }

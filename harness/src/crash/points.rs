@@ -5,13 +5,13 @@ use crate::trace::{Event, Mark, Operation, Trace, TracePosition};
 
 /// The moments worth a crash, ascending.
 ///
-/// For `posix` and `media`, crash points with no sync, acknowledgement or failure between them are covered by the last one:
+/// For `posix`, `journaled` and `media`, crash points with no sync, acknowledgement or failure between them are covered by the last one:
 /// until a sync, what may survive only grows. For the other models, every moment.
 pub fn crash_points(trace: &Trace, model: CrashModel) -> Vec<TracePosition> {
     let all = (0..=trace.events.len()).map(TracePosition::after);
     match model {
         CrashModel::Prefix | CrashModel::ProcessCrash => all.collect(),
-        CrashModel::Posix | CrashModel::Media => all
+        CrashModel::Posix | CrashModel::Journaled | CrashModel::Media => all
             .filter(|at| trace.events.get(at.index()).is_none_or(separates))
             .collect(),
     }

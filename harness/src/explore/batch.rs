@@ -12,7 +12,7 @@ use super::life::{Ground, Life, survivor};
 use super::points;
 use super::setup::Setup;
 use crate::batch::{Batch, BatchResult, CaseId, CaseResult, ExploreError, Finding, Inconclusive};
-use crate::crash::{CrashWalker, Sample, is_spoilt};
+use crate::crash::{CrashWalker, Sample, is_journaled, is_spoilt};
 use crate::oracle::{History, Obligations, Observed, Violation};
 use crate::rng::Rng;
 use crate::scenario::{CheckKind, CrashModel, Fault, PowerLoss};
@@ -85,7 +85,7 @@ pub(super) struct Explorer<'s> {
     pub(super) tables: Rc<[String]>,
     pub(super) observed: Observed,
     pub(super) seen: HashSet<u128>,
-    timelines: BTreeMap<String, usize>,
+    timelines: BTreeMap<(String, bool), usize>,
     pub(super) result: BatchResult,
 }
 
@@ -251,6 +251,7 @@ impl<'s> Explorer<'s> {
         let is_good = self.note_examined(cut, case, examined, || state.clone());
         Ok(life.filter(|_| is_good).map(|life| Life {
             spoilt: cut.is_spoilt(state),
+            unordered: cut.is_unordered(state),
             ..life
         }))
     }
@@ -292,11 +293,13 @@ impl<'s> Explorer<'s> {
         violations: Vec<Violation>,
     ) {
         let mut checks = BTreeSet::new();
+        let unordered = cut.is_unordered(state);
         for violation in violations {
             if !checks.insert(violation.check) {
                 continue;
             }
-            let shown = self.timelines.entry(violation.fingerprint()).or_default();
+            let alike = (violation.fingerprint(), unordered);
+            let shown = self.timelines.entry(alike).or_default();
             *shown += 1;
             let failed = Failed {
                 case: &case.id(),
@@ -306,6 +309,7 @@ impl<'s> Explorer<'s> {
                 before: cut.state,
                 after: state,
                 spoilt: cut.is_spoilt(state),
+                unordered,
             };
             let finding: Finding = failed.finding(violation, *shown <= TIMELINES_MAX);
             self.result.findings.push(finding);
@@ -412,6 +416,12 @@ impl Cut<'_> {
     fn is_spoilt(&self, state: &DiskState) -> bool {
         let model = self.fault.model_of(self.path.crashes.len());
         self.life.spoilt || model == CrashModel::Media && is_spoilt(self.state, state)
+    }
+
+    /// Whether the crash left what `posix` allows and no journaling file system leaves.
+    fn is_unordered(&self, state: &DiskState) -> bool {
+        let model = self.fault.model_of(self.path.crashes.len());
+        self.life.unordered || model == CrashModel::Posix && !is_journaled(self.state, state)
     }
 
     /// One of the cases of this crash.

@@ -95,6 +95,8 @@ pub(super) struct Failed<'a> {
     pub(super) after: &'a DiskState,
     /// Whether it took media worse than POSIX has them to get there.
     pub(super) spoilt: bool,
+    /// Whether `posix` allows what no journaling file system leaves.
+    pub(super) unordered: bool,
 }
 
 impl Failed<'_> {
@@ -109,16 +111,19 @@ impl Failed<'_> {
             timeline,
             crash_point: self.at.0.saturating_sub(1),
             generation: u32::try_from(self.generation + 1).unwrap_or(u32::MAX),
-            assumptions: assumptions(self.spoilt),
+            assumptions: self.assumptions(),
             ..finding(self.case, violation)
         }
     }
-}
 
-/// What storage must lack for a state to be possible.
-fn assumptions(spoilt: bool) -> Vec<String> {
-    let whole = "sectors that are written whole, and zeroes where a file grew (model media)";
-    spoilt.then(|| whole.to_owned()).into_iter().collect()
+    /// What storage must lack for the state to be possible.
+    fn assumptions(&self) -> Vec<String> {
+        let whole = "sectors that are written whole, and zeroes where a file grew (model media)";
+        let order = "a journal that keeps names and lengths in order (POSIX asks for none; ext4 and xfs have one)";
+        let lacking = [(self.spoilt, whole), (self.unordered, order)];
+        let lacking = lacking.into_iter().filter(|(lacks, _)| *lacks);
+        lacking.map(|(_, what)| what.to_owned()).collect()
+    }
 }
 
 /// A finding without a crash.

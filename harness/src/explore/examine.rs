@@ -94,6 +94,7 @@ impl Examination<'_> {
                 history: Rc::new(history),
                 before,
                 spoilt: false,
+                unordered: false,
                 rng,
             });
         }

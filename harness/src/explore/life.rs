@@ -20,6 +20,8 @@ pub(super) struct Life {
     pub(super) before: Option<Ground>,
     /// Whether a crash before it left what only bad media leave.
     pub(super) spoilt: bool,
+    /// Whether a crash before it left what no journaling file system leaves.
+    pub(super) unordered: bool,
     pub(super) rng: Rng,
 }
 
@@ -86,7 +88,9 @@ pub(super) fn survivor(
 
 fn kind_of(model: CrashModel) -> CrashKind {
     match model {
-        CrashModel::Posix | CrashModel::Prefix | CrashModel::Media => CrashKind::Power,
+        CrashModel::Posix | CrashModel::Journaled | CrashModel::Prefix | CrashModel::Media => {
+            CrashKind::Power
+        }
         CrashModel::ProcessCrash => CrashKind::Process,
     }
 }

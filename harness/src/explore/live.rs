@@ -52,6 +52,7 @@ impl Explorer<'_> {
             history: Rc::new(history),
             before: None,
             spoilt: false,
+            unordered: false,
             rng,
         })
     }

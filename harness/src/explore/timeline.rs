@@ -32,7 +32,7 @@ pub(super) fn of(
             };
             if let Some(fate) = fate {
                 entry.fate = Some(fate);
-                entry.note = name_note(fate);
+                entry.note = name_note(event, fate);
             }
             entry
         })
@@ -174,9 +174,14 @@ fn changed_name(event: &Event) -> Option<&str> {
     }
 }
 
-fn name_note(fate: Fate) -> Option<String> {
-    let lost = "no sync of its directory came after it, so a power cut can take it back";
-    (fate == Fate::Lost).then(|| lost.to_owned())
+fn name_note(event: &Event, fate: Fate) -> Option<String> {
+    let name = changed_name(event).filter(|_| fate == Fate::Lost)?;
+    let dir = name
+        .rsplit_once('/')
+        .map_or("the database's own", |(dir, _)| dir);
+    Some(format!(
+        "no sync of its directory ({dir}) came after it, so a power cut can take it back"
+    ))
 }
 
 /// What became of a write, and how much of it; other operations leave nothing that could be told apart.

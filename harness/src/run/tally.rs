@@ -49,7 +49,7 @@ pub(super) enum Coverage {
     },
 }
 
-/// Findings with one fingerprint; the first is shown.
+/// Findings with one fingerprint; the first that needs least of bad storage is shown.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) finding: Finding,
@@ -96,9 +96,15 @@ impl Tally {
             let options = || result.options.clone();
             self.findings
                 .entry(cluster.finding.fingerprint.clone())
-                .and_modify(|found| found.count += cluster.count)
+                .and_modify(|found| {
+                    found.count += cluster.count;
+                    if cluster.finding.needs_less_than(&found.finding) {
+                        found.finding.clone_from(&cluster.finding);
+                        (found.run, found.options) = (run, options());
+                    }
+                })
                 .or_insert_with(|| Found {
-                    finding: cluster.finding,
+                    finding: cluster.finding.clone(),
                     run,
                     options: options(),
                     count: cluster.count,

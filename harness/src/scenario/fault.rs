@@ -93,6 +93,9 @@ fn samples_by_default() -> NonZeroU32 {
 pub enum CrashModel {
     /// Any choice that POSIX allows: unsynced sectors, sizes and names survive each for itself.
     Posix,
+    /// As journaling file systems such as ext4 and xfs narrow it: names and lengths survive in order, and what a file grew by is
+    /// on disk before its length.
+    Journaled,
     /// A prefix of the operations: the disk keeps their order.
     Prefix,
     /// Only the process ends: everything survives but part of the write in flight.
@@ -107,6 +110,7 @@ impl CrashModel {
     pub fn name(self) -> &'static str {
         match self {
             Self::Posix => "posix",
+            Self::Journaled => "journaled",
             Self::Prefix => "prefix",
             Self::Media => "media",
             Self::ProcessCrash => "process-crash",

@@ -8,7 +8,7 @@ use num_bigint::BigUint;
 use super::decisions::Decisions;
 use super::search::Plan;
 use super::undecided::Undecided;
-use crate::trace::{DiskState, InodeId, Names, Order};
+use crate::trace::{DiskState, InodeId, LostCuts, Names, Order};
 
 /// Something that a power cut leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,11 +132,11 @@ impl Survival {
             let open_len = open_len.map_or(0, |size| size.len);
             let len = state.lens.get(&inode).copied().unwrap_or(open_len);
             let given_by = sizes.iter().rev().find(|size| size.len == len);
-            let cuts = given_by.map_or(Vec::new(), |size| file.cuts_after(size.order));
+            let cuts = given_by.map_or_else(LostCuts::default, |size| file.cuts_after(size.order));
             file.survivor(len, |offset, order| {
                 match state.sectors.get(&(inode, offset)) {
                     Some(&chosen) => order == chosen,
-                    None => open == Open::Survives && !cuts.contains(&order),
+                    None => open == Open::Survives && !cuts.took(offset, order),
                 }
             })
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use num_bigint::BigUint;
 
-use crate::trace::{DiskState, Entry, FileState, InodeId, Names, Order, SectorVersions};
+use crate::trace::{DiskState, Entry, FileState, InodeId, LostCuts, Names, Order, SectorVersions};
 
 /// Above this many pending changes of names their legal subsets are not enumerated.
 const NAME_CHANGES_MAX: usize = 8;
@@ -26,8 +26,8 @@ pub struct UndecidedFile {
     sector_len: usize,
     /// The lengths that may survive, the newest first, with the number of the file's states of each.
     lens: Vec<(u64, BigUint)>,
-    /// Where that is not nothing: the operations whose zeroes did not survive if a length did, as they cut the file later.
-    cuts: BTreeMap<u64, Vec<Order>>,
+    /// Where that is not nothing: the cuts that did not happen if a length survived.
+    cuts: BTreeMap<u64, LostCuts>,
     /// The newest first. Different ones, unless the file was cut.
     sectors: BTreeMap<u64, Vec<Content>>,
 }
@@ -202,9 +202,12 @@ impl UndecidedFile {
         if kept == self.sector_len && self.cuts.is_empty() {
             return all.iter().collect();
         }
-        let cuts = self.cuts.get(&len).map_or(&[][..], Vec::as_slice);
+        let is_lost = |content: &Content| {
+            let cuts = self.cuts.get(&len);
+            cuts.is_some_and(|cuts| cuts.took(offset, content.order))
+        };
         let mut different: Vec<&Content> = Vec::new();
-        for content in all.iter().filter(|content| !cuts.contains(&content.order)) {
+        for content in all.iter().filter(|content| !is_lost(content)) {
             let is_new = |known: &&Content| known.bytes[..kept] != content.bytes[..kept];
             if different.iter().all(is_new) {
                 different.push(content);

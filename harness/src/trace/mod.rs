@@ -7,6 +7,6 @@ mod state;
 pub use event::{Effect, Event, FileRef, Mark, Name, Operation, TracePosition, TransactionId};
 pub use record::Trace;
 pub use state::{
-    CHUNK_LEN, DiskState, Entry, FILE_LEN_MAX, FileState, InodeId, NameChange, Names, Order,
-    PendingWrite, SectorSize, SectorVersions, SizeVersion,
+    CHUNK_LEN, DiskState, Entry, FILE_LEN_MAX, FileState, InodeId, LostCuts, NameChange, Names,
+    Order, PendingWrite, SectorSize, SectorVersions, SizeVersion,
 };

@@ -122,7 +122,12 @@ impl Explored {
             .iter_mut()
             .find(|c| c.finding.fingerprint == finding.fingerprint);
         match known {
-            Some(cluster) => cluster.count += 1,
+            Some(cluster) => {
+                cluster.count += 1;
+                if finding.needs_less_than(&cluster.finding) {
+                    cluster.finding = finding;
+                }
+            }
             None => self.clusters.push(Cluster { finding, count: 1 }),
         }
     }

@@ -58,12 +58,22 @@ pub fn random_call(disk: &SimDisk, rng: &mut Rng) {
         7 => drop(disk.remove(name)),
         8 => drop(disk.sync_dir(["", "d"][rng.index(2)])),
         9 | 10 => drop(open().map(|file| file.sync())),
-        11 => drop(open().map(|file| file.set_len(rng.below(1500)))),
+        11 => drop(open().map(|file| file.set_len(random_len(rng)))),
         12 => drop(open().map(|file| file.allocate(rng.below(1000), rng.below(700)))),
         _ => drop(open().map(|file| {
             let mut bytes = vec![0; rng.index(900)];
             rng.fill(&mut bytes);
-            file.write_at(rng.below(1200), &bytes)
+            let block = if rng.chance(0.2) { 3600 } else { 0 };
+            file.write_at(block + rng.below(1200), &bytes)
         })),
+    }
+}
+
+fn random_len(rng: &mut Rng) -> u64 {
+    match rng.below(6) {
+        0 => 0,
+        1 => 4096,
+        2 => 3600 + rng.below(1500),
+        _ => rng.below(1500),
     }
 }

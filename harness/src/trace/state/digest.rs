@@ -38,6 +38,7 @@ impl DiskState {
 
     fn put_pending(&self, hasher: &mut Xxh3) {
         put(hasher, self.newest.0 - self.durable.0);
+        put(hasher, self.newest.0 - self.journaled.0);
         put(hasher, self.names.base().count() as u64);
         for (name, entry) in self.names.base() {
             put_name(hasher, name);

@@ -43,6 +43,7 @@ pub struct DiskState {
     pub(super) files: Vec<Option<Arc<FileState>>>,
     pub(super) newest: Order,
     pub(super) durable: Order,
+    pub(super) journaled: Order,
     in_flight: Option<InFlight>,
 }
 
@@ -94,6 +95,11 @@ impl DiskState {
         self.durable
     }
 
+    /// The newest change of metadata that a sync has made durable, with all before it, where a journal keeps their order.
+    pub fn journaled(&self) -> Order {
+        self.journaled
+    }
+
     /// The id that the next created file gets.
     pub fn next_inode(&self) -> InodeId {
         InodeId(u32::try_from(self.files.len()).unwrap_or(u32::MAX))
@@ -126,6 +132,8 @@ impl DiskState {
                 name: Arc::clone(name),
             }),
             Operation::SyncDir { dir } => {
+                let newest = self.names.newest_in(dir);
+                self.journaled = self.journaled.max(newest.unwrap_or_default());
                 let covered = Arc::make_mut(&mut self.names).sync_dir(dir);
                 self.durable = self.durable.max(covered.unwrap_or_default());
             }
@@ -183,6 +191,9 @@ impl DiskState {
     }
 
     fn sync(&mut self, file: &FileRef) {
+        let sized = self.file(file.inode).and_then(FileState::newest_size);
+        let changed = sized.max(self.names.creation_of(file.inode));
+        self.journaled = self.journaled.max(changed.unwrap_or_default());
         if let Some(Some(state)) = self.files.get_mut(slot(file.inode))
             && state.newest().is_some()
         {
@@ -236,6 +247,7 @@ impl DiskState {
             files,
             newest,
             durable: newest,
+            journaled: newest,
             in_flight: None,
         }
     }
@@ -258,6 +270,7 @@ impl DiskState {
             files,
             newest: self.newest,
             durable: self.newest,
+            journaled: self.newest,
             in_flight: None,
         }
     }

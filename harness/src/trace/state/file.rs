@@ -24,6 +24,36 @@ pub struct SizeVersion {
     pub len: u64,
 }
 
+/// Cuts that did not happen.
+#[derive(Clone, Debug, Default)]
+pub struct LostCuts {
+    all: Vec<SizeVersion>,
+}
+
+impl LostCuts {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Whether the zeroes that operation `order` brought to the sector at `offset` did not reach the disk. Whole blocks
+    /// are cut off together with the length; in the block that the file was to end in, zeroes are written, and first.
+    pub fn took(&self, offset: u64, order: Order) -> bool {
+        self.frees(offset, |cut| cut == order)
+    }
+
+    /// Whether one of them was to free the block of the sector at `offset` before operation `order`, or by it.
+    pub fn precede(&self, offset: u64, order: Order) -> bool {
+        self.frees(offset, |cut| cut <= order)
+    }
+
+    fn frees(&self, offset: u64, is_one: impl Fn(Order) -> bool) -> bool {
+        let block = CHUNK_LEN as u64;
+        let mut all = self.all.iter();
+        all.any(|cut| is_one(cut.order) && offset >= cut.len.next_multiple_of(block))
+    }
+}
+
 /// A write that no sync has covered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingWrite {
@@ -107,18 +137,31 @@ impl FileState {
         std::iter::once(base).chain(self.sizes.iter().copied())
     }
 
-    /// The operations that shortened the file after the one that gave it a length. If that length survives, they did
-    /// not happen, and their zeroes did not reach the disk.
-    pub fn cuts_after(&self, order: Order) -> Vec<Order> {
-        let mut before = self.base_len;
-        let mut cuts = Vec::new();
-        for size in &self.sizes {
-            if size.len < before && size.order > order {
-                cuts.push(size.order);
-            }
-            before = size.len;
+    /// The cuts after the operation that gave the file a length: if that length survives, they did not happen.
+    pub fn cuts_after(&self, order: Order) -> LostCuts {
+        LostCuts {
+            all: self.cuts().filter(|cut| cut.order > order).collect(),
         }
-        cuts
+    }
+
+    /// The operations that shortened the file, with the length that each gave it, oldest first.
+    pub(crate) fn cuts(&self) -> impl Iterator<Item = SizeVersion> {
+        let before = self.sizes();
+        let shortened = before.zip(&self.sizes);
+        shortened.filter_map(|(before, &size)| (size.len < before.len).then_some(size))
+    }
+
+    /// The newest change of the length that no sync has covered.
+    pub(crate) fn newest_size(&self) -> Option<Order> {
+        self.sizes.last().map(|size| size.order)
+    }
+
+    /// The write that was operation `order`, if no sync has covered it.
+    pub(crate) fn write_of(&self, order: Order) -> Option<&PendingWrite> {
+        let at = self
+            .writes
+            .binary_search_by_key(&order, |write| write.order);
+        self.writes.get(at.ok()?)
     }
 
     /// The writes that no sync has covered, oldest first.

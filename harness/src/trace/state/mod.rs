@@ -9,6 +9,6 @@ mod sectors;
 
 pub use chunk::CHUNK_LEN;
 pub use disk::{DiskState, InodeId, Order};
-pub use file::{FILE_LEN_MAX, FileState, PendingWrite, SizeVersion};
+pub use file::{FILE_LEN_MAX, FileState, LostCuts, PendingWrite, SizeVersion};
 pub use names::{Entry, NameChange, Names};
 pub use sectors::{SectorSize, SectorVersions};

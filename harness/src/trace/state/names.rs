@@ -123,6 +123,20 @@ impl Names {
         &self.pending
     }
 
+    /// The newest pending change of a name in a directory.
+    pub(super) fn newest_in(&self, dir: &str) -> Option<Order> {
+        let mut changes = self.pending.iter().rev();
+        changes
+            .find(|change| change.touches(dir))
+            .map(|change| change.order)
+    }
+
+    /// The pending creation of a file.
+    pub(super) fn creation_of(&self, inode: InodeId) -> Option<Order> {
+        let is_it = |change: &&NameChange| matches!(change.change, Change::Set { entry: Entry::File(made), .. } if made == inode);
+        self.pending.iter().find(is_it).map(|change| change.order)
+    }
+
     /// The durable names with what they stand for, in order.
     pub(super) fn base(&self) -> impl Iterator<Item = (&Name, Entry)> {
         self.base.iter().map(|(name, &entry)| (name, entry))

@@ -137,10 +137,10 @@ impl<'a> SectorVersions<'a> {
         &self.all
     }
 
-    /// Without the versions of these operations.
+    /// Without the versions that `is_lost` says of.
     #[must_use]
-    pub fn without(mut self, orders: &[Order]) -> Self {
-        self.all.retain(|(order, _)| !orders.contains(order));
+    pub fn without(mut self, is_lost: impl Fn(Order) -> bool) -> Self {
+        self.all.retain(|&(order, _)| !is_lost(order));
         self
     }
 
