@@ -73,6 +73,9 @@ pub struct BatchResult {
     pub distinct: Vec<u128>,
     /// States that were recovered and checked.
     pub checked: u64,
+    /// States after whose crashes the target promised nothing, so that only panics and hangs were told.
+    #[serde(default)]
+    pub unpromised: u64,
     /// Crash points of which every legal state was covered.
     pub covered: Vec<CoveredPoint>,
     /// Crash points whose states were drawn, of whatever generation, and those where the budget ended first.

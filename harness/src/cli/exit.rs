@@ -1,6 +1,6 @@
 //! Exit codes, and which one wins.
 
-use lightning_report::{Report, ScenarioReport, ScenarioVerdict};
+use lightning_report::{Report, ScenarioReport, ScenarioVerdict, Verdict};
 
 use crate::batch::ExploreError;
 use crate::run::{Outcome, RunFailure};
@@ -65,8 +65,12 @@ impl Exit {
     }
 
     fn of_report(report: &Report) -> Self {
-        let worst = report.scenarios.iter().map(Self::of_scenario).max();
-        worst.unwrap_or(Self::Inconclusive)
+        let scenarios = report.scenarios.iter().map(Self::of_scenario);
+        let run = match report.verdict {
+            Verdict::Inconclusive => Self::Inconclusive,
+            Verdict::Pass | Verdict::Fail => Self::Pass,
+        };
+        scenarios.fold(run, Self::max)
     }
 
     fn of_scenario(scenario: &ScenarioReport) -> Self {

@@ -265,6 +265,7 @@ impl<'s> Explorer<'s> {
         state: impl FnOnce() -> DiskState,
     ) -> bool {
         if cut.ground.kinds.void(&self.setup.promises) {
+            self.result.unpromised += 1;
             examined.drop_what_is_not_promised();
         }
         self.note(&examined);

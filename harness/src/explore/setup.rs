@@ -62,6 +62,7 @@ impl Setup {
         let setting = Setting {
             interleave: target.can(Ability::Interleave),
             checkpoint: target.can(Ability::Checkpoint),
+            roll_back: promises.roll_back(),
             levels: promises.levels().collect(),
         };
         let elisions = elisions(batch);

@@ -215,6 +215,14 @@ fn take(shared: &Shared<'_>, ticket: Ticket, job: &Job, end: JobEnd) {
                 schedule.end_all(Unfinished::Interrupted, |_| true);
             }
         }
+        JobEnd::Failed(ExploreError::NothingPromised { .. }) => {
+            let mut schedule = shared.schedule();
+            let scenario = schedule
+                .tracks
+                .get(ticket.track)
+                .map(|track| track.scenario);
+            schedule.end_all(Unfinished::NothingPromised, |at| Some(at) == scenario);
+        }
         JobEnd::Failed(source) => {
             shared.fail(RunFailure::Explore {
                 file: job.file.clone(),

@@ -93,6 +93,7 @@ impl Judged {
         report.totals.crash_states.generated = tally.generated;
         report.totals.crash_states.distinct = tally.distinct.len() as u64;
         report.totals.crash_states.checked = tally.checked;
+        report.unpromised = tally.unpromised;
         for check in &loaded.scenario.checks {
             let examined = tally.checks_seen.get(&check.kind).copied().unwrap_or(0);
             let violations = tally.violations(check.kind);
@@ -242,6 +243,9 @@ fn unfinished(track: &Track) -> Option<String> {
         Some(TrackEnd::Unfinished(Unfinished::Time)) => {
             Some("its time was up before its budget of states".to_owned())
         }
+        Some(TrackEnd::Unfinished(Unfinished::NothingPromised)) => Some(
+            "not exercised: the target promises nothing under its model of power loss".to_owned(),
+        ),
         Some(TrackEnd::Unfinished(Unfinished::FailFast)) => Some("the run ended early".to_owned()),
         None | Some(TrackEnd::Unfinished(Unfinished::Interrupted)) => {
             Some(format!("interrupted after {states} states"))

@@ -50,6 +50,8 @@ pub enum Unfinished {
     Interrupted,
     /// An earlier scenario failed, and the run was to end there.
     FailFast,
+    /// The target promises nothing under its model: whatever it showed, nothing would follow.
+    NothingPromised,
 }
 
 /// A batch to compute: a track and one of its runs.

@@ -19,6 +19,8 @@ pub(super) struct Tally {
     pub(super) crash_points: u64,
     pub(super) generated: u64,
     pub(super) checked: u64,
+    /// States after whose crashes nothing was promised.
+    pub(super) unpromised: u64,
     /// Crash points of which every legal state was covered, by key: the same one may be met in several runs.
     covered: BTreeMap<u128, CoveredPoint>,
     sampled_points: u64,
@@ -74,6 +76,7 @@ impl Tally {
         self.crash_points += result.crash_points;
         self.generated += result.generated;
         self.checked += result.checked;
+        self.unpromised += result.unpromised;
         self.sampled_points += result.sampled_points;
         for point in covered {
             self.covered.entry(point.key).or_insert(point);

@@ -50,6 +50,7 @@ pub struct Promises {
     isolation: Isolation,
     levels: Vec<(Durability, Promise, Promise)>,
     survive_torn_sectors: bool,
+    roll_back: bool,
 }
 
 impl Durability {
@@ -98,6 +99,7 @@ impl Promises {
             isolation: Isolation::Snapshot,
             levels: Vec::new(),
             survive_torn_sectors: false,
+            roll_back: true,
         }
     }
 
@@ -123,6 +125,18 @@ impl Promises {
     /// Whether what is promised for power cuts holds on disks that tear writes inside a sector.
     pub fn survive_torn_sectors(&self) -> bool {
         self.survive_torn_sectors
+    }
+
+    /// What a rollback leaves is undefined: none is asked for.
+    #[must_use]
+    pub fn without_rollback(mut self) -> Self {
+        self.roll_back = false;
+        self
+    }
+
+    /// Whether a transaction can be rolled back.
+    pub fn roll_back(&self) -> bool {
+        self.roll_back
     }
 
     /// Adds a level with its promise after a process crash and after a power cut.

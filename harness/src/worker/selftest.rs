@@ -4,6 +4,7 @@
 //! ask it to break a check, to abort, to hang or to allocate without end, at a case of its choice.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::process;
 use std::thread;
 
@@ -107,7 +108,7 @@ pub(super) fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, Explo
             Some("hang") => loop {
                 thread::park();
             },
-            Some("allocate") => drop(Vec::<u8>::with_capacity(1 << 46)),
+            Some("allocate") => drop(black_box(Vec::<u8>::with_capacity(1 << 46))),
             Some("break") => result.findings.push(finding(batch, case, point)),
             Some("unsure") => result.inconclusive = Some("asked to be unsure".to_owned()),
             _ => {}

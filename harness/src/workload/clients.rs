@@ -297,7 +297,9 @@ impl Clients {
             Workload::Bank(bank) => (bank::steps(bank, &mut self.rng), bank.rollbacks),
         };
         let end = match self.rng.pick(&self.levels) {
-            _ if self.rng.clone().chance(kv::share(rollbacks.get())) => End::Rollback,
+            _ if self.setting.roll_back && self.rng.clone().chance(kv::share(rollbacks.get())) => {
+                End::Rollback
+            }
             level => End::Commit(level.copied().unwrap_or(Durability::Sync)),
         };
         self.rng.next_u64();

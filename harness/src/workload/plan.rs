@@ -11,6 +11,8 @@ pub struct Setting {
     pub interleave: bool,
     /// Whether checkpoints can be asked for.
     pub checkpoint: bool,
+    /// Whether transactions can be rolled back.
+    pub roll_back: bool,
     /// The durability levels of the target.
     pub levels: Vec<Durability>,
 }

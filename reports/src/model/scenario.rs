@@ -31,6 +31,9 @@ pub struct ScenarioReport {
     /// expect after the end of the process and after a power cut.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub promises: BTreeMap<String, String>,
+    /// Crash states after which the target promised nothing: only panics and hangs were told of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unpromised: u64,
     /// How much was done.
     pub totals: Counts,
     /// Every check that its file names, by name.
@@ -153,6 +156,7 @@ impl ScenarioReport {
             plane: "sim".to_owned(),
             model: "none".to_owned(),
             promises: BTreeMap::new(),
+            unpromised: 0,
             totals: Counts::default(),
             checks: BTreeMap::new(),
             faults: BTreeMap::new(),
@@ -242,10 +246,24 @@ impl ScenarioReport {
         &self,
         unfinished: Option<String>,
     ) -> Option<(ScenarioVerdict, Option<String>)> {
-        if let Some(why) = unfinished {
+        if let Some(why) = unfinished.or_else(|| self.nothing_promised()) {
             return Some((ScenarioVerdict::Inconclusive, Some(why)));
         }
         self.vacuous().map(fail)
+    }
+
+    /// Why checks examined nothing, if that is because the target promised nothing.
+    fn nothing_promised(&self) -> Option<String> {
+        let idle = self.checks.iter().filter(|(_, check)| check.examined == 0);
+        let idle: Vec<&str> = idle.map(|(name, _)| name.as_str()).collect();
+        if self.unpromised == 0 || idle.is_empty() {
+            return None;
+        }
+        Some(format!(
+            "not exercised: {}; the target promises nothing after these crashes with these options ({} states)",
+            idle.join(", "),
+            self.unpromised
+        ))
     }
 
     fn is_caught(&self) -> bool {
@@ -268,6 +286,14 @@ impl ScenarioReport {
             .or_else(|| elision.map(|(rule, _)| format!("the elision {rule} never fired")))
             .or_else(|| check.map(|(name, _)| format!("the check {name} examined nothing")))
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 const fn fail(reason: String) -> (ScenarioVerdict, Option<String>) {
@@ -318,6 +344,23 @@ mod tests {
             judged(scenario(Expect::Pass), None),
             (ScenarioVerdict::Pass, String::new())
         );
+    }
+
+    #[test]
+    fn checks_of_a_target_that_promises_nothing_are_neither_passed_nor_failed() {
+        for expect in [Expect::Pass, Expect::Fail] {
+            let mut s = scenario(expect);
+            s.checks.entry("durability".into()).or_default().examined = 0;
+            assert_eq!(judged(s.clone(), None).0, ScenarioVerdict::Fail);
+            s.unpromised = 9;
+            let (verdict, reason) = judged(s.clone(), None);
+            assert_eq!(verdict, ScenarioVerdict::Inconclusive);
+            assert!(reason.starts_with("not exercised: durability; the target promises nothing"));
+        }
+        let mut s = scenario(Expect::Pass);
+        s.unpromised = 9;
+        violate(&mut s, "no-panic");
+        assert_eq!(judged(s, None).0, ScenarioVerdict::Fail);
     }
 
     #[test]

@@ -8,7 +8,8 @@
 //!
 //! `full` with `delete` counts as durable, since it is the default of a library that says so of itself; that it is not, until
 //! the directory is synced, is only implied by what the documentation of `extra` says (docs/decisions/0010). After
-//! the end of the process alone all keep everything, but MEMORY and OFF, which may damage the database.
+//! the end of the process alone all keep everything, but MEMORY and OFF, which may damage the database. With OFF, `ROLLBACK` "behaves
+//! in an undefined way": none is asked for.
 
 use std::sync::Arc;
 
@@ -76,9 +77,14 @@ impl Target for Sqlite {
         } else {
             documented(journal_mode(options), synchronous(options))
         };
-        Promises::none()
+        let promises = Promises::none()
             .with(Durability::Sync, process, power)
-            .serializable()
+            .serializable();
+        if journal_mode(options) == "off" {
+            promises.without_rollback()
+        } else {
+            promises
+        }
     }
 
     fn variants(&self) -> Vec<Options> {
