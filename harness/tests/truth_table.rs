@@ -7,32 +7,28 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lightning_chaos::scenario::Scenario;
-use lightning_chaos::target::CrashKind;
-use lightning_chaos::truth::{Agreement, Cell, Documented, Found, explore};
+use lightning_chaos::truth::{Agreement, Cell, Documented, Found, Table, explore};
 
 const STATES: u64 = 300;
 
-fn found(journal_mode: &'static str, synchronous: &'static str, crash: CrashKind) -> Found {
-    let file = match crash {
-        CrashKind::Power => "sqlite-power-loss.toml",
-        CrashKind::Process => "sqlite-process-crash.toml",
-    };
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/truth");
-    let text = fs::read_to_string(path.join(file)).unwrap();
+fn found(journal_mode: &'static str, synchronous: &'static str, table: Table) -> Found {
+    let file = table.scenario_file();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = fs::read_to_string(root.join(file)).unwrap();
     let scenario = Arc::new(Scenario::parse(file, &text).unwrap());
     let cell = Cell {
         journal_mode,
         synchronous,
     };
-    let found = explore(&scenario, cell, crash, 1, STATES).unwrap();
-    let agreement = Documented::of(cell, crash).compare(&found, STATES);
+    let found = explore(&scenario, cell, table, 1, STATES).unwrap();
+    let agreement = Documented::of(cell, table).compare(&found, STATES);
     assert_eq!(agreement, Agreement::Agrees, "{cell:?}: {found:#?}");
     found
 }
 
 #[test]
 fn full_with_a_deleted_journal_loses_commits_for_want_of_a_directory_sync() {
-    let found = found("delete", "full", CrashKind::Power);
+    let found = found("delete", "full", Table::PowerLoss);
     let witness = found.lost.unwrap();
     let lost = witness.finding.timeline.iter().find(|entry| {
         let note = entry.note.as_deref().unwrap_or_default();
@@ -43,15 +39,30 @@ fn full_with_a_deleted_journal_loses_commits_for_want_of_a_directory_sync() {
 
 #[test]
 fn extra_with_a_deleted_journal_keeps_every_commit() {
-    found("delete", "extra", CrashKind::Power);
+    found("delete", "extra", Table::PowerLoss);
 }
 
 #[test]
 fn normal_with_a_log_loses_commits_and_damages_nothing() {
-    found("wal", "normal", CrashKind::Power);
+    found("wal", "normal", Table::PowerLoss);
 }
 
 #[test]
 fn the_end_of_the_process_takes_nothing_even_with_synchronous_off() {
-    found("truncate", "off", CrashKind::Process);
+    found("truncate", "off", Table::ProcessCrash);
+}
+
+#[test]
+fn a_journaling_file_system_makes_up_for_normal_with_a_deleted_journal_but_not_for_the_missing_directory_sync()
+ {
+    let found = found("delete", "normal", Table::JournalingFileSystem);
+    let finding = found.lost.unwrap().finding;
+    assert!(finding.assumptions.is_empty(), "{finding:#?}");
+}
+
+#[test]
+fn without_a_journal_the_end_of_the_process_may_damage_the_database() {
+    found("off", "extra", Table::ProcessCrash);
+    found("memory", "extra", Table::ProcessCrash);
+    found("off", "full", Table::PowerLoss);
 }

@@ -11,16 +11,7 @@ use super::run::as_typed;
 use crate::batch::PlantSwitch;
 use crate::case::{COMMIT, CaseIdentity};
 use crate::run::Loaded;
-use crate::target::CrashKind;
-use crate::truth::{Agreement, Cell, Documented, Found, JOURNAL_MODES, Witness, explore};
-
-const FILES: [(CrashKind, &str); 2] = [
-    (CrashKind::Power, "scenarios/truth/sqlite-power-loss.toml"),
-    (
-        CrashKind::Process,
-        "scenarios/truth/sqlite-process-crash.toml",
-    ),
-];
+use crate::truth::{Agreement, Cell, Documented, Found, JOURNAL_MODES, Table, Witness, explore};
 
 pub(super) fn truth_table(
     arguments: &TruthArguments,
@@ -28,21 +19,22 @@ pub(super) fn truth_table(
 ) -> Result<Exit, Failure> {
     let root = Root::find();
     let mut exit = Exit::Pass;
-    for (crash, file) in FILES {
-        let loaded = root.load(&root.resolved(Path::new(file))?)?;
-        exit = exit.max(table(arguments, &loaded, crash, out)?);
+    for table in Table::ALL {
+        let file = Path::new(table.scenario_file());
+        let loaded = root.load(&root.resolved(file)?)?;
+        exit = exit.max(show(arguments, &loaded, table, out)?);
     }
     Ok(exit)
 }
 
 /// One table: its cells as they are found, then the witnesses.
-fn table(
+fn show(
     arguments: &TruthArguments,
     loaded: &Loaded,
-    crash: CrashKind,
+    table: Table,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    writeln!(out, "{}\n", heading(crash))?;
+    writeln!(out, "{}\n", table.heading())?;
     writeln!(
         out,
         "{:<12}{}",
@@ -56,7 +48,7 @@ fn table(
         let explored = explore(
             &loaded.scenario,
             cell,
-            crash,
+            table,
             arguments.seed,
             arguments.states,
         );
@@ -67,9 +59,9 @@ fn table(
                 return Ok(Exit::of_explore_error(&error));
             }
         };
-        let agreement = Documented::of(cell, crash).compare(&found, arguments.states);
+        let agreement = Documented::of(cell, table).compare(&found, arguments.states);
         exit = exit.max(exit_of(agreement));
-        row.push(cell_text(cell, crash, &found, agreement));
+        row.push(cell_text(cell, table, &found, agreement));
         if row.len() == JOURNAL_MODES.len() {
             writeln!(
                 out,
@@ -89,23 +81,12 @@ fn table(
     Ok(exit)
 }
 
-fn heading(crash: CrashKind) -> &'static str {
-    match crash {
-        CrashKind::Power => {
-            "SQLite after a power cut, model posix: sectors of 512 bytes, sizes and names that no sync covered survive \
-             each for itself.\nFound (documented), distinct states. L: an acknowledged commit is lost. C: the \
-             database is damaged. ok: neither. ?: not documented clearly."
-        }
-        CrashKind::Process => "SQLite after the end of its process alone.",
-    }
-}
-
 fn columns(texts: &[String]) -> String {
     let padded: Vec<_> = texts.iter().map(|text| format!("{text:<24}")).collect();
     padded.concat().trim_end().to_owned()
 }
 
-fn cell_text(cell: Cell, crash: CrashKind, found: &Found, agreement: Agreement) -> String {
+fn cell_text(cell: Cell, table: Table, found: &Found, agreement: Agreement) -> String {
     let shown = match (&found.lost, &found.corrupt) {
         (None, None) => "ok",
         (Some(_), None) => "L",
@@ -117,7 +98,7 @@ fn cell_text(cell: Cell, crash: CrashKind, found: &Found, agreement: Agreement) 
         Agreement::Differs => " DIFFERS",
         Agreement::TooFew => " TOO FEW",
     };
-    let documented = Documented::of(cell, crash).text();
+    let documented = Documented::of(cell, table).text();
     format!("{shown} ({documented}) {}{mark}", found.states)
 }
 

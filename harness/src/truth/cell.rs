@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// The journal modes of the table, in the order of its columns.
-pub const JOURNAL_MODES: [&str; 4] = ["delete", "truncate", "persist", "wal"];
+pub const JOURNAL_MODES: [&str; 6] = ["delete", "truncate", "persist", "wal", "memory", "off"];
 /// The levels of synchronous, in the order of its rows.
 pub const SYNCHRONOUS: [&str; 4] = ["off", "normal", "full", "extra"];
 

@@ -2,10 +2,11 @@
 //!
 //! From the documentation of `PRAGMA synchronous` and of write-ahead logging. `normal` with a rollback journal: "a very small
 //! (though non-zero) chance that a power failure at just the wrong time could corrupt the database in
-//! `journal_mode=DELETE` on an older filesystem"; nothing is said of TRUNCATE and PERSIST.
+//! `journal_mode=DELETE` on an older filesystem"; nothing is said of TRUNCATE and PERSIST. A file system with a journal is taken
+//! for none of the older ones. MEMORY and OFF: if the application, or the machine, crashes "in the middle of a transaction", then
+//! "the database file will very likely go corrupt"; nothing is said of commits that were acknowledged.
 
-use super::{Cell, Found};
-use crate::target::CrashKind;
+use super::{Cell, Found, Table};
 
 /// What is documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Documented {
     Lost,
     /// They may be lost, and the database may be damaged.
     LostAndCorrupt,
+    /// The database may be damaged.
+    Corrupt,
     /// Nothing, or nothing clear.
     Open,
 }
@@ -35,11 +38,12 @@ pub enum Agreement {
 
 impl Documented {
     /// What is said of a setting.
-    pub fn of(cell: Cell, crash: CrashKind) -> Self {
-        match (crash, cell.synchronous, cell.journal_mode) {
-            (CrashKind::Process, ..) => Self::Ok,
-            (_, "off", _) | (_, "normal", "delete") => Self::LostAndCorrupt,
-            (_, "normal", "wal") | (_, "full", "delete") => Self::Lost,
+    pub fn of(cell: Cell, table: Table) -> Self {
+        match (table, cell.synchronous, cell.journal_mode) {
+            (_, _, "memory" | "off") => Self::Corrupt,
+            (Table::ProcessCrash, ..) => Self::Ok,
+            (_, "off", _) | (Table::PowerLoss, "normal", "delete") => Self::LostAndCorrupt,
+            (_, "normal", "wal" | "delete") | (_, "full", "delete") => Self::Lost,
             (_, "normal", _) => Self::Open,
             _ => Self::Ok,
         }
@@ -51,6 +55,7 @@ impl Documented {
             Self::Ok => "ok",
             Self::Lost => "L",
             Self::LostAndCorrupt => "L C",
+            Self::Corrupt => "C",
             Self::Open => "?",
         }
     }
@@ -65,7 +70,8 @@ impl Documented {
             (Self::Open, _) => Agreement::Decided,
             (Self::Ok, (false, false))
             | (Self::Lost, (true, false))
-            | (Self::LostAndCorrupt, (true, true)) => Agreement::Agrees,
+            | (Self::LostAndCorrupt, (true, true))
+            | (Self::Corrupt, (_, true)) => Agreement::Agrees,
             _ => Agreement::Differs,
         }
     }

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::{Cell, Documented};
+use super::{Cell, Documented, Table};
 use crate::batch::{Batch, ExploreError, Finding, PlantSwitch};
 use crate::explore::run_batch;
 use crate::scenario::{CheckKind, Scenario};
-use crate::target::CrashKind;
 
 /// Where something documented was not found yet, the search goes on for so many times the states asked for.
 const PATIENCE: u64 = 5;
@@ -46,11 +45,11 @@ pub struct Witness {
 pub fn explore(
     scenario: &Arc<Scenario>,
     cell: Cell,
-    crash: CrashKind,
+    table: Table,
     seed: u64,
     states: u64,
 ) -> Result<Found, ExploreError> {
-    let documented = Documented::of(cell, crash);
+    let documented = Documented::of(cell, table);
     let mut found = Found::default();
     let mut distinct = HashSet::new();
     for run in 0..RUNS_MAX {
@@ -110,6 +109,7 @@ impl Found {
         match documented {
             Documented::Ok | Documented::Open => true,
             Documented::Lost => self.lost.is_some(),
+            Documented::Corrupt => self.corrupt.is_some(),
             Documented::LostAndCorrupt => self.lost.is_some() && self.corrupt.is_some(),
         }
     }

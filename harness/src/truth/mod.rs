@@ -6,6 +6,8 @@
 //! 3. It explores in its own process: it tests the tester, and SQLite does not abort.
 
 mod cell;
+mod table;
+
 mod documented;
 
 mod explore;
@@ -13,3 +15,4 @@ mod explore;
 pub use cell::{Cell, JOURNAL_MODES, SYNCHRONOUS};
 pub use documented::{Agreement, Documented};
 pub use explore::{Found, Witness, explore};
+pub use table::Table;
