@@ -49,14 +49,17 @@ struct Words<'p, 'a> {
 impl Words<'_, '_> {
     /// One violation a piece and kind.
     fn contradictions(&self, found: &[Contradiction]) -> Vec<Violation> {
+        let lost = self.lost(found);
         let mut told = BTreeSet::new();
         let mut violations = Vec::new();
         for contradiction in found.iter().rev() {
             match *contradiction {
                 Contradiction::NotThere { piece, row } if told.insert(piece) => {
-                    violations.extend(self.not_there(piece, row));
+                    violations.extend(self.not_there(piece, row, &lost));
                 }
-                Contradiction::OutOfOrder { absent, later } if told.insert(absent) => {
+                Contradiction::OutOfOrder { absent, later }
+                    if !lost.contains(&later) && told.insert(absent) =>
+                {
                     violations.push(self.out_of_order(absent, later));
                 }
                 Contradiction::BaseLost { row } => {
@@ -70,8 +73,20 @@ impl Words<'_, '_> {
         violations
     }
 
+    /// The pieces that should be there, and of which nothing is.
+    fn lost(&self, found: &[Contradiction]) -> BTreeSet<usize> {
+        let pieces = found
+            .iter()
+            .filter_map(|contradiction| match *contradiction {
+                Contradiction::NotThere { piece, .. } => Some(piece),
+                _ => None,
+            });
+        let shows = |piece: &usize| self.problem.pieces[*piece].shown.is_some();
+        pieces.filter(|piece| !shows(piece)).collect()
+    }
+
     /// A piece must be there, and a row says that it is not.
-    fn not_there(&self, index: usize, row: usize) -> Vec<Violation> {
+    fn not_there(&self, index: usize, row: usize, lost: &BTreeSet<usize>) -> Vec<Violation> {
         let piece = &self.problem.pieces[index];
         let key = self.problem.rows[row].key;
         let Some(broken) = piece.changes.iter().find(|change| change.row == *key) else {
@@ -83,10 +98,10 @@ impl Words<'_, '_> {
         }
         let mut violations = Vec::new();
         if piece.owed == Owed::Must {
-            let lost = findings::lost(piece.transaction, Some(broken), self.observed);
-            violations.push(lost);
+            let gone = findings::lost(piece.transaction, Some(broken), self.observed);
+            violations.push(gone);
         }
-        let later = self.latest_there();
+        let later = self.latest_there(lost);
         let later = later.filter(|later| piece.precedes(later));
         violations.extend(
             later.map(|later| findings::earlier_lost(piece.transaction, later.transaction)),
@@ -99,10 +114,14 @@ impl Words<'_, '_> {
         findings::earlier_lost(piece(absent), piece(later))
     }
 
-    /// The newest piece that is certainly there: all that must be because of a later one are older.
-    fn latest_there(&self) -> Option<&Piece<'_>> {
-        let shown = |piece: &&Piece<'_>| piece.shown.is_some() || piece.owed == Owed::Must;
-        let there = self.problem.pieces.iter().filter(shown);
+    /// The newest piece that is certainly there: all that must be because of a later one are older. One that was lost
+    /// proves nothing of those before it.
+    fn latest_there(&self, lost: &BTreeSet<usize>) -> Option<&Piece<'_>> {
+        let pieces = self.problem.pieces.iter().enumerate();
+        let there = pieces.filter(|(index, piece)| {
+            piece.shown.is_some() || piece.owed == Owed::Must && !lost.contains(index)
+        });
+        let there = there.map(|(_, piece)| piece);
         there.max_by_key(|piece| piece.transaction.requested)
     }
 

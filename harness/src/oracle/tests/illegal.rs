@@ -27,6 +27,17 @@ fn a_lost_acknowledged_commit() {
 }
 
 #[test]
+fn lost_commits_at_the_end_say_nothing_of_order() {
+    let mut story = Story::new();
+    story.commit(0, "w");
+    story.commit(1, "x");
+    story.commit(0, "y");
+    story.illegal("w@0.1 s0@0.1", &[LOST, LOST]);
+    story.illegal("", &[LOST, LOST, LOST]);
+    story.illegal("y@0.2 s0@0.2", &[LOST, ORDER, LOST, ORDER]);
+}
+
+#[test]
 fn a_lost_commit_whose_answer_came_before_the_crash() {
     let mut story = Story::new();
     story.ask(0, "x");
