@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::btree::{Key, Tree};
+use crate::btree::{Tree, first_keys};
 use crate::disk_format::commit_group::{Action, Operation};
 use crate::error::StorageError;
 use crate::ids::PageNo;
@@ -199,9 +199,7 @@ impl Applier {
     ) -> Result<(), StorageError> {
         self.within_limit(pages, |pages| {
             loop {
-                let some = tree.range(&*pages, (low, high)).take(DELETED_AT_A_TIME);
-                let keys = some.map(|entry| entry.map(|(key, _)| key));
-                let keys: Vec<Key> = keys.collect::<Result<_, _>>()?;
+                let keys = first_keys(pages, tree, (low, high), DELETED_AT_A_TIME)?;
                 if keys.is_empty() {
                     return Ok(());
                 }

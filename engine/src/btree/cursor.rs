@@ -9,6 +9,7 @@
 //! beyond those of the one before, so that none is entered twice from the same side.
 
 mod difference;
+mod walk;
 
 use std::cmp::Ordering;
 use std::ops::Bound;
@@ -21,6 +22,7 @@ use crate::ids::PageNo;
 use crate::pages::{PageImage, ReadPages};
 
 pub use difference::first_difference;
+pub use walk::first_keys;
 
 /// Iterates over the entries of a tree in the order of their keys.
 ///

@@ -7,8 +7,7 @@
 use std::cmp::Ordering;
 use std::ops::Bound;
 
-use super::{Direction, Frame, Position, ends};
-use crate::btree::node::{Node, ValueRef};
+use super::walk::Walk;
 use crate::btree::tree::Tree;
 use crate::btree::value::Key;
 use crate::error::StorageError;
@@ -44,101 +43,5 @@ pub fn first_difference(
         }
         a.pass_entry();
         b.pass_entry();
-    }
-}
-
-/// The entries of one side, from front to back.
-struct Walk<'p, P> {
-    pages: &'p P,
-    /// None: there is nothing.
-    ends: Option<(Position, Position)>,
-}
-
-impl<'p, P: ReadPages> Walk<'p, P> {
-    fn new(
-        pages: &'p P,
-        tree: Option<Tree>,
-        (low, high): (Bound<&[u8]>, Bound<&[u8]>),
-    ) -> Result<Self, StorageError> {
-        let ends = tree.map(|tree| ends(pages, tree.root(), low, high));
-        Ok(Self {
-            pages,
-            ends: ends.transpose()?,
-        })
-    }
-
-    /// Goes on to a leaf with an entry at the front. False if there is no more.
-    fn settle(&mut self) -> Result<bool, StorageError> {
-        let Some((front, back)) = &mut self.ends else {
-            return Ok(false);
-        };
-        while front.cmp_indexes(back) == Ordering::Less {
-            let Some(frame) = front.frames.last() else {
-                return Ok(false);
-            };
-            if frame.index < Node::open_at(frame.no, &frame.image, Some(0))?.n() {
-                return Ok(true);
-            }
-            if !front.step_to_leaf(self.pages, Direction::Up)? {
-                return Ok(false);
-            }
-        }
-        Ok(false)
-    }
-
-    fn frame(&self) -> Option<&Frame> {
-        self.ends.as_ref()?.0.frames.last()
-    }
-
-    fn entry(&self) -> Result<(Node<'_>, usize), StorageError> {
-        let frame = self.frame();
-        let frame = frame
-            .ok_or_else(|| StorageError::corruption("data", 0, None, "a way to a leaf", "none"))?;
-        let node = Node::open_at(frame.no, &frame.image, Some(0))?;
-        Ok((node, frame.index))
-    }
-
-    fn key(&self) -> Result<Key, StorageError> {
-        let (node, i) = self.entry()?;
-        node.full_key(self.pages, i)
-    }
-
-    fn is_at_the_same_leaf<Q: ReadPages>(&self, other: &Walk<'_, Q>) -> bool {
-        match (self.frame(), other.frame()) {
-            (Some(a), Some(b)) => a.no == b.no && a.index == b.index && a.image.is_same(&b.image),
-            _ => false,
-        }
-    }
-
-    fn has_the_value_of<Q: ReadPages>(&self, other: &Walk<'_, Q>) -> Result<bool, StorageError> {
-        let ((a, i), (b, j)) = (self.entry()?, other.entry()?);
-        Ok(match (a.value(i)?, b.value(j)?) {
-            (ValueRef::Inline(here), ValueRef::Inline(there)) => {
-                a.slice(here)? == b.slice(there)?
-            }
-            (
-                ValueRef::Extent { first, len },
-                ValueRef::Extent {
-                    first: other_first,
-                    len: other_len,
-                },
-            ) => (first, len) == (other_first, other_len),
-            _ => false,
-        })
-    }
-
-    fn pass_entry(&mut self) {
-        if let Some((front, _)) = &mut self.ends
-            && let Some(frame) = front.frames.last_mut()
-        {
-            frame.index = frame.index.saturating_add(1);
-        }
-    }
-
-    fn pass_leaf(&mut self) -> Result<(), StorageError> {
-        if let Some((front, back)) = &mut self.ends {
-            front.pass_leaf(back)?;
-        }
-        Ok(())
     }
 }
