@@ -16,6 +16,7 @@
 //! LEB128. Operations stand in the order in which they take effect. The group is one unit: it is in the log whole or
 //! not at all, so transactions within it are not told apart.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::ids::{CommitTime, Version};
@@ -86,6 +87,7 @@ pub struct Malformed {
 #[derive(Debug)]
 pub struct Encoder<'a> {
     tables: Vec<&'a str>,
+    places: BTreeMap<&'a str, usize>,
     body: Vec<u8>,
     version: Version,
     time: CommitTime,
@@ -96,6 +98,7 @@ impl<'a> Encoder<'a> {
     pub fn new(version: Version) -> Self {
         Self {
             tables: Vec::new(),
+            places: BTreeMap::new(),
             body: Vec::new(),
             version,
             time: CommitTime(0),
@@ -139,12 +142,12 @@ impl<'a> Encoder<'a> {
     }
 
     fn table_index(&mut self, table: &'a str) -> usize {
-        // Operations come table by table, so the last one is nearly always it.
-        if let Some(index) = self.tables.iter().rposition(|name| *name == table) {
-            return index;
+        let next = self.tables.len();
+        let index = *self.places.entry(table).or_insert(next);
+        if index == next {
+            self.tables.push(table);
         }
-        self.tables.push(table);
-        self.tables.len() - 1
+        index
     }
 
     /// The payload.
