@@ -244,11 +244,16 @@ pub enum ConflictKind {
     Table,
 }
 
+/// Bytes of a key that an error shows.
+const SHOWN_BYTES_MAX: usize = 64;
+
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             ConflictPlace::Key(key) | ConflictPlace::Range { key, .. } => {
-                write!(f, "key \"{}\" of ", key.escape_ascii())?;
+                let shown = key.get(..SHOWN_BYTES_MAX).unwrap_or(key);
+                let more = if shown.len() < key.len() { "…" } else { "" };
+                write!(f, "key \"{}{more}\" of ", shown.escape_ascii())?;
             }
             ConflictPlace::Table => {}
         }
