@@ -316,7 +316,7 @@ fn count(
 ) -> Result<u64, StorageError> {
     let mut entries = 0_u64;
     while front.cmp_indexes(back) == Ordering::Less {
-        let passed = front.pass_leaf(back)?;
+        let passed = front.pass_leaf(back);
         entries = entries.saturating_add(passed as u64);
         if front.cmp_indexes(back) == Ordering::Less && !front.step_to_leaf(pages, Direction::Up)? {
             break;
@@ -327,14 +327,14 @@ fn count(
 
 impl Position {
     /// Goes to the end of the leaf, or to `back` if that is in the same one; returns how many entries were passed.
-    fn pass_leaf(&mut self, back: &Self) -> Result<usize, StorageError> {
+    fn pass_leaf(&mut self, back: &Self) -> usize {
         let way = |position: &Self| -> Vec<usize> {
             let above = position.frames.split_last().map(|(_, above)| above);
             above.into_iter().flatten().map(|f| f.index).collect()
         };
         let same_leaf = way(self) == way(back);
         let Some(frame) = self.frames.last_mut() else {
-            return Ok(0);
+            return 0;
         };
         let end = match back.frames.last() {
             Some(last) if same_leaf => last.index,
@@ -342,7 +342,7 @@ impl Position {
         };
         let passed = end.saturating_sub(frame.index);
         frame.index = end;
-        Ok(passed)
+        passed
     }
 
     fn seek(pages: &impl ReadPages, root: PageNo, seek: Seek<'_>) -> Result<Self, StorageError> {

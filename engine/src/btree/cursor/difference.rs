@@ -30,8 +30,8 @@ pub fn first_difference(
             (true, true) => {}
         }
         if a.is_at_the_same_leaf(&b) {
-            a.pass_leaf()?;
-            b.pass_leaf()?;
+            a.pass_leaf();
+            b.pass_leaf();
             continue;
         }
         let (key, other) = (a.key()?, b.key()?);

@@ -56,7 +56,7 @@ impl<'p, P: ReadPages> Walk<'p, P> {
             let Some(frame) = front.frames.last() else {
                 return Ok(false);
             };
-            if frame.index < Node::open_at(frame.no, &frame.image, Some(0))?.n() {
+            if frame.index < frame.node().n() {
                 return Ok(true);
             }
             if !front.step_to_leaf(self.pages, Direction::Up)? {
@@ -74,8 +74,7 @@ impl<'p, P: ReadPages> Walk<'p, P> {
         let frame = self.frame();
         let frame = frame
             .ok_or_else(|| StorageError::corruption("data", 0, None, "a way to a leaf", "none"))?;
-        let node = Node::open_at(frame.no, &frame.image, Some(0))?;
-        Ok((node, frame.index))
+        Ok((frame.node(), frame.index))
     }
 
     /// The key of the entry at the front, after `settle` found one.
@@ -123,10 +122,9 @@ impl<'p, P: ReadPages> Walk<'p, P> {
     }
 
     /// Goes on behind the last entry of the leaf.
-    pub(super) fn pass_leaf(&mut self) -> Result<(), StorageError> {
+    pub(super) fn pass_leaf(&mut self) {
         if let Some((front, back)) = &mut self.ends {
-            front.pass_leaf(back)?;
+            front.pass_leaf(back);
         }
-        Ok(())
     }
 }
