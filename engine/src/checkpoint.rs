@@ -7,10 +7,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use tracing::{field, info_span, warn};
 
+use crate::archive::Archiver;
 use crate::disk_format::{PAGE_HEADER_LEN, mark_overflow};
 use crate::engine::{Engine, SessionLog, Writer};
 use crate::error::{CheckpointError, StorageError};
-use crate::ids::{LogPosition, PageNo, Version};
+use crate::ids::{LogPosition, Lsn, PageNo, Version};
 use crate::image::Image;
 use crate::map::Checkpoint;
 use crate::page_store::{DirtyPage, DirtySet};
@@ -52,10 +53,64 @@ pub fn run_with(engine: &Engine, more: &mut More<'_>) -> Result<(), CheckpointEr
 /// Runs a last checkpoint, and leaves nothing for the next opening to write.
 pub fn close(engine: &Engine) -> Result<(), CheckpointError> {
     run(engine)?;
-    let _one_at_a_time = engine.checkpointing();
+    let one_at_a_time = engine.checkpointing();
     // Everything is durable. If this fails the next opening makes the files whole once more, as after a crash.
     drop(engine.map.close());
+    drop(one_at_a_time);
+    if engine.archive().is_some() {
+        archive_log(engine)?;
+    }
     Ok(())
+}
+
+/// Copies to the archive what is committed and not there yet. Returns the position up to which it has the log.
+pub fn archive_log(engine: &Engine) -> Result<Lsn, CheckpointError> {
+    let _one_at_a_time = engine.checkpointing();
+    refuse_if_poisoned(engine)?;
+    let to = durable_end(engine)?;
+    archive_through(engine, to).map_err(CheckpointError::Archive)?;
+    let mut writer = engine.writer();
+    if let SessionLog::Open(wal) = &mut writer.log {
+        // The log starts where it did: only what was kept for the archive is freed.
+        wal.recycle(Lsn(0), Some(to.lsn));
+    }
+    engine.note_gauges(&writer);
+    Ok(to.lsn)
+}
+
+/// Where the log ends, synced up to there.
+fn durable_end(engine: &Engine) -> Result<LogPosition, CheckpointError> {
+    let mut writer = engine.writer();
+    match &mut writer.log {
+        SessionLog::Open(wal) => {
+            let synced = wal.sync();
+            synced.map_err(|error| CheckpointError::Poisoned(engine.poison(error)))?;
+            Ok(wal.end())
+        }
+        SessionLog::Headed(wal) => Ok(wal.end()),
+        SessionLog::Idle(end) => Ok(end.position),
+        SessionLog::ReadOnly | SessionLog::Replaying(_) => Err(CheckpointError::ReadOnly),
+    }
+}
+
+/// The caller holds the checkpoint's lock, and the log is durable up to `to`.
+fn archive_through(engine: &Engine, to: LogPosition) -> Result<(), StorageError> {
+    let mut archive = engine.archive();
+    let Some(archiver) = archive.as_mut() else {
+        let error = std::io::Error::from(std::io::ErrorKind::NotFound);
+        return Err(StorageError::io("use", "the archive", error));
+    };
+    archiver.copy(&*engine.disk, &engine.wal_config(), to)
+}
+
+/// Archives what a completed checkpoint frees. Returns from where on the log must be kept: a failure loses nothing, and is tried
+/// again at the next checkpoint.
+fn archive_before_recycling(engine: &Engine, start: LogPosition) -> Option<Lsn> {
+    engine.archive().as_ref()?;
+    if let Err(error) = archive_through(engine, start) {
+        warn!(%error, "the log was not archived, and is kept");
+    }
+    engine.archive().as_ref().map(Archiver::needs)
 }
 
 /// Makes the log ready for this session's first commit, if it is not (log.md, L4).
@@ -130,7 +185,8 @@ fn write_dirty(engine: &Engine, more: &mut More<'_>) -> Result<u64, CheckpointEr
     };
     match write_out(engine, (&dirty, more), version, start) {
         Ok(()) => {
-            complete(engine, &mut engine.writer(), start);
+            let keep = archive_before_recycling(engine, start);
+            complete(engine, (start, keep));
             Ok(bytes)
         }
         Err(error) => {
@@ -202,12 +258,13 @@ fn write_extent(
     Ok(())
 }
 
-fn complete(engine: &Engine, writer: &mut Writer, start: LogPosition) {
+fn complete(engine: &Engine, (start, keep): (LogPosition, Option<Lsn>)) {
+    let writer: &mut Writer = &mut engine.writer();
     engine.counters.checkpoints.fetch_add(1, Relaxed);
     let log = std::mem::replace(&mut writer.log, SessionLog::ReadOnly);
     writer.log = match log {
         SessionLog::Headed(mut wal) | SessionLog::Open(mut wal) => {
-            wal.recycle(start.lsn);
+            wal.recycle(start.lsn, keep);
             engine.note_session_open();
             SessionLog::Open(wal)
         }

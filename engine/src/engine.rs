@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
+use crate::archive::Archiver;
 use crate::disk::{Disk, DiskLock};
 use crate::error::StorageError;
 use crate::ids::{CommitTime, LogPosition};
@@ -30,6 +31,8 @@ pub struct Engine {
     pub counters: Counters,
     writer: Mutex<Writer>,
     checkpointing: Mutex<()>,
+    backing_up: Mutex<()>,
+    archive: Mutex<Option<Archiver>>,
     poison: OnceLock<StorageError>,
     session_open: AtomicBool,
     /// The latest time recorded with a commit.
@@ -78,6 +81,8 @@ pub struct Counters {
     pub checkpoint_failures: AtomicU64,
     /// Log since the last checkpoint, in bytes.
     pub log_bytes: AtomicU64,
+    /// Log that is kept for the archive only, in bytes.
+    pub log_kept_bytes: AtomicU64,
     /// Dirty pages, in bytes.
     pub dirty_bytes: AtomicU64,
 }
@@ -101,6 +106,8 @@ impl Engine {
             counters: Counters::default(),
             writer: Mutex::new(writer),
             checkpointing: Mutex::new(()),
+            backing_up: Mutex::new(()),
+            archive: Mutex::new(None),
             poison: OnceLock::new(),
             session_open,
             latest_time: AtomicU64::new(0),
@@ -133,6 +140,17 @@ impl Engine {
     /// The right to run a checkpoint.
     pub fn checkpointing(&self) -> MutexGuard<'_, ()> {
         lock(&self.checkpointing)
+    }
+
+    /// The right to write a backup. Taken before the one to run a checkpoint.
+    pub fn backing_up(&self) -> MutexGuard<'_, ()> {
+        lock(&self.backing_up)
+    }
+
+    /// The log's archive, if there is one. It is written with the right to run a checkpoint; the writer's lock is not taken
+    /// while this one is held.
+    pub fn archive(&self) -> MutexGuard<'_, Option<Archiver>> {
+        lock(&self.archive)
     }
 
     /// Ends all writing until the database is reopened. The first cause stays.
@@ -175,6 +193,9 @@ impl Engine {
         self.counters
             .log_bytes
             .store(writer.log.bytes_live(), Relaxed);
+        self.counters
+            .log_kept_bytes
+            .store(writer.log.bytes_kept(), Relaxed);
     }
 }
 
@@ -199,6 +220,14 @@ impl SessionLog {
     pub fn segments(&self) -> usize {
         match self {
             Self::Headed(wal) | Self::Open(wal) => wal.segments(),
+            Self::ReadOnly | Self::Replaying(_) | Self::Idle(_) => 0,
+        }
+    }
+
+    /// Log that is kept for the archive only, in bytes.
+    pub fn bytes_kept(&self) -> u64 {
+        match self {
+            Self::Headed(wal) | Self::Open(wal) => wal.bytes_kept(),
             Self::ReadOnly | Self::Replaying(_) | Self::Idle(_) => 0,
         }
     }

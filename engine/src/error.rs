@@ -116,6 +116,9 @@ pub enum OpenError {
     /// `create` was called where a database, or what is left of one, exists.
     #[error("a database exists here already")]
     AlreadyExists,
+    /// A restore into this directory was cut off. It holds no database; restore again.
+    #[error("a restore was cut off here: restore again, or remove the directory")]
+    RestoreCutOff,
     /// Another process, or another handle of this one, has the database open.
     #[error("the database is open elsewhere (its `lock` file is held)")]
     Locked,
@@ -294,6 +297,9 @@ pub enum CommitError {
     /// An earlier write failed. Nothing was committed; reopen the database.
     #[error("an earlier write failed, the database takes no more until it is reopened: {0}")]
     Poisoned(#[source] StorageError),
+    /// More log waits to be archived than `limits.archive_bytes` allows, and the archive takes none. Nothing was committed.
+    #[error("limit archive_bytes: the log is not archived: {0}")]
+    Archive(#[source] StorageError),
     /// The database is open for reading only.
     #[error("the database is open for reading only")]
     ReadOnly,
@@ -308,6 +314,7 @@ impl CommitError {
             | Self::Refused(_)
             | Self::Unknown(_)
             | Self::Poisoned(_)
+            | Self::Archive(_)
             | Self::ReadOnly => false,
         }
     }
@@ -326,6 +333,9 @@ pub enum CheckpointError {
     /// The database is open for reading only.
     #[error("the database is open for reading only")]
     ReadOnly,
+    /// The log was not archived. It is kept, and archived the next time; the checkpoint itself is complete.
+    #[error("the log was not archived: {0}")]
+    Archive(#[source] StorageError),
 }
 
 impl CheckpointError {
@@ -335,6 +345,7 @@ impl CheckpointError {
             Self::Full(cause) => CommitError::Full(cause),
             Self::Poisoned(cause) => CommitError::Poisoned(cause),
             Self::ReadOnly => CommitError::ReadOnly,
+            Self::Archive(cause) => CommitError::Archive(cause),
         }
     }
 }

@@ -30,6 +30,8 @@
 //! `catalog` | `btree`, `page_store` | `wal`, `map` | `disk` | `disk_format`, `presets` | `pages`, `telemetry`, `image`, `options`, `sync`,
 //! `error`, `ids`.
 
+mod archive;
+mod backup;
 mod btree;
 mod catalog;
 mod checkpoint;
@@ -54,6 +56,9 @@ mod transaction;
 pub mod typed;
 mod wal;
 
+pub use backup::{
+    BackupError, BackupFile, BackupReport, Restore, RestoreError, RestoreReport, Until,
+};
 pub use btree::{Key, Value};
 pub use compaction::CompactReport;
 pub use database::{Database, Stats, TableSpace, VerifyReport, WriteFailure};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::disk::Disk;
 use crate::ids::CommitTime;
 use crate::recovery_report::Progress;
 use crate::sync::wall_clock_ms;
@@ -96,6 +97,8 @@ pub struct Limits {
     /// Pages that one transaction may free by dropping tables and deleting ranges: each is remembered, in about 200
     /// bytes, until no snapshot sees it any more. A larger table can be emptied range by range before it is dropped.
     pub freed_pages: u64,
+    /// Log that is kept only because it is not archived yet, in bytes; beyond it commits are refused.
+    pub archive_bytes: u64,
 }
 
 impl Default for Limits {
@@ -110,6 +113,7 @@ impl Default for Limits {
             dirty_bytes: 512 << 20,
             conflict_keys: 4 << 20,
             freed_pages: 4 << 20,
+            archive_bytes: 1 << 30,
         }
     }
 }
@@ -133,6 +137,7 @@ pub struct Options {
     pub(crate) read_only: bool,
     pub(crate) salt: Option<u64>,
     pub(crate) progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
+    pub(crate) archive: Option<Arc<dyn Disk>>,
     pub(crate) clock: Option<Arc<dyn Fn() -> CommitTime + Send + Sync>>,
 }
 
@@ -152,6 +157,7 @@ impl Options {
             read_only: false,
             salt: None,
             progress: None,
+            archive: None,
             clock: None,
         }
     }
@@ -243,6 +249,15 @@ impl Options {
             (None, Some(_)) => CommitTime(0),
             (None, None) => CommitTime(wall_clock_ms()),
         }
+    }
+
+    /// Where the log is archived, for restores up to a point in time: before a piece of the log is recycled its commits are
+    /// copied there, durably. Databases may share an archive. While it takes nothing the log is kept, up to
+    /// [`Limits::archive_bytes`].
+    #[must_use]
+    pub fn archive(mut self, archive: Arc<dyn Disk>) -> Self {
+        self.archive = Some(archive);
+        self
     }
 
     /// Is called as recovery proceeds.

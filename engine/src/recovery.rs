@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use tracing::{error, info, info_span, warn};
 
+use crate::archive::{Archiver, Reached};
 use crate::catalog::{self, Applier};
 use crate::checkpoint;
 use crate::disk::{Disk, DiskLock, OpenMode};
@@ -15,7 +16,7 @@ use crate::disk_format::Geometry;
 use crate::disk_format::commit_group::{CommitGroup, Malformed};
 use crate::engine::{Engine, SessionLog, Writer};
 use crate::error::{CheckpointError, OpenError, StorageError};
-use crate::ids::{PageNo, Version};
+use crate::ids::{LogPosition, Lsn, PageNo, Version};
 use crate::map::{Access, Map, MapOpenError, MapRecovery};
 use crate::options::Options;
 use crate::page_store::{PageStore, PageWriter};
@@ -28,6 +29,8 @@ use crate::wal::{self, Group, Wal, WalConfig};
 const LOCK: &str = "lock";
 /// Exists, durably, exactly while a create is under way (R15).
 const CREATING: &str = "creating";
+/// Exists, durably, exactly while a restore is under way: what else is here is no database yet.
+const RESTORING: &str = "restoring";
 /// The files that make a database, besides the log's.
 const FILES: [&str; 3] = ["data", "map", "doublewrite"];
 /// The log's directory.
@@ -40,6 +43,7 @@ pub fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<Engine, OpenErro
     match state(disk)? {
         State::Nothing => {}
         State::CutOffCreate => Map::remove_cut_off_create(disk).map_err(open_error)?,
+        State::CutOffRestore => return Err(OpenError::RestoreCutOff),
         State::Something => return Err(OpenError::AlreadyExists),
     }
     if !exists(disk.as_ref(), CREATING)? {
@@ -64,13 +68,107 @@ pub fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<Engine, OpenErro
     disk.remove(CREATING)
         .map_err(|e| StorageError::io("remove", CREATING, e))?;
     sync_root(disk.as_ref())?;
-    Ok(assemble(
-        disk,
-        options,
-        map,
-        SessionLog::Open(wal),
-        Some(disk_lock),
-    )?)
+    let log_start = wal.start();
+    let log = SessionLog::Open(wal);
+    let engine = assemble(disk, options, map, log, Some(disk_lock))?;
+    begin_archive(&engine, log_start);
+    Ok(engine)
+}
+
+/// What a restore puts into the map of a new database whose log starts at a position.
+pub type Fill<'a> = dyn FnMut(&Map, LogPosition) -> Result<(), StorageError> + 'a;
+
+/// Creates a database for a restore: no opening takes it for one before [`finish_rebuild`].
+pub fn rebuild(
+    disk: &Arc<dyn Disk>,
+    (options, geometry): (Options, Geometry),
+    fill: &mut Fill<'_>,
+) -> Result<Engine, OpenError> {
+    options.check().map_err(OpenError::Options)?;
+    let disk_lock = take_lock(disk.as_ref())?;
+    if let State::Something = state(disk)? {
+        return Err(OpenError::AlreadyExists);
+    }
+    if !exists(disk.as_ref(), RESTORING)? {
+        disk.open(RESTORING, OpenMode::Create)
+            .map_err(|e| StorageError::io("create", RESTORING, e))?;
+    }
+    sync_root(disk.as_ref())?;
+    abandon_rebuild(disk)?;
+    if exists(disk.as_ref(), CREATING)? {
+        disk.remove(CREATING)
+            .map_err(|e| StorageError::io("remove", CREATING, e))?;
+    }
+    let config = WalConfig {
+        segment_len: geometry.segment_len,
+        salt: geometry.salt,
+    };
+    let wal = Wal::create(Arc::clone(disk), config)?;
+    let map = Map::create(disk, geometry, wal.start())?;
+    fill(&map, wal.start())?;
+    let log = SessionLog::Open(wal);
+    Ok(assemble(disk, options, map, log, Some(disk_lock))?)
+}
+
+/// Removes what a restore has written so far. The marker stays.
+pub fn abandon_rebuild(disk: &Arc<dyn Disk>) -> Result<(), StorageError> {
+    if !exists(disk.as_ref(), RESTORING)? {
+        return Ok(());
+    }
+    for name in FILES {
+        match disk.remove(name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StorageError::io("remove", name, error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    sync_root(disk.as_ref())
+}
+
+/// From now on it is a database: all of it is durable.
+pub fn finish_rebuild(disk: &Arc<dyn Disk>) -> Result<(), StorageError> {
+    disk.remove(RESTORING)
+        .map_err(|e| StorageError::io("remove", RESTORING, e))?;
+    sync_root(disk.as_ref())
+}
+
+/// Sets the archive up for a log that ends, durably, at `to`. Returns from where on log is missing in it, if any is.
+fn begin_archive(engine: &Engine, to: LogPosition) -> Option<Lsn> {
+    let disk = engine.options.archive.as_ref()?;
+    let superblock = engine.map.superblock();
+    let start = Reached {
+        position: superblock.log_start,
+        version: Version(superblock.version.get().max(1)),
+    };
+    let log = (&*engine.disk, &engine.wal_config());
+    let (archiver, gap) = Archiver::begin(disk, log, (start, to));
+    *engine.archive() = Some(archiver);
+    gap
+}
+
+/// As `begin_archive`, for a log that was just read. What was replayed of it may be in the page cache only; the archive must
+/// not have what a crash may yet take from the log.
+fn go_on_archiving(engine: &Engine, report: &mut RecoveryReport) -> Result<(), StorageError> {
+    if engine.options.archive.is_none() {
+        return Ok(());
+    }
+    let to = {
+        let writer = engine.writer();
+        let SessionLog::Idle(end) = &writer.log else {
+            return Ok(());
+        };
+        if end.groups > 0 {
+            wal::rewrite(&*engine.disk, &engine.wal_config(), end)?;
+        }
+        end.position
+    };
+    report.archive_gap = begin_archive(engine, to);
+    let needs = engine.archive().as_ref().map(Archiver::needs);
+    if let (SessionLog::Idle(end), Some(needs)) = (&mut engine.writer().log, needs) {
+        end.keep_from(needs);
+    }
+    Ok(())
 }
 
 /// Opens a database: recovers it, if it was not closed.
@@ -95,9 +193,13 @@ pub fn open(disk: &Arc<dyn Disk>, options: Options) -> Result<(Engine, RecoveryR
 
 fn recover(disk: &Arc<dyn Disk>, options: Options) -> Result<(Engine, RecoveryReport), OpenError> {
     options.check().map_err(OpenError::Options)?;
-    if let State::Nothing | State::CutOffCreate = state(disk)? {
-        let why = "the directory holds none, or one whose creation was cut off".to_owned();
-        return Err(OpenError::NotFound(why));
+    match state(disk)? {
+        State::Nothing | State::CutOffCreate => {
+            let why = "the directory holds none, or one whose creation was cut off".to_owned();
+            return Err(OpenError::NotFound(why));
+        }
+        State::CutOffRestore => return Err(OpenError::RestoreCutOff),
+        State::Something => {}
     }
     let disk_lock = match take_lock(disk.as_ref()) {
         Ok(held) => Some(held),
@@ -130,6 +232,9 @@ fn recover(disk: &Arc<dyn Disk>, options: Options) -> Result<(Engine, RecoveryRe
     let start = map.superblock().log_start;
     let engine = assemble(disk, options, map, SessionLog::Replaying(start), disk_lock)?;
     replay(&engine, &mut report, &tell)?;
+    if !engine.options.read_only {
+        go_on_archiving(&engine, &mut report)?;
+    }
     if report.groups > 0 && !engine.options.read_only {
         tell(Phase::Checkpoint, report.groups, report.bytes);
         settle(&engine, &mut report)?;
@@ -156,7 +261,9 @@ fn settle(engine: &Engine, report: &mut RecoveryReport) -> Result<(), OpenError>
             report.read_only = Some(cause.to_string());
             Ok(())
         }
-        Err(CheckpointError::Poisoned(cause)) => Err(cause.into()),
+        Err(CheckpointError::Poisoned(cause) | CheckpointError::Archive(cause)) => {
+            Err(cause.into())
+        }
     }
 }
 
@@ -223,7 +330,7 @@ fn replay(
 /// A checkpoint in the middle of a replay that would not fit in memory. The log then starts behind the
 /// groups that it holds. On a full disk the rest goes into memory all the same: what is too much for the disk
 /// can then at least be read.
-fn make_room(engine: &Engine, is_full: &mut bool) -> Result<(), StorageError> {
+pub fn make_room(engine: &Engine, is_full: &mut bool) -> Result<(), StorageError> {
     let dirty_bytes = engine.counters.dirty_bytes.load(Relaxed);
     let fits = dirty_bytes <= engine.options.limits.dirty_bytes;
     if fits || *is_full || engine.options.read_only {
@@ -235,16 +342,27 @@ fn make_room(engine: &Engine, is_full: &mut bool) -> Result<(), StorageError> {
             *is_full = true;
             Ok(())
         }
-        Err(CheckpointError::Poisoned(cause)) => Err(cause),
+        Err(CheckpointError::Poisoned(cause) | CheckpointError::Archive(cause)) => Err(cause),
     }
 }
 
 fn apply(engine: &Engine, logged: &Group<'_>) -> Result<(), StorageError> {
+    apply_payload(engine, logged.payload, (WAL_DIR, logged.end.lsn))?;
+    engine.writer().log = SessionLog::Replaying(logged.end);
+    Ok(())
+}
+
+/// Applies a commit group, which `file` has, to the pages. It is the next one, or this is corruption.
+pub fn apply_payload(
+    engine: &Engine,
+    payload: &[u8],
+    (file, end): (&str, Lsn),
+) -> Result<(), StorageError> {
     let malformed = |m: Malformed| {
         let actual = format!("other bytes at offset {} of the group", m.offset);
-        StorageError::corruption(WAL_DIR, logged.end.lsn.get(), None, m.expected, actual)
+        StorageError::corruption(file, end.get(), None, m.expected, actual)
     };
-    let decoded = CommitGroup::decode(logged.payload).map_err(malformed)?;
+    let decoded = CommitGroup::decode(payload).map_err(malformed)?;
     let version = decoded.version;
     engine.note_commit_time(decoded.time);
     let mut writer = engine.writer();
@@ -254,8 +372,8 @@ fn apply(engine: &Engine, logged: &Group<'_>) -> Result<(), StorageError> {
         let expected = format!("a commit group of version {expected}");
         let actual = format!("version {version}");
         return Err(StorageError::corruption(
-            WAL_DIR,
-            logged.end.lsn.get(),
+            file,
+            end.get(),
             None,
             expected,
             actual,
@@ -266,7 +384,6 @@ fn apply(engine: &Engine, logged: &Group<'_>) -> Result<(), StorageError> {
         applier.apply(&mut group, operation.map_err(malformed)?)?;
     }
     group.publish(version);
-    writer.log = SessionLog::Replaying(logged.end);
     engine.note_gauges(&writer);
     Ok(())
 }
@@ -286,6 +403,8 @@ enum State {
     Nothing,
     /// A create that did not get as far as its first superblock.
     CutOffCreate,
+    /// A restore that is not complete.
+    CutOffRestore,
     /// A database, or what is left of one.
     Something,
 }
@@ -296,6 +415,9 @@ fn state(disk: &Arc<dyn Disk>) -> Result<State, OpenError> {
         _ => Err(StorageError::io("list", "the directory", error)),
     })?;
     let has = |name: &str| names.iter().any(|n| n == name);
+    if has(RESTORING) {
+        return Ok(State::CutOffRestore);
+    }
     if has(CREATING) {
         // A superblock is written only when everything else is durable.
         return match Map::recover(disk, Access::ReadOnly) {

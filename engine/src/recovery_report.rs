@@ -41,6 +41,8 @@ pub struct RecoveryReport {
     pub bytes: u64,
     /// Where a torn tail was cut off, if one was.
     pub cut: Option<Lsn>,
+    /// From where on log is missing in the archive, if it is: the database was open without it.
+    pub archive_gap: Option<Lsn>,
     /// Why the database is open for reading only although that was not asked for.
     pub read_only: Option<String>,
 }

@@ -93,7 +93,7 @@ impl Database {
         Self::create_on(Arc::new(MemoryDisk::new()), options)
     }
 
-    fn new(engine: Engine, report: RecoveryReport) -> Self {
+    pub(super) fn new(engine: Engine, report: RecoveryReport) -> Self {
         Self {
             open: Arc::new(Open {
                 session: Session::new(engine),

@@ -1,5 +1,6 @@
 //! Opening, closing and looking after a database.
 
+mod backups;
 mod handle;
 mod metrics;
 mod queries;

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::archive::Archiver;
 use crate::engine::Engine;
-use crate::ids::{CheckpointId, Version};
+use crate::ids::{CheckpointId, Lsn, Version};
 
 /// What happened since the database was opened, and what it holds now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,14 @@ pub struct Stats {
     pub snapshots: usize,
     /// The oldest version that one of them sees.
     pub oldest_snapshot: Option<Version>,
+    /// Where the log ends: what a restore up to an `Lsn` can be asked for. 0 before this session's first commit.
+    pub log_end: Lsn,
+    /// Log that is kept only because it is not archived yet, in bytes.
+    pub log_kept_bytes: u64,
+    /// Up to where the archive has the log, if there is one.
+    pub archived: Option<Lsn>,
+    /// Why the log was not archived the last time, if it was not.
+    pub archive_failure: Option<String>,
     /// Why the database takes no more writes, if it does not.
     pub poisoned: Option<String>,
 }
@@ -52,6 +61,16 @@ impl Stats {
         let counters = &engine.counters;
         let (snapshots, oldest_snapshot) = engine.store.snapshots().held();
         let data = engine.map.stats();
+        let (archived, archive_failure) = {
+            let archive = engine.archive();
+            let archiver = archive.as_ref();
+            let reached = archiver.and_then(Archiver::reached);
+            let failure = archiver.and_then(Archiver::failure);
+            (
+                reached.map(|reached| reached.position.lsn),
+                failure.map(ToString::to_string),
+            )
+        };
         let writer = engine.writer();
         Self {
             slots_used: data.slots_used,
@@ -71,6 +90,10 @@ impl Stats {
             dirty_bytes: counters.dirty_bytes.load(Relaxed),
             snapshots,
             oldest_snapshot,
+            log_end: writer.log.position().unwrap_or_default().lsn,
+            log_kept_bytes: counters.log_kept_bytes.load(Relaxed),
+            archived,
+            archive_failure,
             poisoned: engine.poisoned().map(|cause| cause.to_string()),
         }
     }

@@ -11,10 +11,12 @@ mod contract_tests;
 pub(crate) mod faulty;
 mod memory;
 mod name;
+mod new_file;
 #[cfg(unix)]
 mod real;
 
 pub use contract::{Disk, DiskFile, DiskLock, OpenMode};
 pub use memory::MemoryDisk;
+pub(crate) use new_file::NewFile;
 #[cfg(unix)]
 pub use real::RealDisk;

@@ -1,5 +1,7 @@
 //! What lies on disk: bytes to types and back. Pure: no I/O, lock, clock, or panic on any input.
 
+mod archive_file;
+mod backup_file;
 pub mod codec;
 pub mod commit_group;
 mod doublewrite;
@@ -11,6 +13,13 @@ mod page_header;
 pub mod segment;
 mod superblock;
 
+pub use archive_file::{
+    ARCHIVE_GROUP_LEN, ARCHIVE_SECTOR, ArchiveGroup, ArchiveHeader, ArchiveTrailer,
+};
+pub use backup_file::{
+    BACKUP_ENTRY_LEN, BACKUP_SECTOR, BACKUP_TABLE_AT, BackupBase, BackupEntry, BackupHeader,
+    BackupTrailer, sector_crc,
+};
 pub use codec::FormatError;
 pub use doublewrite::{
     BUFFER_HEADER_LEN, BufferHeader, Closing, Seal, SealedBuffer, encode_closed, encode_void,

@@ -8,7 +8,6 @@ mod create;
 mod files;
 mod load;
 mod page_map;
-#[allow(dead_code, reason = "backups take it")]
 mod pinned;
 mod pins;
 mod rebuild;
@@ -16,11 +15,12 @@ mod recover;
 mod slot_set;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verify;
 
 pub use checkpoint::{Checkpoint, Moved};
 pub use page_map::{Access, Map, PageAddress};
+pub use pinned::{PinnedCheckpoint, PinnedPage};
 #[cfg(test)]
 pub use recover::BufferOutcome;
 pub use recover::{MapOpenError, MapRecovery};

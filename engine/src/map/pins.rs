@@ -40,7 +40,6 @@ impl Pins {
     }
 
     /// Pins all slots of a set.
-    #[allow(dead_code, reason = "backups take it")]
     pub(super) fn pin_all(&self, slots: &Arc<SlotSet>) {
         lock(&self.checkpoints).push(Arc::clone(slots));
     }

@@ -85,6 +85,10 @@ impl Session {
         if log_is_full || counters.dirty_bytes.load(Relaxed) > limits.dirty_bytes {
             checkpoint::run(&self.engine).map_err(CheckpointError::into_commit_error)?;
         }
+        if counters.log_kept_bytes.load(Relaxed) > limits.archive_bytes {
+            let archived = checkpoint::archive_log(&self.engine);
+            archived.map_err(CheckpointError::into_commit_error)?;
+        }
         Ok(())
     }
 

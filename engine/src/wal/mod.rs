@@ -4,6 +4,7 @@
 mod pool;
 mod position;
 mod reader;
+mod rewrite;
 mod survey;
 mod tail;
 mod window;
@@ -13,5 +14,6 @@ mod writer;
 mod tests;
 
 pub use position::WalConfig;
-pub use reader::{Group, LogEnd, read_log};
+pub use reader::{Group, LogEnd, read_log, read_range};
+pub use rewrite::rewrite;
 pub use writer::Wal;

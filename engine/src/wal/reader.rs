@@ -38,6 +38,8 @@ pub struct LogEnd {
     /// lost.
     pub cut: Option<Lsn>,
     pub(super) start: Lsn,
+    /// Segments from this position on are kept, though the log starts later.
+    pub(super) keep: Option<Lsn>,
     pub(super) files: Vec<SegmentFile>,
     /// The largest sequence number seen.
     pub(super) seq_seen: SegmentSeq,
@@ -69,6 +71,7 @@ pub fn read_log(
         groups: 0,
         bytes: 0,
         durable: first.head.header.durable,
+        until: None,
         visit,
     };
     reader.run()?;
@@ -88,10 +91,59 @@ pub fn read_log(
             .map(|parts| parts.start)
             .or(torn.map(|_| position.lsn)),
         start: start.lsn,
+        keep: None,
         seq_seen: segments.seq_seen,
         durable: durable.max(torn.unwrap_or_default()),
         files,
     })
+}
+
+impl LogEnd {
+    /// Keeps the segments from `lsn` on, which somebody still reads, out of the new session's hands.
+    pub fn keep_from(&mut self, lsn: Lsn) {
+        self.keep = Some(lsn);
+    }
+}
+
+/// Reads the groups between two positions of a log that is sound and durable between them, also while it is being
+/// appended to. The caller sees to it that no segment in between is recycled. `Corruption` if `to` is not reached.
+pub fn read_range(
+    disk: &dyn Disk,
+    config: &WalConfig,
+    (from, to): (LogPosition, LogPosition),
+    visit: &mut dyn FnMut(Group<'_>) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    let files = survey(disk, config)?;
+    let segments = Segments::new(&files, config.segment_of(from.lsn))?;
+    let first = segments.start(config, from)?;
+    let mut reader = Reader {
+        disk,
+        config,
+        segments: &segments,
+        at: first,
+        position: from,
+        pending: None,
+        groups: 0,
+        bytes: 0,
+        durable: first.head.header.durable,
+        until: Some(to.lsn),
+        visit,
+    };
+    reader.run()?;
+    if reader.position == to {
+        return Ok(());
+    }
+    let (expected, actual) = (
+        format!("the log up to LSN {}, chain value {:#x}", to.lsn, to.chain),
+        format!(
+            "LSN {}, chain value {:#x}",
+            reader.position.lsn, reader.position.chain
+        ),
+    );
+    let at = reader.position.lsn.get();
+    Err(StorageError::corruption(
+        DIRECTORY, at, None, expected, actual,
+    ))
 }
 
 /// A segment of the log.
@@ -205,6 +257,8 @@ struct Reader<'a> {
     groups: u64,
     bytes: u64,
     durable: Lsn,
+    /// Nothing past it is read.
+    until: Option<Lsn>,
     visit: &'a mut dyn FnMut(Group<'_>) -> Result<(), StorageError>,
 }
 
@@ -216,10 +270,14 @@ impl<'a> Reader<'a> {
                 .segments
                 .successor(self.at.head.header.seq, self.position)
             {
-                Some(next) => self.enter(next),
-                None => return Ok(()),
+                Some(next) if !self.is_done() => self.enter(next),
+                _ => return Ok(()),
             }
         }
+    }
+
+    fn is_done(&self) -> bool {
+        self.until.is_some_and(|until| self.position.lsn >= until)
     }
 
     fn enter(&mut self, next: Segment<'a>) {
@@ -239,7 +297,9 @@ impl<'a> Reader<'a> {
     fn read_segment(&mut self) -> Result<(), StorageError> {
         let file = self.at.file;
         let mut window = Window::open(self.disk, &file.name, file.len)?;
-        while let Some(frame) = self.next_frame(&mut window)? {
+        while !self.is_done()
+            && let Some(frame) = self.next_frame(&mut window)?
+        {
             self.take(&mut window, &frame)?;
         }
         Ok(())

@@ -88,7 +88,7 @@ impl Wal {
     ) -> Result<Self, StorageError> {
         config.check()?;
         let seq = SegmentSeq(end.seq_seen.0.saturating_add(1));
-        let first = config.segment_of(end.start);
+        let first = config.segment_of(end.keep.map_or(end.start, |keep| keep.min(end.start)));
         let next_number = end
             .files
             .iter()
@@ -180,14 +180,23 @@ impl Wal {
         self.sync_file().map_err(|error| self.poison(error))
     }
 
-    /// Frees the segments wholly before `start`, which a complete checkpoint's superblock names. As many free ones
-    /// are kept as were in use until now, at least one; others are removed.
-    pub fn recycle(&mut self, start: Lsn) {
+    /// How much lies in segments that the log no longer needs and that somebody else still reads, in bytes.
+    pub fn bytes_kept(&self) -> u64 {
+        let first = self.config.segment_of(self.log_start);
+        let before = |segment: &&LiveSegment| segment.seq < first;
+        let segments = self.live.iter().take_while(before).count() as u64;
+        segments.saturating_mul(self.config.segment_len)
+    }
+
+    /// Frees the segments wholly before `start`, which a complete checkpoint's superblock names, but keeps those from `keep`
+    /// on. As many free ones are kept as were in use until now, at least one; others are removed.
+    pub fn recycle(&mut self, start: Lsn, keep: Option<Lsn>) {
         if self.is_poisoned() {
             return;
         }
         self.log_start = self.log_start.max(start.min(self.end.lsn));
-        let first = self.config.segment_of(self.log_start);
+        let keep = keep.map_or(self.log_start, |keep| keep.min(self.log_start));
+        let first = self.config.segment_of(keep);
         let in_use = self.live.len();
         while self.live.len() > 1 && self.live.front().is_some_and(|oldest| oldest.seq < first) {
             if let Some(oldest) = self.live.pop_front() {

@@ -60,6 +60,7 @@ fn checkpoint(rig: &mut Rig, met: &mut Met) {
         Err(CheckpointError::ReadOnly) => {
             assert!(rig.db().recovery_report().read_only.is_some());
         }
+        Err(error @ CheckpointError::Archive(_)) => panic!("no archive is set: {error}"),
     }
 }
 

@@ -22,7 +22,8 @@ enum Change {
     Write(String, u64, Vec<u8>),
     Len(String, u64),
     Sync(String),
-    SyncDir,
+    Rename(String, String),
+    SyncDir(String),
 }
 
 /// A disk that remembers. A clone is the same disk.
@@ -53,6 +54,10 @@ struct Durable {
     bytes: Vec<u8>,
     pending: Vec<Change>,
     has_name: bool,
+    /// The name that is durable, where another one is not yet.
+    old_name: Option<String>,
+    /// What had this name before a rename that is not durable yet.
+    replaces: Option<Box<Self>>,
     is_gone: bool,
 }
 
@@ -61,6 +66,9 @@ impl CrashDisk {
     pub(crate) fn new(base: Image) -> Self {
         let cache = MemoryDisk::new();
         for (name, bytes) in &base {
+            if let Some((dir, _)) = name.rsplit_once('/') {
+                cache.create_dir(dir).unwrap();
+            }
             cache
                 .open(name, OpenMode::Create)
                 .unwrap()
@@ -101,7 +109,8 @@ impl CrashDisk {
             Change::Remove(name) => self.cache.remove(name),
             Change::Write(name, offset, bytes) => file(name)?.write_at(*offset, bytes),
             Change::Len(name, len) => file(name)?.set_len(*len),
-            Change::Sync(_) | Change::SyncDir => Ok(()),
+            Change::Rename(from, to) => self.cache.rename(from, to),
+            Change::Sync(_) | Change::SyncDir(_) => Ok(()),
         }
     }
 
@@ -131,19 +140,35 @@ impl CrashDisk {
                     file.bytes = file.left(Survival::All, &mut Rng(0));
                     file.pending.clear();
                 }
-                Change::SyncDir => {
-                    files.retain(|_, file| !file.is_gone);
-                    for file in files.values_mut() {
-                        file.has_name = true;
+                Change::Rename(from, to) => {
+                    let mut file = files.remove(from).unwrap();
+                    file.old_name = std::mem::take(&mut file.has_name).then(|| from.clone());
+                    file.replaces = files.remove(to).map(Box::new);
+                    files.insert(to.clone(), file);
+                }
+                Change::SyncDir(dir) => {
+                    let is_here = |name: &str| name.rsplit_once('/').map_or("", |(d, _)| d) == dir;
+                    files.retain(|name, file| !(file.is_gone && is_here(name)));
+                    for (_, file) in files.iter_mut().filter(|(name, _)| is_here(name)) {
+                        (file.has_name, file.old_name, file.replaces) = (true, None, None);
                     }
                 }
             }
         }
-        files.retain(|_, file| file.survives(survival, rng));
-        files
-            .into_iter()
-            .map(|(name, file)| (name, file.left(survival, rng)))
-            .collect()
+        let mut image = Image::new();
+        for (name, file) in files {
+            if file.survives(survival, rng) {
+                image.insert(name, file.left(survival, rng));
+                continue;
+            }
+            if let Some(replaced) = file.replaces.as_ref().filter(|old| old.has_name) {
+                image.insert(name, replaced.left(survival, rng));
+            }
+            if let Some(old) = &file.old_name {
+                image.insert(old.clone(), file.left(survival, rng));
+            }
+        }
+        image
     }
 }
 
@@ -230,7 +255,8 @@ impl Disk for CrashDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
-        panic!("the map renames nothing: {from} to {to}")
+        self.note(Change::Rename(from.to_owned(), to.to_owned()));
+        self.cache.rename(from, to)
     }
 
     fn remove(&self, name: &str) -> Result<()> {
@@ -240,7 +266,7 @@ impl Disk for CrashDisk {
     }
 
     fn sync_dir(&self, dir: &str) -> Result<()> {
-        self.note(Change::SyncDir);
+        self.note(Change::SyncDir(dir.to_owned()));
         self.cache.sync_dir(dir)
     }
 

@@ -1,7 +1,7 @@
 //! Behaviour of the map, one file a behaviour.
 
-mod crash_disk;
-mod model;
+pub(crate) mod crash_disk;
+pub(crate) mod model;
 
 mod checkpoints;
 mod crashes;

@@ -292,7 +292,7 @@ impl Life {
         self.start = start;
         self.groups.clear();
         self.synced = 0;
-        wal.recycle(start.lsn);
+        wal.recycle(start.lsn, None);
     }
 
     /// Recovery: reads, starts a session, checkpoints. `None` if the power goes before that is done.
