@@ -395,6 +395,20 @@ fn the_first_failure_ends_a_fail_fast_run() {
 }
 
 #[test]
+fn a_scenario_with_threads_is_skipped_on_a_target_without() {
+    let place = Place::new().with("a-plain", &[]).with(
+        "b-threads",
+        &[("transactions = 10", "transactions = 10\nthreads = true")],
+    );
+    assert_exit(&place.chaos(&["run", "--target", "toy"]), 0);
+    let report = place.report();
+    let verdicts = [0, 1].map(|index| report["scenarios"][index]["verdict"].clone());
+    assert_eq!(verdicts, ["pass", "skipped"]);
+    let reason = report["skipped"][0]["reason"].as_str().unwrap();
+    assert_eq!(reason, "the target cannot be used by several threads");
+}
+
+#[test]
 fn mistakes_exit_with_1_and_say_where() {
     let place = Place::new().with("typo", &[("transactions", "transcations")]);
     let output = place.run(&[]);

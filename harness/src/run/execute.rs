@@ -13,10 +13,13 @@ use super::judge::{judge, left_out};
 use super::schedule::{Schedule, Snapshot, Ticket, Unfinished};
 use crate::batch::ExploreError;
 use crate::case::CaseFile;
+use crate::target::{self, Ability, Target};
 use crate::worker::{Job, JobEnd, Supervisor, Task};
 
 /// How often the run is looked at for time, interruption and progress.
 const TICK: Duration = Duration::from_millis(50);
+const AN_EARLIER_ONE_FAILED: &str =
+    "an earlier scenario failed, and the run was asked to end there";
 
 /// Sees how a run goes on. Called on the thread that runs [`execute`].
 pub trait Watch {
@@ -70,10 +73,14 @@ pub fn execute(
     interrupted: &AtomicBool,
     watch: &mut dyn Watch,
 ) -> Outcome {
+    let mut schedule = Schedule::new(scenarios, config.jobs.get());
+    schedule.end_all(Unfinished::Unable, |index| {
+        unable(config, &scenarios[index]).is_some()
+    });
     let shared = Shared {
         config,
         scenarios,
-        schedule: Mutex::new(Schedule::new(scenarios, config.jobs.get())),
+        schedule: Mutex::new(schedule),
         failure: Mutex::new(None),
         ended: AtomicBool::new(false),
     };
@@ -89,6 +96,14 @@ pub fn execute(
     });
     shared.judge_what_is_over(&mut judged, watch);
     shared.outcome(judged, interrupted)
+}
+
+/// Why the target cannot run a scenario, if it can't.
+fn unable(config: &RunConfig, loaded: &Loaded) -> Option<&'static str> {
+    let needs_threads = loaded.scenario.workload.has_threads();
+    let has_none = |target: Box<dyn Target>| !target.can(Ability::Threads);
+    let reason = "the target cannot be used by several threads";
+    (needs_threads && target::find(&config.target).is_some_and(has_none)).then_some(reason)
 }
 
 type JudgedList = Vec<(ScenarioReport, Vec<(String, CaseFile)>)>;
@@ -130,9 +145,11 @@ impl Shared<'_> {
             let has_failed = judged
                 .iter()
                 .any(|(r, _)| r.verdict == ScenarioVerdict::Fail);
-            let scenario = if self.config.fail_fast && has_failed {
+            let scenario = if let Some(reason) = unable(self.config, loaded) {
+                left_out(loaded, reason)
+            } else if self.config.fail_fast && has_failed {
                 // It may have run already, but whether it did depends on chance.
-                left_out(loaded)
+                left_out(loaded, AN_EARLIER_ONE_FAILED)
             } else {
                 judge(self.config, loaded, &schedule, index)
             };

@@ -42,11 +42,10 @@ pub(super) fn judge(
     judged
 }
 
-/// The report of a scenario that was left out because one before it failed.
-pub(super) fn left_out(loaded: &Loaded) -> Judged {
-    let reason = "an earlier scenario failed, and the run was asked to end there".to_owned();
+/// The report of a scenario that was left out.
+pub(super) fn left_out(loaded: &Loaded, reason: &str) -> Judged {
     Judged {
-        report: blank(loaded).skipped(reason),
+        report: blank(loaded).skipped(reason.to_owned()),
         cases: Vec::new(),
     }
 }
@@ -246,7 +245,9 @@ fn unfinished(track: &Track) -> Option<String> {
         Some(TrackEnd::Unfinished(Unfinished::NothingPromised)) => Some(
             "not exercised: the target promises nothing under its model of power loss".to_owned(),
         ),
-        Some(TrackEnd::Unfinished(Unfinished::FailFast)) => Some("the run ended early".to_owned()),
+        Some(TrackEnd::Unfinished(Unfinished::FailFast | Unfinished::Unable)) => {
+            Some("the run ended early".to_owned())
+        }
         None | Some(TrackEnd::Unfinished(Unfinished::Interrupted)) => {
             Some(format!("interrupted after {states} states"))
         }

@@ -52,6 +52,8 @@ pub enum Unfinished {
     FailFast,
     /// The target promises nothing under its model: whatever it showed, nothing would follow.
     NothingPromised,
+    /// The target cannot do what it asks for.
+    Unable,
 }
 
 /// A batch to compute: a track and one of its runs.
