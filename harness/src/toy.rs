@@ -94,6 +94,11 @@ impl ToyLog {
         Ok(())
     }
 
+    /// Where the next record goes.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
         self.rows.get(key).map(Vec::as_slice)

@@ -1,6 +1,7 @@
 //! Whole batches on the toy: a right one passes, each way of being wrong is caught by the check that names it.
 
 mod lazy;
+mod racy;
 mod spoiled;
 mod threads;
 

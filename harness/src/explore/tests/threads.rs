@@ -1,14 +1,15 @@
-//! Clients on threads, on Lightning DB.
+//! Clients on threads, on Lightning DB, and on a toy with races planted in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::racy::{Race, Racy};
 use crate::batch::{Batch, CaseId, ExploreError, PlantSwitch};
-use crate::explore::batch::Explorer;
+use crate::explore::batch::{Explorer, run_with};
 use crate::explore::life::Life;
 use crate::explore::run_batch;
 use crate::explore::setup::Setup;
-use crate::scenario::Scenario;
+use crate::scenario::{CheckKind, Scenario};
 use crate::trace::{Event, Mark, Operation};
 
 const KV: &str = r#"kind = "kv"
@@ -25,7 +26,17 @@ transactions = 32
 clients = 4
 threads = true"#;
 
+const BANK_OF_FEW: &str = r#"kind = "bank"
+accounts = 6
+transactions = 32
+clients = 4
+threads = true"#;
+
 fn batch(workload: &str, run: u32) -> Batch {
+    batch_at("at = \"sampled\"\npoints = 4", workload, run)
+}
+
+fn batch_at(points: &str, workload: &str, run: u32) -> Batch {
     let checks = [
         "durability",
         "atomicity",
@@ -38,7 +49,7 @@ fn batch(workload: &str, run: u32) -> Batch {
     let text = format!(
         "format = 1\nid = \"threads\"\ntitle = \"Threads\"\n[workload]\n{workload}\n[options.lightning]\n\
          page_size = \"4 KiB\"\nlog_segment = \"16 KiB\"\ncheckpoint_after = \"8 KiB\"\ncheckpoint_mode = \"background\"\n\
-         [[fault]]\nkind = \"power-loss\"\nmodel = \"posix\"\nat = \"sampled\"\npoints = 4\nsamples = 4\n{}\
+         [[fault]]\nkind = \"power-loss\"\nmodel = \"posix\"\n{points}\nsamples = 4\n{}\
          [budget]\ncases = 100000\n",
         checks.concat(),
     );
@@ -145,4 +156,43 @@ fn a_target_without_threads_is_refused() {
     };
     let refused = run_batch(&toy, &mut |_| ());
     assert!(matches!(refused, Err(ExploreError::NoThreads { .. })));
+}
+
+/// The checks that break in some runs of a toy with a race.
+fn broken(race: Race, workload: &str) -> BTreeSet<CheckKind> {
+    let mut broken = BTreeSet::new();
+    for run in 0..12 {
+        let batch = Batch {
+            target: "racy".to_owned(),
+            ..batch_at("at = \"every-operation\"", workload, run)
+        };
+        let setup = Setup::on(&batch, Box::new(Racy(race))).unwrap();
+        let result = run_with(&setup, &mut |_| ()).unwrap();
+        assert_eq!(result.inconclusive, [], "run {run}");
+        broken.extend(result.findings.iter().map(|finding| finding.check));
+    }
+    broken
+}
+
+#[test]
+fn races_that_only_threads_show_are_caught_each_by_the_check_that_names_it() {
+    let one = |workload: &str| workload.replace("threads = true", "threads = false");
+    for (race, check) in [
+        (Race::EndReadAfterSync, CheckKind::Durability),
+        (Race::NobodyIsWoken, CheckKind::NoHang),
+        (Race::CheckBeforeLock, CheckKind::Atomicity),
+        (Race::PanicWhereTwoMeet, CheckKind::NoPanic),
+    ] {
+        let found = broken(race, BANK_OF_FEW);
+        assert!(found.contains(&check), "{race:?}: {found:?}");
+        let alone = broken(race, &one(BANK_OF_FEW));
+        assert_eq!(alone, BTreeSet::new(), "{race:?} on one thread");
+    }
+}
+
+#[test]
+fn a_toy_without_a_race_passes_on_threads() {
+    for workload in [KV, BANK, BANK_OF_FEW] {
+        assert_eq!(broken(Race::Nothing, workload), BTreeSet::new());
+    }
 }
