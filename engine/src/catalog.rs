@@ -4,9 +4,8 @@
 //! page number (u32). A table comes into being with its first key, or by being created; emptied it stays.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
-use crate::btree::{Tree, first_keys};
+use crate::btree::Tree;
 use crate::disk_format::commit_group::{Action, Operation};
 use crate::error::StorageError;
 use crate::ids::PageNo;
@@ -78,9 +77,6 @@ fn decode_root(name: &[u8], root: &[u8]) -> Result<Tree, StorageError> {
 
 /// Bytes of an extent that one page holds at most.
 const LARGEST_PAGE_BYTES: u64 = 65_536;
-/// Keys of a range that are looked up at a time, to be deleted.
-const DELETED_AT_A_TIME: usize = 256;
-
 /// Applies operations to the tables, remembering where these are.
 #[derive(Debug)]
 pub struct Applier {
@@ -119,7 +115,9 @@ impl Applier {
             Action::Drop => self.drop_table(pages, table),
             Action::Rename { to } => self.rename(pages, table, to),
             Action::DeleteRange { low, high } => match self.tree(pages, table)? {
-                Some(tree) => self.delete_range(pages, tree, (low, high)),
+                Some(tree) => {
+                    self.within_limit(pages, |pages| tree.delete_range(pages, (low, high)))
+                }
                 None => Ok(()),
             },
         }
@@ -189,25 +187,6 @@ impl Applier {
         }
         let tree = self.leave(pages, table)?;
         self.enter(pages, to, tree)
-    }
-
-    fn delete_range(
-        &mut self,
-        pages: &mut impl WritePages,
-        tree: Tree,
-        (low, high): (Bound<&[u8]>, Bound<&[u8]>),
-    ) -> Result<(), StorageError> {
-        self.within_limit(pages, |pages| {
-            loop {
-                let keys = first_keys(pages, tree, (low, high), DELETED_AT_A_TIME)?;
-                if keys.is_empty() {
-                    return Ok(());
-                }
-                for key in &keys {
-                    tree.delete(pages, key)?;
-                }
-            }
-        })
     }
 
     /// What a drop or a range delete frees is remembered until no snapshot sees it any more, so it is limited.

@@ -9,6 +9,6 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use cursor::{Cursor, first_difference, first_keys};
+pub use cursor::{Cursor, first_difference};
 pub use tree::{Reached, Tree, TreeSpace};
 pub use value::{Key, Value};

@@ -1,11 +1,13 @@
 //! Damaged pages bring errors, never a panic, a hang, or a page changed under a reader.
 
+use std::ops::Bound;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::inputs::Numbers;
 use super::memory_pages::MemoryPages;
-use crate::btree::Tree;
+use crate::btree::{Tree, first_difference};
 use crate::ids::PageNo;
 
 /// Far more than any method needs over a tree of a few hundred pages.
@@ -53,6 +55,12 @@ fn exercise(pages: &mut MemoryPages, tree: Tree, at: u64) {
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         drop(tree.get_many(pages, &keys));
         drop(tree.range(pages, ..).entries_left());
+        let everything = (Bound::Unbounded, Bound::Unbounded);
+        drop(first_difference(
+            (pages, Some(tree)),
+            (pages, None),
+            everything,
+        ));
         up.max(down)
     };
     pages.set_budget(READS_MAX);
@@ -65,6 +73,9 @@ fn exercise(pages: &mut MemoryPages, tree: Tree, at: u64) {
         drop(tree.delete(pages, &sample(n)));
     }
     results(pages);
+    let (low, high) = (sample(at / 2), sample(at + 200));
+    let range = (Bound::Included(&*low), Bound::Excluded(&*high));
+    drop(tree.delete_range(pages, range));
     drop(tree.destroy(pages, u64::MAX));
     assert!(
         !pages.is_exhausted(),

@@ -115,9 +115,22 @@ fn follows_the_model(page_size: usize, steps: &[Step]) {
         }
     }
     assert_equal(tree, &pages, &model);
-    for key in model.keys() {
-        assert!(tree.delete(&mut pages, key).unwrap());
+    // A range from the middle, key by key from the front, and the rest at once.
+    let keys: Vec<&Vec<u8>> = model.keys().collect();
+    let bound = |part: usize| keys.get(keys.len() * part / 4).map(|key| key.as_slice());
+    if let (Some(low), Some(high)) = (bound(1), bound(2)) {
+        let bounds = (Bound::Excluded(low), Bound::Included(high));
+        tree.delete_range(&mut pages, bounds).unwrap();
+        let gone = |key: &[u8]| low < key && key <= high;
+        for key in &keys {
+            assert_eq!(tree.contains(&pages, key).unwrap(), !gone(key));
+        }
+        for key in keys.iter().filter(|key| key.as_slice() <= low) {
+            assert!(tree.delete(&mut pages, key).unwrap());
+        }
     }
+    let everything = (Bound::Unbounded, Bound::Unbounded);
+    tree.delete_range(&mut pages, everything).unwrap();
     assert_eq!(
         pages.live(),
         (1, 0),

@@ -2,6 +2,7 @@
 
 mod cut;
 mod delete;
+mod delete_range;
 mod descent;
 mod handle;
 mod insert;
