@@ -170,6 +170,14 @@ impl Engine {
         CommitTime(self.latest_time.load(Relaxed))
     }
 
+    /// A time that no commit so far is later than: the latest one's, or if none was written or replayed yet, now.
+    pub fn time_of_all(&self) -> CommitTime {
+        match self.latest_time.load(Relaxed) {
+            0 => self.options.now(),
+            latest => CommitTime(latest),
+        }
+    }
+
     /// Notes the time of a commit that was read from the log.
     pub fn note_commit_time(&self, time: CommitTime) {
         self.latest_time.fetch_max(time.get(), Relaxed);

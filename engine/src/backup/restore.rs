@@ -120,7 +120,7 @@ impl Restore {
             position: last.superblock.log_start,
             version: last.superblock.version,
         };
-        self.check_target(start)?;
+        self.check_target(start, last.header.time)?;
         let old = last.superblock.geometry;
         let geometry = Geometry {
             salt: self.options.salt.unwrap_or_else(entropy),
@@ -155,17 +155,18 @@ impl Restore {
     }
 
     /// What lies before the backup cannot be had from it.
-    fn check_target(&self, start: Reached) -> Result<(), RestoreError> {
+    fn check_target(&self, start: Reached, time: CommitTime) -> Result<(), RestoreError> {
         let (lsn, version) = (start.position.lsn, start.version);
         let is_before = match self.until {
             Until::Version(target) => target < version,
             Until::Lsn(target) => target < lsn,
-            Until::End | Until::Time(_) => false,
+            Until::Time(target) => target < time || time == CommitTime(0),
+            Until::End => false,
         };
         if is_before {
             let until = self.until;
             let why = format!(
-                "{until:?} lies before the backup, which is of version {version}, LSN {lsn}"
+                "{until:?} lies before the backup, which is of version {version}, LSN {lsn}, time {time}"
             );
             return Err(RestoreError::Target(why));
         }

@@ -16,7 +16,7 @@ use crate::disk_format::{
 };
 use crate::engine::Engine;
 use crate::error::{CheckpointError, StorageError};
-use crate::ids::{CheckpointId, Lsn, Version};
+use crate::ids::{CheckpointId, CommitTime, Lsn, Version};
 use crate::map::{PinnedCheckpoint, PinnedPage};
 
 /// A backup that was made.
@@ -69,7 +69,7 @@ fn run(
     write_down(engine)?;
     let pinned = PinnedCheckpoint::take(&engine.map);
     let table = table(&pinned, base)?;
-    Ok(write(&pinned, to, base, &table)?)
+    Ok(write(&pinned, to, (base, engine.time_of_all()), &table)?)
 }
 
 fn refuse_existing(to: &BackupFile) -> Result<(), BackupError> {
@@ -177,7 +177,7 @@ fn written_in(header: &PageHeader, newest: CheckpointId) -> CheckpointId {
 fn write(
     pinned: &PinnedCheckpoint,
     to: &BackupFile,
-    base: Option<&Source>,
+    (base, time): (Option<&Source>, CommitTime),
     table: &[Line],
 ) -> Result<BackupReport, StorageError> {
     let superblock = pinned.superblock();
@@ -210,6 +210,7 @@ fn write(
         entries: u32::try_from(table.len()).unwrap_or(u32::MAX),
         pages,
         table_crc,
+        time,
     };
     let header = header.encode();
     let bytes = file.len().saturating_add(BACKUP_SECTOR as u64);

@@ -18,6 +18,27 @@ use super::handle::Database;
 impl Database {
     /// Backs the whole database up into one file, which must not exist. Runs beside readers and writers, and holds what is
     /// committed when it begins, at least. The file has its name only when it is complete and durable.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lightning_db::{BackupFile, Database, Options, Restore};
+    /// let dir = tempfile::tempdir()?;
+    /// let db = Database::create(dir.path().join("db"), Options::new())?;
+    /// db.put("born", b"ada", b"1815")?;
+    /// let monday = BackupFile::at(dir.path().join("monday"))?;
+    /// db.backup(&monday)?;
+    ///
+    /// db.put("born", b"grace", b"1906")?;
+    /// let tuesday = BackupFile::at(dir.path().join("tuesday"))?;
+    /// db.backup_incremental(&tuesday, &monday)?;
+    ///
+    /// let again = dir.path().join("again");
+    /// Database::restore(&again, &Restore::from(monday).then(tuesday))?;
+    /// let again = Database::open(&again, Options::new())?;
+    /// assert_eq!(again.get("born", b"grace")?.as_deref(), Some(&b"1906"[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn backup(&self, to: &BackupFile) -> Result<BackupReport, BackupError> {
         backup::full(&self.session().engine, to)
     }

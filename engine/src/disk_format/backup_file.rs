@@ -3,7 +3,7 @@
 //! Layout: header, the checkpoint's superblock, the table, pages, trailer. Header, superblock and trailer are a sector each.
 //!
 //! - Header: magic [8] | format u32 | kind u32 (1 full, 2 incremental) | base: checkpoint u64, crc u32, version u64 (zeroes if
-//!   full) | table entries u32 | pages u32 | table CRC32C u32 | zeroes | CRC32C u32 over all before it, at 508.
+//!   full) | table entries u32 | pages u32 | table CRC32C u32 | time u64 | zeroes | CRC32C u32 over all before it, at 508.
 //! - Table: for each page of the checkpoint, ascending: page number u32 | its CRC in the map u32 | record u32: its place
 //!   among the pages of this file, from 1; 0 if it stands in the base or before.
 //! - Pages: `page_size` bytes each, as they were in their slots.
@@ -14,7 +14,7 @@
 use super::codec::{FormatError, expect};
 use super::fields::{crc_without, put, u32_at, u64_at};
 use super::superblock::{Digest, FORMAT_VERSION, SUPERBLOCK_LEN};
-use crate::ids::{CheckpointId, PageNo, Version};
+use crate::ids::{CheckpointId, CommitTime, PageNo, Version};
 
 /// Bytes of header and trailer each: one sector.
 pub const BACKUP_SECTOR: usize = 512;
@@ -49,6 +49,8 @@ pub struct BackupHeader {
     pub pages: u32,
     /// The table's checksum.
     pub table_crc: u32,
+    /// No commit in it was written later than this; 0 if there is no clock.
+    pub time: CommitTime,
 }
 
 /// One line of the table.
@@ -93,6 +95,7 @@ impl BackupHeader {
         put(&mut sector, 36, &self.entries.to_le_bytes());
         put(&mut sector, 40, &self.pages.to_le_bytes());
         put(&mut sector, 44, &self.table_crc.to_le_bytes());
+        put(&mut sector, 48, &self.time.get().to_le_bytes());
         seal(&mut sector);
         sector
     }
@@ -119,6 +122,7 @@ impl BackupHeader {
             entries: u32_at(sector, 36),
             pages: u32_at(sector, 40),
             table_crc: u32_at(sector, 44),
+            time: CommitTime(u64_at(sector, 48)),
         })
     }
 
@@ -238,7 +242,7 @@ mod tests {
                 digest: Digest { id: CheckpointId(id), crc },
                 version: Version(version),
             });
-            let header = BackupHeader { base, entries, pages, table_crc };
+            let header = BackupHeader { base, entries, pages, table_crc, time: CommitTime(file_len) };
             prop_assert_eq!(BackupHeader::decode(&header.encode()), Ok(header));
             let trailer = BackupTrailer { file_len, body_crc: entries, header_crc: pages };
             prop_assert_eq!(BackupTrailer::decode(&trailer.encode()), Ok(trailer));
@@ -246,7 +250,7 @@ mod tests {
 
         #[test]
         fn a_flipped_bit_is_always_seen(bit in 0_usize..BACKUP_SECTOR * 8) {
-            let header = BackupHeader { base: None, entries: 3, pages: 2, table_crc: 1 };
+            let header = BackupHeader { base: None, entries: 3, pages: 2, table_crc: 1, time: CommitTime(4) };
             let mut sector = header.encode();
             sector[bit / 8] ^= 1 << (bit % 8);
             prop_assert!(BackupHeader::decode(&sector).is_err());
@@ -257,7 +261,7 @@ mod tests {
             prop_assert!(BackupHeader::decode(&bytes).is_err());
             prop_assert!(BackupTrailer::decode(&bytes).is_err());
             let table_crc = crc32c::crc32c(&bytes);
-            let header = BackupHeader { base: None, entries, pages, table_crc };
+            let header = BackupHeader { base: None, entries, pages, table_crc, time: CommitTime(0) };
             if let Ok(table) = BackupEntry::decode_table(&header, &bytes) {
                 prop_assert!(table.windows(2).all(|pair| pair[0].page < pair[1].page));
             }

@@ -132,6 +132,8 @@ fn what_cannot_be_reached_is_said_not_approximated() {
         Until::Lsn(Lsn(last.lsn.get() + 100_000)),
         Until::Version(Version(1)),
         Until::Lsn(Lsn(0)),
+        // The backup has a commit of that time.
+        Until::Time(CommitTime(999)),
     ];
     for until in beyond {
         let refused = restored(&rig.restore().until(until));
