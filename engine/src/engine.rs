@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use crate::archive::Archiver;
 use crate::disk::{Disk, DiskLock};
 use crate::error::StorageError;
-use crate::ids::{CommitTime, LogPosition};
+use crate::ids::{CommitTime, LogPosition, Lsn};
 use crate::map::Map;
 use crate::options::Options;
 use crate::page_store::{PageStore, PageWriter};
@@ -34,6 +34,7 @@ pub struct Engine {
     backing_up: Mutex<()>,
     archive: Mutex<Option<Archiver>>,
     poison: OnceLock<StorageError>,
+    replayed_to: OnceLock<Lsn>,
     session_open: AtomicBool,
     /// The latest time recorded with a commit.
     latest_time: AtomicU64,
@@ -109,6 +110,7 @@ impl Engine {
             backing_up: Mutex::new(()),
             archive: Mutex::new(None),
             poison: OnceLock::new(),
+            replayed_to: OnceLock::new(),
             session_open,
             latest_time: AtomicU64::new(0),
             _lock: disk_lock,
@@ -181,6 +183,21 @@ impl Engine {
     /// Notes the time of a commit that was read from the log.
     pub fn note_commit_time(&self, time: CommitTime) {
         self.latest_time.fetch_max(time.get(), Relaxed);
+    }
+
+    /// Notes where the log ended that this opening read.
+    pub fn note_replayed(&self, end: Lsn) {
+        self.replayed_to.get_or_init(|| end);
+    }
+
+    /// Up to where the next opening must find the log's frames.
+    pub fn log_to_verify(&self, writer: &Writer) -> Option<Lsn> {
+        match &writer.log {
+            SessionLog::Headed(wal) | SessionLog::Open(wal) => Some(wal.written()),
+            SessionLog::ReadOnly | SessionLog::Replaying(_) | SessionLog::Idle(_) => {
+                self.replayed_to.get().copied()
+            }
+        }
     }
 
     /// Whether this session's log takes commits.

@@ -24,6 +24,12 @@ pub trait ReadPages {
     /// damaged: the implementer checks it against what it knows before it reserves memory.
     /// `Corruption` if there is no such extent, or it has another length.
     fn extent(&self, first: PageNo, len: u64) -> Result<ExtentImage, StorageError>;
+
+    /// Whether [`ReadPages::extent`] would give the extent. An implementer that can find out without holding all of
+    /// it in memory does.
+    fn check_extent(&self, first: PageNo, len: u64) -> Result<(), StorageError> {
+        self.extent(first, len).map(drop)
+    }
 }
 
 impl<P: ReadPages + ?Sized> ReadPages for &P {
@@ -33,6 +39,10 @@ impl<P: ReadPages + ?Sized> ReadPages for &P {
 
     fn extent(&self, first: PageNo, len: u64) -> Result<ExtentImage, StorageError> {
         (**self).extent(first, len)
+    }
+
+    fn check_extent(&self, first: PageNo, len: u64) -> Result<(), StorageError> {
+        (**self).check_extent(first, len)
     }
 }
 

@@ -323,6 +323,7 @@ fn replay(
         },
     )?;
     (report.groups, report.bytes, report.cut) = (end.groups, end.bytes, end.cut);
+    engine.note_replayed(end.position.lsn);
     engine.writer().log = SessionLog::Idle(end);
     Ok(())
 }

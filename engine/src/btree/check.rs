@@ -1,14 +1,14 @@
 //! Verifying a whole tree: B1 (order and fences), the shape of each node, B3 (levels), and that no page is
 //! reached twice. It goes on after a problem, with whatever is still reachable.
 
-use std::collections::BTreeSet;
-
-use super::node::{Node, damage, load_extent};
-use super::tree::{Reached, extents};
+use super::node::{Node, ValueRef, damage};
+use super::page_set::PageSet;
+use super::tree::Reached;
 use super::value::Key;
 use crate::error::StorageError;
 use crate::ids::PageNo;
 use crate::pages::ReadPages;
+use crate::recovery_report::KeyRange;
 
 /// Something wrong in a tree.
 #[derive(Clone, Debug)]
@@ -17,13 +17,15 @@ pub struct Problem {
     pub page: PageNo,
     /// What it is.
     pub error: StorageError,
+    /// The keys that cannot be reached because of it, where that is known.
+    pub keys: Option<KeyRange>,
 }
 
 /// A check under way.
 pub(super) struct Check<'a, P, V> {
     pages: &'a P,
     visit: V,
-    seen: BTreeSet<PageNo>,
+    seen: PageSet,
     problems: Vec<Problem>,
 }
 
@@ -38,13 +40,24 @@ struct Expected<'a> {
     is_blind: bool,
 }
 
-impl<'a, P: ReadPages, V: FnMut(Reached)> Check<'a, P, V> {
-    /// Checks the tree under `root`; see `Tree::check`.
+impl Expected<'_> {
+    /// The keys that may be in the node.
+    fn keys(&self) -> Option<KeyRange> {
+        let owned = |fence: Option<&[u8]>| fence.map(<[u8]>::to_vec);
+        (!self.is_blind).then(|| KeyRange {
+            low: owned(self.low),
+            high: owned(self.high),
+        })
+    }
+}
+
+impl<'a, P: ReadPages, V: FnMut(Reached) -> Option<StorageError>> Check<'a, P, V> {
+    /// Checks the tree under `root`; see `Tree::check_with`.
     pub(super) fn run(pages: &'a P, root: PageNo, visit: V) -> Vec<Problem> {
         let mut check = Self {
             pages,
             visit,
-            seen: BTreeSet::new(),
+            seen: PageSet::default(),
             problems: Vec::new(),
         };
         check.page(root, &Expected::default());
@@ -53,30 +66,39 @@ impl<'a, P: ReadPages, V: FnMut(Reached)> Check<'a, P, V> {
 
     fn note(&mut self, page: PageNo, result: Result<(), StorageError>) {
         if let Err(error) = result {
-            self.problems.push(Problem { page, error });
+            self.lose(page, error, None);
         }
+    }
+
+    fn lose(&mut self, page: PageNo, error: StorageError, keys: Option<KeyRange>) {
+        self.problems.push(Problem { page, error, keys });
     }
 
     fn page(&mut self, no: PageNo, expected: &Expected<'_>) {
         if !self.seen.insert(no) {
             return self.note(no, Err(damage(no, "a page with one parent", "a second")));
         }
-        (self.visit)(Reached::Page(no));
+        let known = (self.visit)(Reached::Page(no));
+        let is_known = known.is_some();
+        if let Some(error) = known {
+            self.lose(no, error, expected.keys());
+        }
         let image = match self.pages.page(no) {
             Ok(image) => image,
-            Err(error) => return self.note(no, Err(error)),
+            Err(_) if is_known => return,
+            Err(error) => return self.lose(no, error, expected.keys()),
         };
         match Node::open_at(no, &image, expected.level) {
             Ok(node) => self.node(&node, expected),
-            Err(error) => self.note(no, Err(error)),
+            Err(error) => self.lose(no, error, expected.keys()),
         }
     }
 
     fn node(&mut self, node: &Node<'_>, expected: &Expected<'_>) {
-        self.extents(node);
+        self.extents(node, expected);
         let keys = check_shape(node, expected).and_then(|()| self.keys(node, expected));
         let keys = keys.unwrap_or_else(|error| {
-            self.note(node.no(), Err(error));
+            self.lose(node.no(), error, expected.keys());
             Vec::new()
         });
         if !node.is_leaf() {
@@ -107,16 +129,44 @@ impl<'a, P: ReadPages, V: FnMut(Reached)> Check<'a, P, V> {
         }
     }
 
-    fn extents(&mut self, node: &Node<'_>) {
-        let mut reached = Vec::new();
-        let result = extents(node, |extent| reached.push(extent));
-        self.note(node.no(), result);
-        for extent in reached {
-            (self.visit)(extent);
-            if let Reached::Extent { first, len } = extent {
-                let loaded = load_extent(node.no(), self.pages, first, len);
-                self.note(node.no(), loaded.map(drop));
+    fn extents(&mut self, node: &Node<'_>, expected: &Expected<'_>) {
+        let pages = self.pages;
+        for i in 0..node.n() {
+            match node.key(i) {
+                Ok(key) => {
+                    if let Some(tail) = key.tail {
+                        self.extent(node, (tail.first, tail.len), &|| expected.keys());
+                    }
+                }
+                Err(error) => return self.lose(node.no(), error, expected.keys()),
             }
+            if node.is_leaf() {
+                match node.value(i) {
+                    Ok(ValueRef::Inline(_)) => {}
+                    Ok(ValueRef::Extent { first, len }) => {
+                        let key = || node.full_key(pages, i).ok();
+                        self.extent(node, (first, len), &|| {
+                            let keys = key().map(|key| KeyRange::of_key(&key));
+                            keys.or_else(|| expected.keys())
+                        });
+                    }
+                    Err(error) => return self.lose(node.no(), error, expected.keys()),
+                }
+            }
+        }
+    }
+
+    /// Checks one extent, in pieces; `keys` are lost with it.
+    fn extent(
+        &mut self,
+        node: &Node<'_>,
+        (first, len): (PageNo, u64),
+        keys: &dyn Fn() -> Option<KeyRange>,
+    ) {
+        let known = (self.visit)(Reached::Extent { first, len });
+        let wrong = known.or_else(|| self.pages.check_extent(first, len).err());
+        if let Some(error) = wrong {
+            self.lose(node.no(), error, keys());
         }
     }
 

@@ -3,6 +3,7 @@
 mod check;
 mod cursor;
 mod node;
+mod page_set;
 mod tree;
 mod value;
 

@@ -1,5 +1,6 @@
 //! The database, as callers hold it.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::recovery_report::RecoveryReport;
 use crate::transaction::{Session, Snapshot, Transaction};
 
 use super::stats::Stats;
-use super::verify::{self, VerifyReport};
+use super::verify::{self, VerifyProgress, VerifyReport};
 
 /// An open database. A clone is another handle of the same one.
 ///
@@ -183,9 +184,18 @@ impl Database {
         checkpoint::run(&self.open.session.engine)
     }
 
-    /// Reads and checks the whole database. Runs beside readers and writers.
+    /// Reads and checks the whole database: the trees, the data file, the map, the superblock copies, the log that recovery
+    /// would read. Runs beside readers and writers, and reports everything that it finds.
     pub fn verify(&self) -> Result<VerifyReport, ReadError> {
-        verify::run(&self.open.session)
+        self.verify_with(&mut |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`verify`](Self::verify); `progress` is told how far it is, and may end it.
+    pub fn verify_with(
+        &self,
+        progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+    ) -> Result<VerifyReport, ReadError> {
+        verify::run(&self.open.session.engine, progress)
     }
 
     /// Counters and sizes, as of now.

@@ -1,6 +1,7 @@
 //! Pages in memory: version chains, snapshots, the dirty set. See `docs/design/page_store.md`.
 
 mod dirty;
+mod extent_check;
 mod free_pages;
 mod group;
 mod page_table;

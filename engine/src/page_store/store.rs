@@ -29,7 +29,7 @@ pub(super) enum Content {
 #[derive(Debug)]
 pub(super) struct StoredExtent {
     pub(super) pieces: Vec<PageAddress>,
-    len: u64,
+    pub(super) len: u64,
 }
 
 /// The pages of one database.

@@ -41,4 +41,8 @@ impl ReadPages for View {
     fn extent(&self, first: PageNo, len: u64) -> Result<Image, StorageError> {
         self.store.extent_at(first, len, self.version())
     }
+
+    fn check_extent(&self, first: PageNo, len: u64) -> Result<(), StorageError> {
+        self.store.check_extent_at(first, len, self.version())
+    }
 }

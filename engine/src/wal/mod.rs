@@ -7,6 +7,7 @@ mod reader;
 mod rewrite;
 mod survey;
 mod tail;
+mod verify;
 mod window;
 mod writer;
 
@@ -16,4 +17,5 @@ mod tests;
 pub use position::WalConfig;
 pub use reader::{Group, LogEnd, read_log, read_range};
 pub use rewrite::rewrite;
+pub use verify::verify_log;
 pub use writer::Wal;

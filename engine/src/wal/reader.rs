@@ -148,22 +148,22 @@ pub fn read_range(
 
 /// A segment of the log.
 #[derive(Clone, Copy)]
-struct Segment<'a> {
-    file: &'a SegmentFile,
-    head: SegmentHead,
+pub(super) struct Segment<'a> {
+    pub(super) file: &'a SegmentFile,
+    pub(super) head: SegmentHead,
 }
 
 /// The segments from the log's start on.
-struct Segments<'a> {
-    first: SegmentSeq,
+pub(super) struct Segments<'a> {
+    pub(super) first: SegmentSeq,
     seq_seen: SegmentSeq,
-    by_seq: BTreeMap<SegmentSeq, Segment<'a>>,
+    pub(super) by_seq: BTreeMap<SegmentSeq, Segment<'a>>,
     /// By the LSN and chain value that they continue; of several the latest, since only that one can have frames.
     by_predecessor: BTreeMap<(Lsn, u32), SegmentSeq>,
 }
 
 impl<'a> Segments<'a> {
-    fn new(files: &'a [SegmentFile], first: SegmentSeq) -> Result<Self, StorageError> {
+    pub(super) fn new(files: &'a [SegmentFile], first: SegmentSeq) -> Result<Self, StorageError> {
         let mut segments = Self {
             first,
             seq_seen: first,
@@ -198,7 +198,11 @@ impl<'a> Segments<'a> {
     }
 
     /// The segment in which the log starts.
-    fn start(&self, config: &WalConfig, start: LogPosition) -> Result<Segment<'a>, StorageError> {
+    pub(super) fn start(
+        &self,
+        config: &WalConfig,
+        start: LogPosition,
+    ) -> Result<Segment<'a>, StorageError> {
         let Some(&segment) = self.by_seq.get(&self.first) else {
             let expected = format!("segment {}, where the log starts", self.first);
             return Err(StorageError::corruption(
@@ -224,7 +228,7 @@ impl<'a> Segments<'a> {
     }
 
     /// The segment after `seq` that says it continues from exactly here.
-    fn successor(&self, seq: SegmentSeq, position: LogPosition) -> Option<Segment<'a>> {
+    pub(super) fn successor(&self, seq: SegmentSeq, position: LogPosition) -> Option<Segment<'a>> {
         let next = self.by_predecessor.get(&(position.lsn, position.chain))?;
         self.by_seq
             .get(next)
@@ -241,10 +245,10 @@ struct Parts {
 }
 
 /// A frame that is the log's next one; its payload's place in the segment.
-struct Accepted {
-    header: FrameHeader,
-    chain: u32,
-    payload_at: u64,
+pub(super) struct Accepted {
+    pub(super) header: FrameHeader,
+    pub(super) chain: u32,
+    pub(super) payload_at: u64,
 }
 
 struct Reader<'a> {
@@ -260,6 +264,35 @@ struct Reader<'a> {
     /// Nothing past it is read.
     until: Option<Lsn>,
     visit: &'a mut dyn FnMut(Group<'_>) -> Result<(), StorageError>,
+}
+
+/// The sound frame at `offset` of segment `seq`, whatever it continues.
+pub(super) fn frame_at(
+    config: &WalConfig,
+    window: &mut Window,
+    seq: SegmentSeq,
+    offset: u64,
+) -> Result<Option<Accepted>, StorageError> {
+    let Some(bytes) = window.get(offset, HEADER)? else {
+        return Ok(None);
+    };
+    let Ok((header, chain)) = FrameHeader::decode(bytes) else {
+        return Ok(None);
+    };
+    let is_here = header.salt == config.salt
+        && header.segment == seq
+        && header.position == config.at(seq, offset);
+    if !is_here {
+        return Ok(None);
+    }
+    let payload_at = offset + HEADER;
+    let payload = window.get(payload_at, header.payload_len.into())?;
+    let is_whole = payload.is_some_and(|bytes| checksum(&[bytes]) == header.payload_crc);
+    Ok(is_whole.then_some(Accepted {
+        header,
+        chain,
+        payload_at,
+    }))
 }
 
 impl<'a> Reader<'a> {
@@ -316,28 +349,8 @@ impl<'a> Reader<'a> {
     }
 
     fn accept(&self, window: &mut Window, offset: u64) -> Result<Option<Accepted>, StorageError> {
-        let Some(bytes) = window.get(offset, HEADER)? else {
-            return Ok(None);
-        };
-        let Ok((header, chain)) = FrameHeader::decode(bytes) else {
-            return Ok(None);
-        };
-        let seq = self.at.head.header.seq;
-        let sound = header.salt == self.config.salt
-            && header.segment == seq
-            && header.position == self.config.at(seq, offset)
-            && header.prev_chain == self.position.chain;
-        if !sound {
-            return Ok(None);
-        }
-        let payload_at = offset + HEADER;
-        let payload = window.get(payload_at, header.payload_len.into())?;
-        let whole = payload.is_some_and(|bytes| checksum(&[bytes]) == header.payload_crc);
-        Ok(whole.then_some(Accepted {
-            header,
-            chain,
-            payload_at,
-        }))
+        let found = frame_at(self.config, window, self.at.head.header.seq, offset)?;
+        Ok(found.filter(|frame| frame.header.prev_chain == self.position.chain))
     }
 
     fn take(&mut self, window: &mut Window, frame: &Accepted) -> Result<(), StorageError> {

@@ -32,6 +32,8 @@ pub struct Wal {
     session_start: LogPosition,
     end: LogPosition,
     durable: Lsn,
+    /// Up to where frames are in the system's hands.
+    written: Lsn,
     /// Bytes not yet handed to the system, and their offset in the file.
     buffer: Vec<u8>,
     buffer_at: u64,
@@ -123,6 +125,11 @@ impl Wal {
     /// Up to where the log is durable. What lies before [`Self::start`] is so by the checkpoint that L4 asks for.
     pub fn durable(&self) -> Lsn {
         self.durable
+    }
+
+    /// Up to where the log can be read back from its files.
+    pub fn written(&self) -> Lsn {
+        self.written
     }
 
     /// How much lies between the log's start and its end, in bytes of segments.
@@ -244,6 +251,7 @@ impl Wal {
             session_start: start,
             end: start,
             durable: start.lsn,
+            written: start.lsn,
             buffer: Vec::new(),
             buffer_at: BLOCK,
             poison: None,
@@ -389,6 +397,7 @@ impl Wal {
         let written = self.file.write_at(self.buffer_at, &self.buffer);
         written.map_err(|error| StorageError::io("write", self.name(), error))?;
         self.buffer.clear();
+        self.written = self.end.lsn;
         Ok(())
     }
 

@@ -85,7 +85,20 @@ impl Tree {
     /// Verifies the tree's invariants, shows every page and extent once to `visit`, and returns what is
     /// wrong. A page that the tree reaches twice is a problem and is not shown again; extents are shown
     /// as often as they are referred to.
-    pub fn check(self, pages: &impl ReadPages, visit: impl FnMut(Reached)) -> Vec<Problem> {
+    #[cfg(test)]
+    pub fn check(self, pages: &impl ReadPages, mut visit: impl FnMut(Reached)) -> Vec<Problem> {
+        self.check_with(pages, |reached| {
+            visit(reached);
+            None
+        })
+    }
+
+    /// As [`Tree::check`]; `visit` may say what it knows to be wrong with what is reached.
+    pub fn check_with(
+        self,
+        pages: &impl ReadPages,
+        visit: impl FnMut(Reached) -> Option<StorageError>,
+    ) -> Vec<Problem> {
         Check::run(pages, self.root, visit)
     }
 }

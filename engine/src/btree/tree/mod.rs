@@ -17,4 +17,3 @@ pub(in crate::btree) use descent::resolve;
 pub use handle::Tree;
 pub use space::TreeSpace;
 pub use walk::Reached;
-pub(in crate::btree) use walk::extents;

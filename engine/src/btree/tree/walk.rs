@@ -22,10 +22,7 @@ pub enum Reached {
 }
 
 /// Calls `found` for the extents that `node` refers to.
-pub(in crate::btree) fn extents(
-    node: &Node<'_>,
-    mut found: impl FnMut(Reached),
-) -> Result<(), StorageError> {
+fn extents(node: &Node<'_>, mut found: impl FnMut(Reached)) -> Result<(), StorageError> {
     for i in 0..node.n() {
         if let Some(tail) = node.key(i)?.tail {
             found(Reached::Extent {
