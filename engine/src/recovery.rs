@@ -2,6 +2,7 @@
 //!
 //! See docs/design/map.md, "Recovery". A crash at any point of either is met by the same code again.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,14 +14,15 @@ use crate::catalog::{self, Applier};
 use crate::checkpoint;
 use crate::disk::{Disk, DiskLock, OpenMode};
 use crate::disk_format::Geometry;
-use crate::disk_format::commit_group::{CommitGroup, Malformed};
+use crate::disk_format::commit_group::{Action, CommitGroup, Malformed};
 use crate::engine::{Engine, SessionLog, Writer};
 use crate::error::{CheckpointError, OpenError, StorageError};
 use crate::ids::{LogPosition, Lsn, PageNo, Version};
 use crate::map::{Access, Map, MapOpenError, MapRecovery};
 use crate::options::Options;
 use crate::page_store::{PageStore, PageWriter};
-use crate::recovery_report::{Phase, Progress, RecoveryReport};
+use crate::pages::{ReadPages, WritePages};
+use crate::recovery_report::{Damage, KeyRange, Phase, Progress, RecoveryReport};
 use crate::sync::{entropy, now};
 use crate::telemetry;
 use crate::wal::{self, Group, Wal, WalConfig};
@@ -182,6 +184,9 @@ pub fn open(disk: &Arc<dyn Disk>, options: Options) -> Result<(Engine, RecoveryR
             for repair in &report.repairs {
                 warn!(repair, "repaired");
             }
+            for damage in &report.damage {
+                error!(%damage, "damaged");
+            }
             Ok((engine, report))
         }
         Err(error) => {
@@ -191,7 +196,10 @@ pub fn open(disk: &Arc<dyn Disk>, options: Options) -> Result<(Engine, RecoveryR
     }
 }
 
-fn recover(disk: &Arc<dyn Disk>, options: Options) -> Result<(Engine, RecoveryReport), OpenError> {
+fn recover(
+    disk: &Arc<dyn Disk>,
+    mut options: Options,
+) -> Result<(Engine, RecoveryReport), OpenError> {
     options.check().map_err(OpenError::Options)?;
     match state(disk)? {
         State::Nothing | State::CutOffCreate => {
@@ -227,11 +235,24 @@ fn recover(disk: &Arc<dyn Disk>, options: Options) -> Result<(Engine, RecoveryRe
     let mut report = RecoveryReport {
         checkpoint: found.checkpoint,
         repairs: repairs(&found),
+        damage: found.lost.clone(),
         ..RecoveryReport::default()
     };
+    if let Some(error) = found.lost.first().filter(|_| !options.read_only) {
+        report.read_only = Some(format!(
+            "a map page is lost, nothing may be written: {error}"
+        ));
+        options.read_only = true;
+    }
     let start = map.superblock().log_start;
-    let engine = assemble(disk, options, map, SessionLog::Replaying(start), disk_lock)?;
-    replay(&engine, &mut report, &tell)?;
+    let mut engine = assemble(disk, options, map, SessionLog::Replaying(start), disk_lock)?;
+    let skipped = replay(&engine, &mut report, &tell)?;
+    if let Some(first) = skipped.first().filter(|_| !engine.options.read_only) {
+        // The log holds what the damaged pages should: it must stay for whoever salvages the database.
+        report.read_only = Some(format!("the log could not be replayed in full: {first}"));
+        engine.options.read_only = true;
+    }
+    report.damage.extend(skipped);
     if !engine.options.read_only {
         go_on_archiving(&engine, &mut report)?;
     }
@@ -305,8 +326,9 @@ fn replay(
     engine: &Engine,
     report: &mut RecoveryReport,
     tell: &dyn Fn(Phase, u64, u64),
-) -> Result<(), StorageError> {
+) -> Result<Vec<Damage>, StorageError> {
     let start = engine.map.superblock().log_start;
+    let mut skipped = Vec::new();
     let mut groups = 0;
     let mut bytes = 0_u64;
     let mut is_full = false;
@@ -317,15 +339,17 @@ fn replay(
         &mut |group| {
             groups += 1;
             bytes = bytes.saturating_add(group.payload.len() as u64);
-            apply(engine, &group)?;
+            apply(engine, &group, &mut skipped)?;
             tell(Phase::Replay, groups, bytes);
+            // A checkpoint would free the log of what was not replayed.
+            is_full |= !skipped.is_empty();
             make_room(engine, &mut is_full)
         },
     )?;
     (report.groups, report.bytes, report.cut) = (end.groups, end.bytes, end.cut);
     engine.note_replayed(end.position.lsn);
     engine.writer().log = SessionLog::Idle(end);
-    Ok(())
+    Ok(skipped)
 }
 
 /// A checkpoint in the middle of a replay that would not fit in memory. The log then starts behind the
@@ -347,8 +371,19 @@ pub fn make_room(engine: &Engine, is_full: &mut bool) -> Result<(), StorageError
     }
 }
 
-fn apply(engine: &Engine, logged: &Group<'_>) -> Result<(), StorageError> {
-    apply_payload(engine, logged.payload, (WAL_DIR, logged.end.lsn))?;
+/// Replays one group. A write to a key that lies behind damage, where it can be neither read nor written, is left out and
+/// noted.
+fn apply(
+    engine: &Engine,
+    logged: &Group<'_>,
+    skipped: &mut Vec<Damage>,
+) -> Result<(), StorageError> {
+    let payload = Payload {
+        bytes: logged.payload,
+        file: WAL_DIR,
+        end: logged.end.lsn,
+    };
+    apply_around(engine, payload, Some(skipped))?;
     engine.writer().log = SessionLog::Replaying(logged.end);
     Ok(())
 }
@@ -359,34 +394,114 @@ pub fn apply_payload(
     payload: &[u8],
     (file, end): (&str, Lsn),
 ) -> Result<(), StorageError> {
-    let malformed = |m: Malformed| {
-        let actual = format!("other bytes at offset {} of the group", m.offset);
-        StorageError::corruption(file, end.get(), None, m.expected, actual)
-    };
-    let decoded = CommitGroup::decode(payload).map_err(malformed)?;
+    let bytes = payload;
+    apply_around(engine, Payload { bytes, file, end }, None)
+}
+
+/// A commit group as logged: its bytes, the file that has it, and where it ends.
+#[derive(Clone, Copy)]
+struct Payload<'a> {
+    bytes: &'a [u8],
+    file: &'a str,
+    end: Lsn,
+}
+
+/// Applies a group; around what lies behind damage, if there is something to note it in.
+fn apply_around(
+    engine: &Engine,
+    logged: Payload<'_>,
+    mut skipped: Option<&mut Vec<Damage>>,
+) -> Result<(), StorageError> {
+    let decoded = CommitGroup::decode(logged.bytes).map_err(|m| malformed(logged, m))?;
     let version = decoded.version;
     engine.note_commit_time(decoded.time);
     let mut writer = engine.writer();
-    let mut group = writer.pages.begin(&engine.store);
-    let expected = group.base().get().saturating_add(1);
+    let base = writer.pages.begin(&engine.store).base();
+    let expected = base.get().saturating_add(1);
     if version.get() != expected {
         let expected = format!("a commit group of version {expected}");
         let actual = format!("version {version}");
         return Err(StorageError::corruption(
-            file,
-            end.get(),
+            logged.file,
+            logged.end.get(),
             None,
             expected,
             actual,
         ));
     }
-    let mut applier = Applier::new(u64::MAX);
-    for operation in decoded {
-        applier.apply(&mut group, operation.map_err(malformed)?)?;
+    let mut behind_damage = BTreeSet::new();
+    loop {
+        let mut group = writer.pages.begin(&engine.store);
+        let Err((index, error)) = apply_operations(&mut group, logged, &behind_damage) else {
+            group.publish(version);
+            break;
+        };
+        drop(group);
+        let Some(skipped) = skipped.take() else {
+            return Err(error);
+        };
+        let unchanged = writer.pages.begin(&engine.store);
+        behind_damage = find_behind_damage(&unchanged, logged, skipped);
+        if !behind_damage.contains(&index) {
+            return Err(error);
+        }
     }
-    group.publish(version);
     engine.note_gauges(&writer);
     Ok(())
+}
+
+fn malformed(logged: Payload<'_>, m: Malformed) -> StorageError {
+    let actual = format!("other bytes at offset {} of the group", m.offset);
+    StorageError::corruption(logged.file, logged.end.get(), None, m.expected, actual)
+}
+
+fn apply_operations(
+    pages: &mut impl WritePages,
+    logged: Payload<'_>,
+    left_out: &BTreeSet<usize>,
+) -> Result<(), (usize, StorageError)> {
+    let mut applier = Applier::new(u64::MAX);
+    let group = CommitGroup::decode(logged.bytes).map_err(|m| (0, malformed(logged, m)))?;
+    for (index, operation) in group.enumerate() {
+        let operation = operation.map_err(|m| (index, malformed(logged, m)))?;
+        if !left_out.contains(&index) {
+            applier
+                .apply(pages, operation)
+                .map_err(|error| (index, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// The writes of a group whose keys cannot be read because of damage: left out, nobody can see that they are.
+fn find_behind_damage(
+    pages: &impl ReadPages,
+    logged: Payload<'_>,
+    skipped: &mut Vec<Damage>,
+) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    let Ok(group) = CommitGroup::decode(logged.bytes) else {
+        return found;
+    };
+    for (index, operation) in group.map_while(Result::ok).enumerate() {
+        let (Action::Put { key, .. } | Action::Delete { key }) = operation.action else {
+            continue;
+        };
+        let read = catalog::find(pages, operation.table)
+            .and_then(|tree| tree.map_or(Ok(false), |tree| tree.contains(pages, key)));
+        if let Err(StorageError::Corruption(place)) = read {
+            found.insert(index);
+            skipped.push(Damage {
+                table: Some(operation.table.to_owned()),
+                keys: Some(KeyRange::of_key(key)),
+                page: place.page,
+                what: format!("a logged write was not replayed: {place}"),
+                file: place.file,
+                offset: place.offset,
+            });
+        }
+    }
+    found
 }
 
 fn repairs(found: &MapRecovery) -> Vec<String> {

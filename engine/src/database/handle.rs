@@ -118,7 +118,12 @@ impl Database {
     /// As [`open`](Self::open), on any storage.
     #[expect(clippy::needless_pass_by_value, reason = "the database keeps the disk")]
     pub fn open_on(disk: Arc<dyn Disk>, options: Options) -> Result<Self, OpenError> {
-        let (engine, report) = recovery::open(&disk, options)?;
+        let (engine, mut report) = recovery::open(&disk, options)?;
+        if !report.damage.is_empty()
+            && let Ok(found) = verify::tables_damaged(&engine)
+        {
+            report.damage.extend(found);
+        }
         Ok(Self::new(engine, report))
     }
 

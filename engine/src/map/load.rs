@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::crc_tree::{CrcTree, child_indices};
 use super::files::{MAP, NamedFile};
 use super::page_map::{PageAddress, damage};
-use super::rebuild::{DamagedLeaf, rebuild_bitmap, rebuild_leaves};
+use super::rebuild::{DamagedLeaf, RebuiltLeaves, rebuild_bitmap, rebuild_leaves};
 use super::slot_set::SlotSet;
 use super::state::{State, add_bitmap_leaf};
 use crate::disk_format::codec::expect;
@@ -34,6 +34,8 @@ pub(super) struct Loaded {
     pub(super) state: State,
     /// Pages that are not, or not rightly, at home.
     pub(super) rebuilt: Vec<(MapPageId, MapPage)>,
+    /// Leaves that could not be rebuilt: nothing may be written.
+    pub(super) unproven: Vec<DamagedLeaf>,
 }
 
 impl Source<'_> {
@@ -166,30 +168,38 @@ pub(super) fn load(
 
     let mut rebuilt = pages.rebuilt;
     let known = slots.is_some().then_some(&bitmap);
-    rebuilt.extend(rebuild_leaves(
-        data,
-        &superblock,
-        known,
-        pages.damaged,
-        &mut entries,
-    )?);
+    let RebuiltLeaves {
+        rebuilt: leaves,
+        unproven,
+    } = rebuild_leaves(data, &superblock, known, pages.damaged, &mut entries)?;
+    rebuilt.extend(leaves);
     let used = used_slots(&superblock, &entries)?;
     let slots = match slots {
         Some(walked) => {
-            check_bitmap(&used, &bitmap)?;
+            if unproven.is_empty() {
+                check_bitmap(&used, &bitmap)?;
+            }
             rebuilt.extend(walked.rebuilt);
             walked.tree
         }
+        // Which slots the unproven leaves use is not known, and not needed where nothing is written.
+        None if !unproven.is_empty() => CrcTree::new(MapKind::Slots),
         None => rebuild_bitmap(source, &superblock, &used, &mut rebuilt)?,
     };
+    let unproven_leaves = unproven.iter().map(|leaf| leaf.index).collect();
     let state = State {
         superblock,
         entries,
         used,
         pages: pages.tree,
         slots,
+        unproven: unproven_leaves,
     };
-    Ok(Loaded { state, rebuilt })
+    Ok(Loaded {
+        state,
+        rebuilt,
+        unproven,
+    })
 }
 
 /// Appends a leaf's entries; free ones for a leaf that is damaged.

@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::PoisonError;
 
-use super::files::{DATA, Files};
+use super::files::{DATA, Files, MAP};
 use super::load::Overlay;
 use super::pins::Pins;
 use super::state::State;
@@ -145,11 +145,14 @@ impl Map {
     }
 
     /// The page numbers below [`Map::page_count`] that are not mapped, ascending; page 0 is not among them.
+    /// Nor are those of which that is not known.
     pub fn free_pages(&self) -> Vec<PageNo> {
         let state = self.state();
         let numbered = (0..).map(PageNo).zip(&state.entries).skip(1);
         numbered
-            .filter(|(_, address)| !address.is_mapped())
+            .filter(|(page, address)| {
+                !address.is_mapped() && state.unproven_leaf_of(*page).is_none()
+            })
             .map(|(page, _)| page)
             .collect()
     }
@@ -157,9 +160,9 @@ impl Map {
     /// Reads a page and verifies it (M4): its checksum by the map, its own number, its version. `buf` has the
     /// length of a page.
     pub fn read_page(&self, page: PageNo, buf: &mut [u8]) -> Result<(), StorageError> {
-        let not_mapped =
-            || StorageError::corruption(DATA, 0, Some(page), "a mapped page", "a free one");
-        let mut address = self.lookup(page).ok_or_else(not_mapped)?;
+        let mut address = self
+            .lookup(page)
+            .ok_or_else(|| self.not_mapped(page, "a mapped page"))?;
         loop {
             let result = self.read_slot(page, address, buf);
             let now = self.lookup(page);
@@ -168,6 +171,20 @@ impl Map {
                 Some(moved) if result.is_err() && moved != address => address = moved,
                 _ => return result,
             }
+        }
+    }
+
+    /// The error of a page that has no address.
+    pub fn not_mapped(&self, page: PageNo, expected: &str) -> StorageError {
+        match self.state().unproven_leaf_of(page) {
+            None => StorageError::corruption(DATA, 0, Some(page), expected, "a free one"),
+            Some(leaf) => StorageError::corruption(
+                MAP,
+                leaf.home(),
+                Some(page),
+                "the map page that says where the page is",
+                "a damaged one that could not be rebuilt",
+            ),
         }
     }
 

@@ -1,9 +1,12 @@
 //! Damaged map pages, rebuilt from what they stand for and proven by the checksum that their parent has.
+//!
+//! A leaf that cannot be proven is left empty: no page that it names is read, and none of their numbers or slots
+//! given out, since the database is then opened for reading only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::crc_tree::CrcTree;
-use super::files::NamedFile;
+use super::files::{MAP, NamedFile};
 use super::load::{Source, map_damage};
 use super::page_map::PageAddress;
 use super::slot_set::SlotSet;
@@ -14,6 +17,7 @@ use crate::disk_format::{
 };
 use crate::error::StorageError;
 use crate::ids::{PageNo, Slot};
+use crate::recovery_report::Damage;
 
 /// A leaf of the page map that is not what its parent says.
 #[derive(Debug)]
@@ -22,6 +26,14 @@ pub(super) struct DamagedLeaf {
     /// What its parent says.
     pub(super) crc: u32,
     pub(super) error: StorageError,
+}
+
+/// Damaged leaves, as far as they could be rebuilt.
+#[derive(Debug, Default)]
+pub(super) struct RebuiltLeaves {
+    pub(super) rebuilt: Vec<(MapPageId, MapPage)>,
+    /// Those that could not be proven; their entries are empty.
+    pub(super) unproven: Vec<DamagedLeaf>,
 }
 
 /// Fills in the entries of damaged leaves from the pages in the slots. With the bitmap, exactly the used slots that no
@@ -33,9 +45,10 @@ pub(super) fn rebuild_leaves(
     bitmap: Option<&SlotSet>,
     damaged: Vec<DamagedLeaf>,
     entries: &mut [PageAddress],
-) -> Result<Vec<(MapPageId, MapPage)>, StorageError> {
+) -> Result<RebuiltLeaves, StorageError> {
+    let mut outcome = RebuiltLeaves::default();
     if damaged.is_empty() {
-        return Ok(Vec::new());
+        return Ok(outcome);
     }
     let leaves: BTreeSet<u32> = damaged.iter().map(|leaf| leaf.index).collect();
     let known: BTreeSet<Slot> = entries.iter().map(|address| address.slot).collect();
@@ -59,23 +72,37 @@ pub(super) fn rebuild_leaves(
             *entry = candidate.address;
         }
     }
-    damaged
-        .into_iter()
-        .map(|leaf| prove(leaf, entries))
-        .collect()
+    for leaf in damaged {
+        let page = entries_leaf(entries, leaf.index, &Changes::new());
+        if page.crc() == leaf.crc {
+            outcome.rebuilt.push((leaf.id(), page));
+        } else {
+            let first = leaf.index.saturating_mul(MAP_FANOUT) as usize;
+            let unproven = entries.iter_mut().skip(first).take(MAP_FANOUT as usize);
+            unproven.for_each(|entry| *entry = PageAddress::default());
+            outcome.unproven.push(leaf);
+        }
+    }
+    Ok(outcome)
 }
 
-fn prove(leaf: DamagedLeaf, entries: &[PageAddress]) -> Result<(MapPageId, MapPage), StorageError> {
-    let id = MapPageId {
-        kind: MapKind::Pages,
-        level: 0,
-        index: leaf.index,
-    };
-    let page = entries_leaf(entries, leaf.index, &Changes::new());
-    if page.crc() == leaf.crc {
-        Ok((id, page))
-    } else {
-        Err(leaf.error)
+impl DamagedLeaf {
+    /// What is lost, where it could not be rebuilt.
+    pub(super) fn damage(&self) -> Damage {
+        Damage {
+            file: MAP.to_owned(),
+            offset: self.id().home(),
+            what: format!("a map page that cannot be rebuilt: {}", self.error),
+            ..Damage::default()
+        }
+    }
+
+    fn id(&self) -> MapPageId {
+        MapPageId {
+            kind: MapKind::Pages,
+            level: 0,
+            index: self.index,
+        }
     }
 }
 

@@ -11,10 +11,12 @@ use super::commit::write_pages;
 use super::files::NamedFile;
 use super::load::{Overlay, Source, load};
 use super::page_map::{Access, Map, Writer};
+use super::rebuild::DamagedLeaf;
 use crate::disk::Disk;
 use crate::disk_format::{BUFFER_HEADER_LEN, MapPage, MapPageId, SealedBuffer, encode_void};
 use crate::error::StorageError;
 use crate::ids::CheckpointId;
+use crate::recovery_report::Damage;
 
 /// Why a map cannot be opened.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -73,11 +75,14 @@ pub struct MapRecovery {
     pub damaged_superblocks: Vec<SuperblockCopy>,
     /// Map pages that were damaged, and were rebuilt and proven.
     pub rebuilt: Vec<MapPageId>,
+    /// Map pages that could not be rebuilt. If there is one, the map is open for reading only.
+    pub lost: Vec<Damage>,
 }
 
 impl Map {
     /// Finds the last checkpoint and loads its map, repairing what can be proven. With [`Access::ReadOnly`] nothing is
-    /// written: an accepted buffer and rebuilt pages are used from memory.
+    /// written: an accepted buffer and rebuilt pages are used from memory. A map with a leaf that cannot be rebuilt is
+    /// opened so in any case.
     pub fn recover(
         disk: &Arc<dyn Disk>,
         access: Access,
@@ -91,6 +96,7 @@ impl Map {
             buffer: choice.outcome,
             damaged_superblocks: damaged_superblocks(&choice),
             rebuilt: Vec::new(),
+            lost: Vec::new(),
         };
         load_chosen(choice, access, report)
     }
@@ -170,6 +176,12 @@ fn load_chosen(
     };
     let loaded = load(&source, &files.data, superblock)?;
     report.rebuilt = loaded.rebuilt.iter().map(|(id, _)| *id).collect();
+    report.lost = loaded.unproven.iter().map(DamagedLeaf::damage).collect();
+    let access = if report.lost.is_empty() {
+        access
+    } else {
+        Access::ReadOnly
+    };
     match access {
         Access::ReadWrite => {
             write_rebuilt(&files.map, &loaded.rebuilt)?;

@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) used: SlotSet,
     pub(super) pages: CrcTree,
     pub(super) slots: CrcTree,
+    /// Leaves of the page map that are damaged and could not be rebuilt: where their pages are is not known.
+    pub(super) unproven: BTreeSet<u32>,
 }
 
 /// The map pages of the next checkpoint that differ from this one's, and what its superblock says of them.
@@ -49,12 +51,23 @@ impl State {
             used: SlotSet::EMPTY,
             pages: CrcTree::new(MapKind::Pages),
             slots: CrcTree::new(MapKind::Slots),
+            unproven: BTreeSet::new(),
         }
     }
 
     pub(super) fn lookup(&self, page: PageNo) -> Option<PageAddress> {
         let address = self.entries.get(page.get() as usize).copied();
         address.filter(|address| address.is_mapped())
+    }
+
+    /// The damaged map page that should say where `page` is, if that is not known.
+    pub(super) fn unproven_leaf_of(&self, page: PageNo) -> Option<MapPageId> {
+        let index = page.get() / MAP_FANOUT;
+        self.unproven.contains(&index).then_some(MapPageId {
+            kind: MapKind::Pages,
+            level: 0,
+            index,
+        })
     }
 
     pub(super) const fn tree(&self, kind: MapKind) -> &CrcTree {

@@ -60,7 +60,7 @@ impl PageStore {
         let address = self.map.lookup(no);
         let result = match address {
             Some(address) => self.check_piece(no, address, page),
-            None => Err(misfit(no, "a piece of an extent", "a free page")),
+            None => Err(self.map.not_mapped(no, "a piece of an extent")),
         };
         result.map_err(|error| (error, address))
     }

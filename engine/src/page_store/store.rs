@@ -196,7 +196,7 @@ impl PageStore {
             .map(|no| {
                 self.map
                     .lookup(no)
-                    .ok_or_else(|| misfit(no, "a piece of an extent", "a free page"))
+                    .ok_or_else(|| self.map.not_mapped(no, "a piece of an extent"))
             })
             .collect()
     }

@@ -2,7 +2,9 @@
 //! neighbour, or takes entries from it.
 //!
 //! Where neither fits, because entries would lose a long prefix, a node that is not empty stays as it is.
-//! An empty one never stays: taking one entry from a neighbour, or both going into one node, always fits.
+//! An empty one never stays: taking one entry from a neighbour, or both going into one node, always fits. A damaged
+//! neighbour is left alone, and the other one taken; where there is none, only a node that became empty makes the
+//! deletion fail.
 
 use super::cut::{self, Cut, Separator};
 use super::descent::Place;
@@ -82,7 +84,9 @@ fn fill_from_neighbour(
     above: Step,
 ) -> Result<bool, StorageError> {
     let mut parent = decode(pages, above.no)?;
-    let pair = read_pair(pages, &parent, above.child.saturating_sub(1))?;
+    let Some(pair) = readable_pair(pages, &parent, above.child, path.page(depth))? else {
+        return Ok(false);
+    };
     let fences = path.fences_of_pair(pages, depth, Some(pair.index))?;
     if merge(pages, (path, depth), (&mut parent, &pair), &fences)? {
         return Ok(true);

@@ -144,6 +144,26 @@ impl Model {
         assert_eq!(map.verify().unwrap(), Vec::<String>::new());
     }
 
+    /// Asserts that the map holds some of it and nothing else, and that the rest is damage.
+    pub(crate) fn assert_partly_held_by(&self, map: &Map) {
+        let mut read = vec![0; map.geometry().page_size as usize];
+        let mut lost = 0;
+        for (&page, &version) in &self.pages {
+            match map.read_page(page, &mut read) {
+                Ok(()) => Self::assert_page(map, page, version),
+                Err(StorageError::Corruption(place)) => {
+                    assert_eq!(place.file, "map");
+                    lost += 1;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(lost > 0 && lost < self.pages.len(), "{lost} lost");
+        assert!(!map.verify().unwrap().is_empty());
+        let is_known_free = |page: &PageNo| !self.pages.contains_key(page);
+        assert!(map.free_pages().iter().all(is_known_free));
+    }
+
     fn assert_page(map: &Map, page: PageNo, version: Version) {
         let page_size = map.geometry().page_size;
         let mut read = vec![0; page_size as usize];

@@ -1,0 +1,10 @@
+//! A sweep of single-bit flips over a database's files: what each one must and must not do.
+
+mod database;
+mod flips;
+mod live;
+mod rng;
+
+pub use database::Subject;
+pub use flips::{Findings, sweep_buffer, sweep_dead, sweep_live};
+pub use live::highest_level;
