@@ -26,7 +26,7 @@
 //! # }
 //! ```
 //!
-//! The layers, each using only those below: `database`, `typed` | `transaction` | `recovery` | `checkpoint` | `engine` |
+//! The layers, each using only those below: `salvage` | `database`, `typed` | `transaction` | `recovery` | `checkpoint` | `engine` |
 //! `catalog` | `btree`, `page_store` | `wal`, `map` | `disk` | `disk_format`, `presets` | `pages`, `telemetry`, `image`, `options`, `sync`,
 //! `error`, `ids`.
 
@@ -50,6 +50,7 @@ mod pages;
 mod presets;
 mod recovery;
 mod recovery_report;
+mod salvage;
 pub mod sync;
 pub mod telemetry;
 mod transaction;

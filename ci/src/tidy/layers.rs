@@ -28,6 +28,7 @@ pub const ENGINE: Layers = Layers {
         &["backup"],
         &["transaction"],
         &["database", "typed"],
+        &["salvage"],
     ],
 };
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod cursor;
+mod harvest;
 mod node;
 mod page_set;
 mod tree;

@@ -173,7 +173,7 @@ impl Run<'_> {
                 Ok(is_mapped) => self.report.pages_read += u64::from(is_mapped),
                 Err(damage) => {
                     self.report.pages_read += 1;
-                    self.at_rest.insert(no, damage);
+                    self.at_rest.insert(no, *damage);
                 }
             }
             let done = u64::from(no.get());

@@ -11,7 +11,7 @@ use super::files::{DATA, Files, MAP};
 use super::load::Overlay;
 use super::pins::Pins;
 use super::state::State;
-use crate::disk_format::{FormatError, Geometry, PageExpectation, Superblock};
+use crate::disk_format::{FormatError, Geometry, MapKind, MapPageId, PageExpectation, Superblock};
 use crate::error::StorageError;
 use crate::ids::{CheckpointId, PageNo, Slot};
 use crate::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -172,6 +172,19 @@ impl Map {
                 _ => return result,
             }
         }
+    }
+
+    /// The leaves of the page map that are damaged and could not be rebuilt, with the checksums that their parents have.
+    pub fn lost_leaves(&self) -> Vec<(u32, u32)> {
+        let state = self.state();
+        let id = |index| MapPageId {
+            kind: MapKind::Pages,
+            level: 0,
+            index,
+        };
+        let lost = state.unproven.iter().copied();
+        lost.filter_map(|index| Some((index, state.pages.crc(id(index))?)))
+            .collect()
     }
 
     /// The error of a page that has no address.

@@ -72,7 +72,7 @@ impl Map {
 
     /// Reads a page as the last checkpoint left it, wherever later ones move it meanwhile; `Ok(None)` if it is not mapped.
     /// `buf` has the length of a page.
-    pub fn page_at_rest(&self, page: PageNo, buf: &mut [u8]) -> Result<bool, Damage> {
+    pub fn page_at_rest(&self, page: PageNo, buf: &mut [u8]) -> Result<bool, Box<Damage>> {
         loop {
             let Some(address) = self.lookup(page) else {
                 return Ok(false);
@@ -82,10 +82,10 @@ impl Map {
             };
             if self.lookup(page) == Some(address) {
                 let offset = self.geometry.slot_offset(address.slot);
-                return Err(Damage {
+                return Err(Box::new(Damage {
                     page: Some(page),
                     ..damage(DATA, offset, what(&error))
-                });
+                }));
             }
         }
     }
@@ -187,8 +187,8 @@ impl Map {
         for id in ids.by_ref().take(PART_PAGES) {
             last = Some(id);
             if id.kind == MapKind::Pages && id.level == 0 && state.unproven.contains(&id.index) {
-                let lost = "expected a map page, found a damaged one that could not be rebuilt";
-                found(damage(MAP, id.home(), lost.to_owned()));
+                let what = "expected a map page, found a damaged one that could not be rebuilt";
+                found(damage(MAP, id.home(), what.to_owned()));
                 continue;
             }
             let right = state.map_page(id);

@@ -22,6 +22,9 @@ pub struct Subject {
     pub sealed: Image,
     /// What it held then.
     pub at_seal: Rows,
+    /// What it held at the last checkpoint and after each commit since.
+    #[allow(dead_code, reason = "for the tests of salvage")]
+    pub states: Vec<Rows>,
 }
 
 pub fn options() -> Options {
@@ -62,14 +65,18 @@ pub fn flip(disk: &MemoryDisk, file: &str, offset: u64, bit: u8) {
     file.write_at(offset, &[byte[0] ^ (1 << bit)]).unwrap();
 }
 
+/// A key set, or removed.
+type Write = (&'static str, Vec<u8>, Option<Vec<u8>>);
+
 struct Builder {
     db: Database,
     rows: Rows,
     before_last: Rows,
+    states: Vec<Rows>,
 }
 
 impl Builder {
-    fn commit(&mut self, writes: &[(&str, Vec<u8>, Option<Vec<u8>>)]) {
+    fn commit(&mut self, writes: &[Write]) {
         self.before_last = self.rows.clone();
         let mut txn: Transaction = self.db.begin().unwrap();
         for (table, key, value) in writes {
@@ -83,6 +90,7 @@ impl Builder {
             }
         }
         txn.commit().unwrap();
+        self.states.push(self.rows.clone());
     }
 
     fn put(&mut self, table: &'static str, keys: impl Iterator<Item = Vec<u8>>, len: usize) {
@@ -124,6 +132,7 @@ impl Subject {
             db,
             rows: Rows::new(),
             before_last: Rows::new(),
+            states: Vec::new(),
         };
         builder.put("small", (0..250).map(small), 40);
         builder.put("long", (0..120).map(long), 330);
@@ -138,6 +147,7 @@ impl Subject {
         builder.db.checkpoint().unwrap();
         let sealed = sealed(&before, &image(&disk));
         let at_seal = builder.rows.clone();
+        builder.states = vec![at_seal.clone()];
         for i in 0..12 {
             builder.put("small", (i * 20..i * 20 + 3).map(small), 50);
         }
@@ -150,6 +160,7 @@ impl Subject {
             db,
             rows,
             before_last,
+            states,
         } = builder;
         Self {
             image: image(&disk),
@@ -159,6 +170,7 @@ impl Subject {
             before_last,
             sealed,
             at_seal,
+            states,
         }
     }
 }

@@ -110,7 +110,7 @@ fn reopened(
     let disk = disk_of(&subject.image);
     flip(&disk, bit.file, bit.offset, bit.bit);
     // The superseded buffer of the last checkpoint heals most map pages: every other time it is not there.
-    let is_without_buffer = bit.offset % 2 == 0;
+    let is_without_buffer = bit.offset.is_multiple_of(2);
     if is_without_buffer {
         let buffer = disk.open("doublewrite", OpenMode::Write).unwrap();
         buffer.set_len(0).unwrap();

@@ -132,14 +132,16 @@ fn frame(
 fn log(image: &Image, superblock: &Superblock, all: &mut Vec<Live>) {
     let len = superblock.geometry.segment_len;
     let files = image.iter().filter(|(name, _)| name.starts_with("wal/"));
-    let headed: Vec<_> = files
+    let segments: Vec<_> = files
         .filter_map(|(name, bytes)| Some((name, bytes, SegmentHeader::decode(bytes).ok()?)))
         .collect();
     let LogPosition { lsn, mut chain } = superblock.log_start;
     let mut seq = SegmentSeq((lsn.get() - 1) / len);
     let mut offset = lsn.get() - seq.get() * len;
     loop {
-        let found = headed.iter().find(|(_, _, (header, _))| header.seq == seq);
+        let found = segments
+            .iter()
+            .find(|(_, _, (header, _))| header.seq == seq);
         let (name, bytes, _) = found.unwrap();
         all.push(piece(name, 0, SEGMENT_HEADER_LEN, What::SegmentHeader));
         let places = |end: u64| [end.next_multiple_of(64), end.next_multiple_of(4096)];
@@ -152,11 +154,14 @@ fn log(image: &Image, superblock: &Superblock, all: &mut Vec<Live>) {
             (offset, chain) = (at + size as u64, crc);
         }
         let end = Lsn(seq.get() * len + offset);
-        let next = headed.iter().map(|(_, _, head)| head).find(|(header, _)| {
-            header.seq > seq && header.continues == end && header.continues_chain == chain
-        });
-        let Some((header, crc)) = next else { break };
-        (seq, chain, offset) = (header.seq, *crc, 4096);
+        let next = segments
+            .iter()
+            .map(|(_, _, head)| head)
+            .find(|(header, _)| {
+                header.seq > seq && header.continues == end && header.continues_chain == chain
+            });
+        let Some((header, start)) = next else { break };
+        (seq, chain, offset) = (header.seq, *start, 4096);
     }
     let last = all
         .iter_mut()

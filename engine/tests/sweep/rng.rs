@@ -1,6 +1,6 @@
 //! Numbers from a seed.
 
-/// SplitMix64.
+/// Splits and mixes 64 bits.
 pub struct Rng(pub u64);
 
 impl Rng {
