@@ -53,6 +53,16 @@ pub enum StorageError {
     /// Damage.
     #[error("{0}")]
     Corruption(Box<Corruption>),
+    /// An undamaged file of a format that a newer engine wrote.
+    #[error("{file} has format {found}, this engine knows {supported}")]
+    Unsupported {
+        /// The file, relative to the database's directory.
+        file: String,
+        /// The format found.
+        found: u32,
+        /// The format that this engine knows.
+        supported: u32,
+    },
     /// A configured limit would be exceeded.
     #[error("limit {name}: {needed} needed, {allowed} allowed")]
     Limit {
@@ -101,7 +111,7 @@ impl StorageError {
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
                 )
             }
-            Self::Corruption(_) | Self::Limit { .. } => false,
+            Self::Corruption(_) | Self::Unsupported { .. } | Self::Limit { .. } => false,
         }
     }
 }

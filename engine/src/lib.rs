@@ -62,14 +62,17 @@ pub use backup::{
 };
 pub use btree::{Key, Value};
 pub use compaction::CompactReport;
-pub use database::{Database, Stats, TableSpace, VerifyReport, WriteFailure};
+pub use database::{
+    Database, Stats, TableSpace, VerifyPhase, VerifyProgress, VerifyReport, WriteFailure,
+};
 pub use error::{
     CheckpointError, CommitError, Conflict, ConflictKind, ConflictPlace, NoSuchSavepoint,
     OpenError, ReadError, TableError, UpdateError, WriteError,
 };
 pub use options::{CheckpointMode, Durability, Isolation, Limits, Options, Retry};
 pub use presets::Preset;
-pub use recovery_report::{Phase, Progress, RecoveryReport};
+pub use recovery_report::{Damage, KeyRange, Phase, Progress, RecoveryReport};
+pub use salvage::{SalvageError, SalvageReport, SalvagedTable, salvage, salvage_on};
 pub use transaction::{
     CommitReport, Entry, Mismatch, Range, Savepoint, Seek, Snapshot, Source, Transaction,
 };

@@ -246,7 +246,7 @@ fn recover(
     }
     let start = map.superblock().log_start;
     let mut engine = assemble(disk, options, map, SessionLog::Replaying(start), disk_lock)?;
-    let skipped = replay(&engine, &mut report, &tell)?;
+    let skipped = replay(&engine, &mut report, &tell).map_err(replay_error)?;
     if let Some(first) = skipped.first().filter(|_| !engine.options.read_only) {
         // The log holds what the damaged pages should: it must stay for whoever salvages the database.
         report.read_only = Some(format!("the log could not be replayed in full: {first}"));
@@ -568,6 +568,15 @@ fn take_lock(disk: &dyn Disk) -> Result<Box<dyn DiskLock>, OpenError> {
         io::ErrorKind::WouldBlock => OpenError::Locked,
         _ => StorageError::io("lock", LOCK, error).into(),
     })
+}
+
+fn replay_error(error: StorageError) -> OpenError {
+    match error {
+        StorageError::Unsupported {
+            found, supported, ..
+        } => OpenError::Unsupported { found, supported },
+        other => other.into(),
+    }
 }
 
 fn open_error(error: MapOpenError) -> OpenError {

@@ -144,10 +144,22 @@ fn a_missing_file_is_damage_and_never_an_empty_database() {
 
 #[test]
 fn no_value_means_deleted() {
-    let db = Database::in_memory(small()).unwrap();
-    for value in [&[0xff; 4][..], &[], &[0], &[0; 8], &[0xff; 300]] {
-        db.put("t", b"k", value).unwrap();
-        assert_eq!(db.get("t", b"k").unwrap().as_deref(), Some(value));
+    let dir = dir();
+    let values = [&[0xff; 4][..], &[], &[0], &[0; 8], &[0xff; 300]];
+    let mut db = Database::create(dir.path(), small()).unwrap();
+    for checkpointed in [false, true] {
+        for (key, value) in (0_u8..).zip(values) {
+            db.put("t", &[key], value).unwrap();
+            assert_eq!(db.get("t", &[key]).unwrap().as_deref(), Some(value));
+        }
+        if checkpointed {
+            db.checkpoint().unwrap();
+        }
+        vanish(db);
+        db = Database::open(dir.path(), small()).unwrap();
+        for (key, value) in (0_u8..).zip(values) {
+            assert_eq!(db.get("t", &[key]).unwrap().as_deref(), Some(value));
+        }
     }
 }
 
@@ -239,7 +251,7 @@ fn opening_does_not_grow_the_database() {
     );
 }
 
-/// Flips one bit, opens, reads everything: each row is right, or an error says what is damaged.
+/// Flips one bit, opens, reads everything: each row is right, or an error says what is damaged, and so does `verify`.
 fn read_with_a_flipped_bit(
     place: &Path,
     file: &str,
@@ -254,12 +266,18 @@ fn read_with_a_flipped_bit(
     let outcome = (|| {
         let db = Database::open(place, small().read_only(true)).map_err(|e| e.to_string())?;
         for i in 0..rows {
-            let value = db.get("t", &i.to_be_bytes()).map_err(|e| e.to_string())?;
-            assert_eq!(
-                value.as_deref(),
-                Some(&[7; 100][..]),
-                "{file} at {offset}: row {i}"
-            );
+            match db.get("t", &i.to_be_bytes()) {
+                Ok(value) => assert_eq!(
+                    value.as_deref(),
+                    Some(&[7; 100][..]),
+                    "{file} at {offset}: row {i}"
+                ),
+                Err(error) => {
+                    let report = db.verify().unwrap();
+                    assert!(!report.is_clean(), "{file} at {offset}: {error}");
+                    return Err(error.to_string());
+                }
+            }
         }
         Ok(())
     })();
@@ -328,6 +346,53 @@ fn a_second_opening_is_refused_while_the_first_lives() {
     ));
     drop(db);
     Database::open(dir.path(), small()).unwrap();
+}
+
+/// Set for a second process of this test: the database that it tries to open.
+const PLACE: &str = "LIGHTNING_TEST_PLACE";
+
+#[test]
+fn a_second_process_is_refused_while_the_first_has_it_open() {
+    if let Ok(place) = std::env::var(PLACE) {
+        let refused = Database::open(place, small());
+        assert!(matches!(refused, Err(OpenError::Locked)), "{refused:?}");
+        return;
+    }
+    let dir = dir();
+    let second = || {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        let name = "a_second_process_is_refused_while_the_first_has_it_open";
+        command.args(["--exact", name]).env(PLACE, dir.path());
+        command.output().unwrap()
+    };
+    let db = Database::create(dir.path(), small()).unwrap();
+    db.put("t", b"k", b"v").unwrap();
+    let output = second();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(db.get("t", b"k").unwrap().as_deref(), Some(&b"v"[..]));
+    drop(db);
+    assert!(
+        !second().status.success(),
+        "with the first gone nothing is refused"
+    );
+}
+
+#[test]
+fn encryption_is_not_offered_and_not_pretended() {
+    let dir = dir();
+    let db = Database::create(dir.path(), small()).unwrap();
+    db.put("t", b"k", b"a value that anybody may read").unwrap();
+    db.close().unwrap();
+    let data = std::fs::read(dir.path().join("data")).unwrap();
+    let value = b"a value that anybody may read";
+    assert!(data.windows(value.len()).any(|bytes| bytes == value));
+    assert!(
+        !format!("{:?}", Options::new())
+            .to_lowercase()
+            .contains("crypt")
+    );
+    let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    assert!(!manifest.unwrap().to_lowercase().contains("crypt"));
 }
 
 #[test]

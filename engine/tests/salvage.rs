@@ -244,6 +244,11 @@ fn of_random_damage_every_record_outside_the_damaged_pages_comes_back_and_none_i
     for seed in 0..cases {
         let mut rng = Rng(seed);
         let mut damaged = subject.image.clone();
+        if seed % 8 == 0 {
+            // Nothing proves a page then, unless all of them are whole.
+            damaged.remove("map");
+            damaged.remove("doublewrite");
+        }
         let faults: Vec<String> = (0..=rng.below(3))
             .map(|_| damage(&mut damaged, &structures, &mut rng))
             .collect();

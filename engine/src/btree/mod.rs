@@ -12,5 +12,7 @@ mod value;
 mod tests;
 
 pub use cursor::{Cursor, first_difference};
+pub use harvest::{Harvest, Loss, harvest};
+pub use page_set::PageSet;
 pub use tree::{Reached, Tree, TreeSpace};
 pub use value::{Key, Value};

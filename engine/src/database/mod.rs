@@ -14,4 +14,4 @@ mod verify;
 pub use handle::{Database, WriteFailure};
 pub use stats::Stats;
 pub use upkeep::TableSpace;
-pub use verify::VerifyReport;
+pub use verify::{VerifyPhase, VerifyProgress, VerifyReport};

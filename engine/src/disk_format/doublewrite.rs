@@ -37,6 +37,8 @@ pub enum BufferHeader {
     Closed(Closing),
     /// A body should follow.
     Sealed(Seal),
+    /// An undamaged header of a format that this engine does not know.
+    Newer(u32),
     /// Anything else.
     Damaged,
 }
@@ -69,8 +71,11 @@ impl BufferHeader {
         }
         let is_ours = sector.len() == BUFFER_HEADER_LEN
             && sector.starts_with(MAGIC)
-            && u32_at(sector, 8) == FORMAT_VERSION
             && u32_at(sector, CRC) == crc_without(sector, CRC);
+        let format = u32_at(sector, 8);
+        if is_ours && format != FORMAT_VERSION {
+            return Self::Newer(format);
+        }
         let checkpoint = CheckpointId(u64_at(sector, 16));
         match u32_at(sector, 12) {
             STATE_SEALED if is_ours => Self::Sealed(Seal {

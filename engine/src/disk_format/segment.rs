@@ -16,6 +16,13 @@ pub const LOG_FORMAT_VERSION: u32 = 1;
 const MAGIC: u32 = u32::from_le_bytes(*b"LDBs");
 const CRC_AT: usize = 4;
 
+/// The format of an undamaged header, if it is one that this engine does not know.
+pub fn unknown_format(bytes: &[u8]) -> Option<u32> {
+    let bytes: &[u8; SEGMENT_HEADER_LEN] = bytes.first_chunk()?;
+    let is_sound = u32_at(bytes, 0) == MAGIC && u32_at(bytes, CRC_AT) == crc_around(bytes);
+    Some(u32_at(bytes, 8)).filter(|format| is_sound && *format != LOG_FORMAT_VERSION)
+}
+
 /// Why a segment was headed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {

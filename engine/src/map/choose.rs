@@ -200,7 +200,7 @@ enum Buffer {
     Sealed(SealedBuffer),
 }
 
-fn read_buffer(file: &NamedFile) -> Result<Buffer, StorageError> {
+fn read_buffer(file: &NamedFile) -> Result<Buffer, MapOpenError> {
     let len = file.len()?;
     if len < BUFFER_HEADER_LEN as u64 {
         return Ok(Buffer::Empty);
@@ -212,6 +212,10 @@ fn read_buffer(file: &NamedFile) -> Result<Buffer, StorageError> {
         BufferHeader::Empty => Buffer::Empty,
         BufferHeader::Void(id) => Buffer::Void(id),
         BufferHeader::Closed(closing) => Buffer::Closed(closing),
+        BufferHeader::Newer(found) => {
+            let supported = FORMAT_VERSION;
+            return Err(MapOpenError::UnsupportedFormat { found, supported });
+        }
         BufferHeader::Damaged => Buffer::Broken(broken),
         BufferHeader::Sealed(seal) => read_body(file, len, seal)?,
     })

@@ -124,6 +124,12 @@ impl Addresses {
         self.places.get(&page).copied()
     }
 
+    /// Whether the checkpoint is one from before the first table.
+    pub(super) fn is_of_nothing(&self) -> bool {
+        self.superblock
+            .is_some_and(|superblock| superblock.page_count <= 1)
+    }
+
     pub(super) fn is_uncertain(&self, page: PageNo) -> bool {
         self.uncertain.contains(page)
     }

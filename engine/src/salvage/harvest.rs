@@ -1,6 +1,6 @@
 //! The trees: those that the catalog names, and those that nothing names any more.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
 
 use crate::btree::{Harvest, Key, Loss, PageSet, harvest};
 use crate::disk_format::expect_overflow;
@@ -37,6 +37,9 @@ type Gathered = (String, u8, Vec<Span>);
 /// Finds the trees and everything that they reach; takes no row.
 pub(super) fn survey(pages: &Pages) -> Trees {
     let mut trees = Trees::default();
+    if pages.addresses.is_of_nothing() {
+        return trees;
+    }
     let mut tables = Vec::new();
     let mut note = |key: &[u8], value: &[u8]| {
         if let Ok(root) = <[u8; 4]>::try_from(value) {
@@ -73,7 +76,7 @@ impl Trees {
         self.has_orphans |= has_orphans;
         self.reached = nodes;
         for page in recorder.extents.borrow().iter() {
-            self.reached.insert(*page);
+            self.reached.insert(page);
         }
     }
 
@@ -86,10 +89,16 @@ impl Trees {
         for (name, _) in &self.tables {
             output.note_name(name);
         }
+        if pages.addresses.is_of_nothing() {
+            return Ok(());
+        }
         let mut seen = PageSet::default();
         // The catalog's own losses; its rows are the tables.
         self.take_tree(pages, (CATALOG, ""), &mut seen, None)?;
         for (name, root) in self.tables.clone() {
+            if !pages.addresses.has_uncertain() {
+                output.make((&name, Trust::Certain))?;
+            }
             self.take_tree(pages, (root, &name), &mut seen, Some(output))?;
         }
         if self.has_orphans {
@@ -237,14 +246,14 @@ fn damage(pages: &Pages, table: &str, loss: Loss) -> Damage {
 /// Pages that note which extents were read.
 struct Recorder<'a> {
     pages: &'a Pages,
-    extents: std::cell::RefCell<BTreeSet<PageNo>>,
+    extents: RefCell<PageSet>,
 }
 
 impl<'a> Recorder<'a> {
     fn new(pages: &'a Pages) -> Self {
         Self {
             pages,
-            extents: std::cell::RefCell::default(),
+            extents: RefCell::default(),
         }
     }
 }
@@ -258,9 +267,10 @@ impl ReadPages for Recorder<'_> {
         let extent = self.pages.extent(first, len)?;
         let count = self.pages.extent_pages(len).unwrap_or(0);
         let end = first.get().saturating_add(count);
-        self.extents
-            .borrow_mut()
-            .extend((first.get()..end).map(PageNo));
+        let mut extents = self.extents.borrow_mut();
+        for page in (first.get()..end).map(PageNo) {
+            extents.insert(page);
+        }
         Ok(extent)
     }
 }

@@ -1,11 +1,9 @@
 //! The log on top of the rows: as far as it is sound and without a gap.
 
-use std::ops::Bound;
-
 use crate::disk::Disk;
 use crate::disk_format::Superblock;
 use crate::disk_format::commit_group::{Action, CommitGroup, Operation};
-use crate::error::StorageError;
+use crate::error::{OpenError, StorageError};
 use crate::ids::{LogPosition, Version};
 use crate::recovery_report::Damage;
 use crate::wal::{self, Group, WalConfig};
@@ -32,8 +30,15 @@ impl Replay<'_> {
             salt: superblock.geometry.salt,
         };
         let read = self.from(&config, superblock.log_start)?;
-        if let Err(error) = read {
-            self.lost.push(log_damage(&error));
+        match read {
+            Ok(()) => {}
+            Err(StorageError::Unsupported {
+                found, supported, ..
+            }) => {
+                let unknown = OpenError::Unsupported { found, supported };
+                return Err(SalvageError::Source(unknown));
+            }
+            Err(error) => self.lost.push(log_damage(&error)),
         }
         Ok(())
     }
@@ -116,12 +121,11 @@ impl Replay<'_> {
 
     fn apply(&mut self, operation: &Operation<'_>) -> Result<(), SalvageError> {
         let place = (operation.table, self.trust);
-        let all = (Bound::Unbounded, Bound::Unbounded);
         match operation.action {
             Action::Put { key, value } => self.output.put(place, key, value),
             Action::Delete { key } => self.output.delete(place, key),
-            Action::Create => Ok(()),
-            Action::Drop => self.output.delete_range(place, all),
+            Action::Create => self.output.make(place),
+            Action::Drop => self.output.remove(place),
             Action::Rename { to } => self.output.rename(place, to),
             Action::DeleteRange { low, high } => self.output.delete_range(place, (low, high)),
         }

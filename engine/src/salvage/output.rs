@@ -183,7 +183,7 @@ impl Output {
         (table, trust): (&str, Trust),
         to: &str,
     ) -> Result<(), SalvageError> {
-        self.note_name(to);
+        self.make((to, trust))?;
         self.commit()?;
         for name in self.places(table, trust) {
             let kept = if name == table {
@@ -198,7 +198,32 @@ impl Output {
                 self.batch(bytes)?.put(&target, &key, &value)?;
             }
         }
-        self.delete_range((table, trust), (Bound::Unbounded, Bound::Unbounded))
+        self.remove((table, trust))
+    }
+
+    /// Makes a table, if it is not there. One in doubt is made by its rows.
+    pub(super) fn make(&mut self, (table, trust): (&str, Trust)) -> Result<(), SalvageError> {
+        self.note_name(table);
+        if trust == Trust::Uncertain {
+            return Ok(());
+        }
+        self.commit()?;
+        let exists = self.db.tables()?.iter().any(|name| name == table);
+        if !exists {
+            self.db.create_table(table)?;
+        }
+        Ok(())
+    }
+
+    /// Removes a table with its rows.
+    pub(super) fn remove(&mut self, (table, trust): (&str, Trust)) -> Result<(), SalvageError> {
+        self.delete_range((table, trust), (Bound::Unbounded, Bound::Unbounded))?;
+        self.commit()?;
+        let exists = self.db.tables()?.iter().any(|name| name == table);
+        if trust == Trust::Certain && exists {
+            self.db.drop_table(table)?;
+        }
+        Ok(())
     }
 
     /// Makes all of it durable. The tables, by name.

@@ -5,7 +5,9 @@ use std::io;
 use super::position::{BLOCK, DIRECTORY, HEADER, WalConfig};
 use super::window::read;
 use crate::disk::{Disk, OpenMode};
-use crate::disk_format::segment::{SEGMENT_HEADER_LEN, SegmentHeader};
+use crate::disk_format::segment::{
+    LOG_FORMAT_VERSION, SEGMENT_HEADER_LEN, SegmentHeader, unknown_format,
+};
 use crate::error::StorageError;
 
 /// A segment's file.
@@ -79,6 +81,13 @@ fn look(disk: &dyn Disk, config: &WalConfig, number: u32) -> Result<SegmentFile,
     } else {
         let mut bytes = [0; SEGMENT_HEADER_LEN];
         read(&*file, &name, 0, &mut bytes)?;
+        if let Some(found) = unknown_format(&bytes) {
+            return Err(StorageError::Unsupported {
+                file: name,
+                found,
+                supported: LOG_FORMAT_VERSION,
+            });
+        }
         head(config, &bytes)
     };
     Ok(SegmentFile {

@@ -45,7 +45,7 @@ pub fn verify_log(
         position: start,
         bytes: 0,
     };
-    while walk.segment(disk, end, found)? {
+    while walk.segment(disk, (&segments, end), found)? {
         let next = segments.successor(walk.at.head.header.seq, walk.position);
         let Some(next) = next.or_else(|| walk.skip_to_segment(&segments, found)) else {
             break;
@@ -71,7 +71,7 @@ impl<'a> Walk<'a> {
     fn segment(
         &mut self,
         disk: &dyn Disk,
-        end: Lsn,
+        (segments, end): (&Segments<'_>, Lsn),
         found: &mut dyn FnMut(StorageError),
     ) -> Result<bool, StorageError> {
         let mut window = Window::open(disk, &self.at.file.name, self.at.file.len)?;
@@ -79,6 +79,11 @@ impl<'a> Walk<'a> {
             if let Some(frame) = self.next(&mut window)? {
                 self.pass(&frame);
                 continue;
+            }
+            // What lies behind a place where a session goes on was cut once.
+            let seq = self.at.head.header.seq;
+            if segments.successor(seq, self.position).is_some() {
+                return Ok(true);
             }
             let Some(beyond) = self.sound_frame_beyond(&mut window)? else {
                 return Ok(true);

@@ -442,7 +442,9 @@ impl Wal {
 fn in_full(error: &StorageError) -> String {
     match error {
         StorageError::Io { source, .. } => format!("{error}: {source}"),
-        StorageError::Corruption(_) | StorageError::Limit { .. } => error.to_string(),
+        StorageError::Corruption(_)
+        | StorageError::Unsupported { .. }
+        | StorageError::Limit { .. } => error.to_string(),
     }
 }
 

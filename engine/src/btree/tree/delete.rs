@@ -138,6 +138,27 @@ pub(super) fn recut(
     store(pages, path, depth - 1, parent, None)
 }
 
+/// The node with its left neighbour, or if that is damaged or none with its right one. None where neither can be
+/// read and the node is not empty.
+fn readable_pair(
+    pages: &impl ReadPages,
+    parent: &Entries,
+    child: usize,
+    no: PageNo,
+) -> Result<Option<Pair>, StorageError> {
+    let first = read_pair(pages, parent, child.saturating_sub(1));
+    let Err(error @ StorageError::Corruption(_)) = first else {
+        return first.map(Some);
+    };
+    let has_right = child > 0 && child < parent.n();
+    if let Some(Ok(pair)) = has_right.then(|| read_pair(pages, parent, child)) {
+        return Ok(Some(pair));
+    }
+    let image = pages.page(no)?;
+    let is_empty = Node::open(no, &image)?.n() == 0;
+    if is_empty { Err(error) } else { Ok(None) }
+}
+
 pub(super) fn read_pair(
     pages: &impl ReadPages,
     parent: &Entries,
