@@ -232,27 +232,11 @@ fn recover(
         Access::ReadWrite
     };
     let (map, found) = Map::recover(disk, access).map_err(open_error)?;
-    let mut report = RecoveryReport {
-        checkpoint: found.checkpoint,
-        repairs: repairs(&found),
-        damage: found.lost.clone(),
-        ..RecoveryReport::default()
-    };
-    if let Some(error) = found.lost.first().filter(|_| !options.read_only) {
-        report.read_only = Some(format!(
-            "a map page is lost, nothing may be written: {error}"
-        ));
-        options.read_only = true;
-    }
+    let mut report = report_of(found, &mut options);
     let start = map.superblock().log_start;
     let mut engine = assemble(disk, options, map, SessionLog::Replaying(start), disk_lock)?;
     let skipped = replay(&engine, &mut report, &tell).map_err(replay_error)?;
-    if let Some(first) = skipped.first().filter(|_| !engine.options.read_only) {
-        // The log holds what the damaged pages should: it must stay for whoever salvages the database.
-        report.read_only = Some(format!("the log could not be replayed in full: {first}"));
-        engine.options.read_only = true;
-    }
-    report.damage.extend(skipped);
+    note_skipped(&mut engine.options, &mut report, skipped);
     if !engine.options.read_only {
         go_on_archiving(&engine, &mut report)?;
     }
@@ -270,6 +254,32 @@ fn recover(
     }
     tell(Phase::Done, report.groups, report.bytes);
     Ok((engine, report))
+}
+
+/// What was found of the map. Where a part of it is lost, nothing may be written.
+fn report_of(found: MapRecovery, options: &mut Options) -> RecoveryReport {
+    let mut report = RecoveryReport {
+        checkpoint: found.checkpoint,
+        repairs: repairs(&found),
+        damage: found.lost,
+        ..RecoveryReport::default()
+    };
+    if let Some(first) = report.damage.first().filter(|_| !options.read_only) {
+        report.read_only = Some(format!(
+            "a map page is lost, nothing may be written: {first}"
+        ));
+        options.read_only = true;
+    }
+    report
+}
+
+/// Notes what the log has for damaged pages. It must stay there for whoever salvages the database.
+fn note_skipped(options: &mut Options, report: &mut RecoveryReport, skipped: Vec<Damage>) {
+    if let Some(first) = skipped.first().filter(|_| !options.read_only) {
+        report.read_only = Some(format!("the log could not be replayed in full: {first}"));
+        options.read_only = true;
+    }
+    report.damage.extend(skipped);
 }
 
 /// Makes durable what was replayed: it may have been in the page cache only (R14), and once it has been
