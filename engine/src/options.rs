@@ -87,6 +87,8 @@ pub struct Limits {
     pub value_bytes: u64,
     /// Length of a table's name, in bytes.
     pub table_name_bytes: usize,
+    /// Length of all files of the database, in bytes; unlimited by default. At this limit it behaves as on a full disk.
+    pub disk_bytes: u64,
     /// Log since the last checkpoint, in bytes: it bounds the time of recovery. A writer that would exceed
     /// it runs a checkpoint first.
     pub wal_bytes: u64,
@@ -109,6 +111,7 @@ impl Default for Limits {
             key_bytes: 4096,
             value_bytes: 1 << 30,
             table_name_bytes: 255,
+            disk_bytes: u64::MAX,
             wal_bytes: 256 << 20,
             dirty_bytes: 512 << 20,
             conflict_keys: 4 << 20,

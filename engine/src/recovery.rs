@@ -12,7 +12,7 @@ use tracing::{error, info, info_span, warn};
 use crate::archive::{Archiver, Reached};
 use crate::catalog::{self, Applier};
 use crate::checkpoint;
-use crate::disk::{Disk, DiskLock, OpenMode};
+use crate::disk::{Disk, DiskLock, OpenMode, QuotaDisk};
 use crate::disk_format::Geometry;
 use crate::disk_format::commit_group::{Action, CommitGroup, Malformed};
 use crate::engine::{Engine, SessionLog, Writer};
@@ -41,6 +41,7 @@ const WAL_DIR: &str = "wal";
 /// Creates a database in an empty or missing place, durable when this returns.
 pub fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<Engine, OpenError> {
     options.check().map_err(OpenError::Options)?;
+    let disk = &limited(disk, &options)?;
     let disk_lock = take_lock(disk.as_ref())?;
     match state(disk)? {
         State::Nothing => {}
@@ -87,6 +88,7 @@ pub fn rebuild(
     fill: &mut Fill<'_>,
 ) -> Result<Engine, OpenError> {
     options.check().map_err(OpenError::Options)?;
+    let disk = &limited(disk, &options)?;
     let disk_lock = take_lock(disk.as_ref())?;
     if let State::Something = state(disk)? {
         return Err(OpenError::AlreadyExists);
@@ -201,6 +203,7 @@ fn recover(
     mut options: Options,
 ) -> Result<(Engine, RecoveryReport), OpenError> {
     options.check().map_err(OpenError::Options)?;
+    let disk = &limited(disk, &options)?;
     match state(disk)? {
         State::Nothing | State::CutOffCreate => {
             let why = "the directory holds none, or one whose creation was cut off".to_owned();
@@ -559,6 +562,17 @@ fn state(disk: &Arc<dyn Disk>) -> Result<State, OpenError> {
     } else {
         State::Nothing
     })
+}
+
+/// The disk, below `Limits::disk_bytes` if that is set.
+fn limited(disk: &Arc<dyn Disk>, options: &Options) -> Result<Arc<dyn Disk>, StorageError> {
+    let allowed = options.limits.disk_bytes;
+    if allowed == u64::MAX {
+        return Ok(Arc::clone(disk));
+    }
+    let quota = QuotaDisk::new(Arc::clone(disk), &["", WAL_DIR], allowed)
+        .map_err(|e| StorageError::io("list", "the directory", e))?;
+    Ok(Arc::new(quota))
 }
 
 fn exists(disk: &dyn Disk, name: &str) -> Result<bool, StorageError> {

@@ -14,10 +14,15 @@ use std::fmt::Debug;
 
 use lightning_db::{
     CheckpointMode, CommitError, Database, Limits, OpenError, Options, ReadError, WriteError,
+    WriteFailure,
 };
 
 /// Each field of `Limits`, and the test that meets it.
-const TESTED: [(&str, fn()); 9] = [
+const TESTED: [(&str, fn()); 10] = [
+    (
+        "disk_bytes",
+        files_grow_up_to_the_limit_and_room_revives_writes,
+    ),
     ("freed_pages", a_commit_frees_pages_up_to_the_limit),
     (
         "snapshots",
@@ -225,6 +230,54 @@ fn beyond_the_conflict_index_conflicts_are_found_all_the_same_and_no_others() {
             "{written}: {refused:?}"
         );
     }
+}
+
+/// The lengths of all files in a directory and those below it.
+fn size_of(place: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(place).unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| {
+            let kind = entry.metadata().unwrap();
+            if kind.is_dir() {
+                size_of(&entry.path())
+            } else {
+                kind.len()
+            }
+        })
+        .sum()
+}
+
+#[test]
+fn files_grow_up_to_the_limit_and_room_revives_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = limits(|limits| limits.disk_bytes = 1 << 20);
+    let db = Database::create(dir.path(), options).unwrap();
+    let mut written = 0_u32;
+    let refused = loop {
+        match db.put("t", &written.to_be_bytes(), &[7; 5000]) {
+            Ok(_) => written += 1,
+            Err(WriteFailure::Commit(CommitError::Full(cause))) => break cause,
+            Err(other) => panic!("{other}"),
+        }
+        assert!(size_of(dir.path()) <= 1 << 20);
+    };
+    let source = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(source.starts_with("limit disk_bytes: "), "{source}");
+    assert!(source.ends_with(" needed, 1048576 allowed"), "{source}");
+    assert!(written > 40, "{written}");
+    assert_eq!(
+        db.count::<&[u8]>("t", ..).unwrap(),
+        u64::from(written),
+        "reads go on"
+    );
+    assert!(db.stats().poisoned.is_none());
+    drop(db);
+    // More is allowed: everything is there, and writes go on.
+    let more = limits(|limits| limits.disk_bytes = 8 << 20);
+    let db = Database::open(dir.path(), more).unwrap();
+    db.put("t", b"new", &[7; 5000]).unwrap();
+    assert_eq!(db.count::<&[u8]>("t", ..).unwrap(), u64::from(written) + 1);
+    assert!(db.verify().unwrap().is_clean());
 }
 
 #[test]

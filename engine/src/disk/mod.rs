@@ -12,11 +12,13 @@ pub(crate) mod faulty;
 mod memory;
 mod name;
 mod new_file;
+mod quota;
 #[cfg(unix)]
 mod real;
 
 pub use contract::{Disk, DiskFile, DiskLock, OpenMode};
 pub use memory::MemoryDisk;
 pub(crate) use new_file::NewFile;
+pub(crate) use quota::QuotaDisk;
 #[cfg(unix)]
 pub use real::RealDisk;
