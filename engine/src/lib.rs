@@ -26,9 +26,30 @@
 //! # }
 //! ```
 //!
-//! The layers, each using only those below: `salvage` | `database`, `typed` | `transaction` | `recovery` | `checkpoint` | `engine` |
-//! `catalog` | `btree`, `page_store` | `wal`, `map` | `disk` | `disk_format`, `presets` | `pages`, `telemetry`, `image`, `options`, `sync`,
-//! `error`, `ids`.
+//! # Where to find what
+//!
+//! | to | read |
+//! |---|---|
+//! | create, open, close | [`guide::opening`] |
+//! | write, commit, roll back; what a commit promises; isolation | [`guide::transactions`] |
+//! | read keys and ranges; snapshots | [`guide::reading`] |
+//! | have keys and values of Rust types | [`guide::typed_tables`], [`typed`] |
+//! | know what happens after a crash; verify | [`guide::recovery`] |
+//! | give space back | [`Database::compact`], [`Database::space`] |
+//! | choose options; see where time and space go | [`guide::tuning`], [`Preset`], [`telemetry`] |
+//! | know what is refused | [`guide::limits`], [`Limits`] |
+//! | handle errors | [`guide::errors`] |
+//! | put the files elsewhere | [`disk`] |
+//!
+//! # How it is built
+//!
+//! In memory a published page is never modified: snapshots, reads without locks and consistent checkpoints follow. On disk a
+//! page is reached through a map: a checkpoint writes to free places, then switches the map; live data is never overwritten.
+//! Between checkpoints every commit is in a log. See `ARCHITECTURE.md` and `docs/design` in the repository.
+//!
+//! The layers, each using only those below: `salvage` | `database`, `typed` | `transaction` | `recovery` | `compaction` | `checkpoint` |
+//! `engine` | `catalog` | `btree`, `page_store` | `wal`, `map` | `disk`, `disk_format`, `presets` | `options`, `pages`,
+//! `telemetry` | `error`, `image`, `recovery_report`, `sync` | `ids`.
 
 mod archive;
 mod backup;
@@ -41,6 +62,7 @@ pub mod disk;
 pub mod disk_format;
 mod engine;
 pub mod error;
+pub mod guide;
 pub mod ids;
 mod image;
 mod map;

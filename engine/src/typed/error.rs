@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{ReadError, UpdateError, WriteError};
+use crate::error::{CommitError, ReadError, UpdateError, WriteError};
 
 /// A failed use of a typed table.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -14,6 +14,9 @@ pub enum TypedError {
     /// The write was refused.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// The transaction that [`Database::transact`](crate::Database::transact) ran was not committed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
     /// What is there is not of the table's types.
     #[error(transparent)]
     Decode(#[from] Box<DecodeError>),
