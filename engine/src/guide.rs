@@ -12,6 +12,9 @@ pub mod reading {}
 #[doc = include_str!("../guide/typed_tables.md")]
 pub mod typed_tables {}
 
+#[doc = include_str!("../guide/backups.md")]
+pub mod backups {}
+
 #[doc = include_str!("../guide/tuning.md")]
 pub mod tuning {}
 

@@ -35,6 +35,7 @@
 //! | read keys and ranges; snapshots | [`guide::reading`] |
 //! | have keys and values of Rust types | [`guide::typed_tables`], [`typed`] |
 //! | know what happens after a crash; verify | [`guide::recovery`] |
+//! | back up, restore, go back to a point in time | [`guide::backups`] |
 //! | give space back | [`Database::compact`], [`Database::space`] |
 //! | choose options; see where time and space go | [`guide::tuning`], [`Preset`], [`telemetry`] |
 //! | know what is refused | [`guide::limits`], [`Limits`] |

@@ -10,6 +10,10 @@
     reason = "a test stops at what it did not expect"
 )]
 
+#[allow(dead_code, reason = "a disk of another test")]
+#[path = "model/power.rs"]
+mod power;
+
 use std::fmt::Debug;
 
 use lightning_db::{
@@ -18,7 +22,11 @@ use lightning_db::{
 };
 
 /// Each field of `Limits`, and the test that meets it.
-const TESTED: [(&str, fn()); 10] = [
+const TESTED: [(&str, fn()); 11] = [
+    (
+        "archive_bytes",
+        log_that_cannot_be_archived_is_kept_up_to_the_limit,
+    ),
     (
         "disk_bytes",
         files_grow_up_to_the_limit_and_room_revives_writes,
@@ -278,6 +286,36 @@ fn files_grow_up_to_the_limit_and_room_revives_writes() {
     db.put("t", b"new", &[7; 5000]).unwrap();
     assert_eq!(db.count::<&[u8]>("t", ..).unwrap(), u64::from(written) + 1);
     assert!(db.verify().unwrap().is_clean());
+}
+
+#[test]
+fn log_that_cannot_be_archived_is_kept_up_to_the_limit() {
+    let archive = power::PowerDisk::default();
+    let options = limits(|limits| limits.archive_bytes = 200 << 10);
+    let options = options
+        .checkpoint_mode(CheckpointMode::Inline)
+        .checkpoint_after(32 << 10)
+        .archive(archive.shared());
+    let db = Database::in_memory(options).unwrap();
+    db.put("t", b"k", b"v").unwrap();
+    archive.set_life(Some(0));
+    let mut written = 0_u64;
+    let refused = loop {
+        match db.put("t", b"k", &[7; 5000]) {
+            Ok(_) => written += 5000,
+            Err(refused) => break refused,
+        }
+        assert!(written < 1 << 20, "nothing was refused");
+    };
+    assert!(
+        refused.to_string().contains("limit archive_bytes"),
+        "{refused}"
+    );
+    // A commit of 5,000 bytes takes 8 KiB of log.
+    assert!(written / 5000 * 8192 > 100 << 10, "{written}");
+    archive.set_life(None);
+    db.archive_log().unwrap();
+    db.put("t", b"k", b"v").unwrap();
 }
 
 #[test]

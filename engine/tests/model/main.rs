@@ -1,5 +1,5 @@
 //! The whole public API against maps: transactions with savepoints and table operations, reads of every kind,
-//! snapshots, checkpoints, compaction, reopening, and in the second property ends of the process and power cuts at
+//! snapshots, checkpoints, compaction, backups and restores, reopening, and in the second property ends of the process and power cuts at
 //! any operation, after which one of the states must be there that was owed.
 //!
 //! 10,000 cases; `LIGHTNING_MODEL_CASES` asks for more.

@@ -24,6 +24,12 @@ pub enum Step {
     },
     Checkpoint,
     Compact,
+    /// Backs up, what has changed since the last backup if there is one.
+    BackUp {
+        incremental: bool,
+    },
+    /// Makes another database of the backups, and looks at it.
+    Restore,
     Snapshot,
     /// Gives up one of the snapshots.
     Forget(Index),
@@ -176,6 +182,8 @@ pub fn calm() -> impl Strategy<Value = Step> {
         1 => race(),
         1 => Just(Step::Checkpoint),
         1 => Just(Step::Compact),
+        1 => any::<bool>().prop_map(|incremental| Step::BackUp { incremental }),
+        1 => Just(Step::Restore),
         2 => Just(Step::Snapshot),
         1 => any::<Index>().prop_map(Step::Forget),
         1 => Just(Step::Reopen(Ending::Close)),
@@ -206,6 +214,8 @@ pub fn rough() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => transaction(),
         1 => Just(Step::Checkpoint),
+        1 => any::<bool>().prop_map(|incremental| Step::BackUp { incremental }),
+        1 => Just(Step::Restore),
         1 => Just(Step::Snapshot),
         1 => Just(Step::Reopen(Ending::Close)),
         2 => ending().prop_map(Step::Reopen),

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use lightning_db::{
-    CheckpointMode, CommitError, Database, Durability, Isolation, Options, Snapshot,
+    BackupFile, CheckpointMode, CommitError, Database, Durability, Isolation, Options, Restore,
+    Snapshot,
 };
 
 use crate::power::{PowerDisk, Survival};
@@ -19,6 +20,11 @@ pub struct World {
     owed_after_power_cut: usize,
     owed_after_crash: usize,
     snapshots: Vec<(Snapshot, Tables)>,
+    /// Where backups go; the last full one and those that follow it; what they hold.
+    vault: PowerDisk,
+    chain: Vec<BackupFile>,
+    backed_up: Tables,
+    backups: u32,
 }
 
 fn options() -> Options {
@@ -40,6 +46,10 @@ impl World {
             owed_after_power_cut: 0,
             owed_after_crash: 0,
             snapshots: Vec::new(),
+            vault: PowerDisk::default(),
+            chain: Vec::new(),
+            backed_up: Tables::default(),
+            backups: 0,
         }
     }
 
@@ -72,6 +82,8 @@ impl World {
                 self.owe_all();
             }
             Step::Compact => drop(self.db().compact().unwrap()),
+            Step::BackUp { incremental } => self.back_up(*incremental),
+            Step::Restore => self.restore(),
             Step::Snapshot => {
                 let snapshot = self.db().snapshot().unwrap();
                 self.snapshots.push((snapshot, self.shown().clone()));
@@ -88,6 +100,40 @@ impl World {
                 ending,
             } => self.crash(during, *operations, *ending),
         }
+    }
+
+    fn back_up(&mut self, incremental: bool) {
+        let name = format!("backup {}", self.backups);
+        let file = BackupFile::on(self.vault.shared(), &name);
+        self.backups += 1;
+        match self.chain.last() {
+            Some(base) if incremental => drop(self.db().backup_incremental(&file, base).unwrap()),
+            _ => {
+                self.db().backup(&file).unwrap();
+                self.chain.clear();
+            }
+        }
+        self.chain.push(file);
+        self.backed_up = self.shown().clone();
+    }
+
+    fn restore(&self) {
+        let Some((full, later)) = self.chain.split_first() else {
+            return;
+        };
+        let from = Restore::from(full.clone()).options(options().salt(8));
+        let from = later
+            .iter()
+            .fold(from, |from, file| from.then(file.clone()));
+        let disk = PowerDisk::default();
+        Database::restore_on(disk.shared(), &from).unwrap();
+        let db = Database::open_on(disk.shared(), options()).unwrap();
+        self.backed_up.assert_shown_by(&db);
+        assert_eq!(
+            db.snapshot().unwrap().tables().unwrap(),
+            self.backed_up.names()
+        );
+        assert!(db.verify().unwrap().is_clean());
     }
 
     /// Everything that is shown, at the end of a case.
