@@ -185,11 +185,18 @@ fn write_dirty(engine: &Engine, more: &mut More<'_>) -> Result<u64, CheckpointEr
     };
     match write_out(engine, (&dirty, more), version, start) {
         Ok(()) => {
+            engine.store.after_switch(version, &dirty);
+            {
+                let mut writer = engine.writer();
+                writer.pages.drop_dirty(dirty);
+                writer.pages.clean(&engine.store);
+            }
             let keep = archive_before_recycling(engine, start);
             complete(engine, (start, keep));
             Ok(bytes)
         }
         Err(error) => {
+            engine.store.switch_failed();
             engine.counters.checkpoint_failures.fetch_add(1, Relaxed);
             let mut writer = engine.writer();
             writer.pages.put_back_dirty(dirty);
@@ -220,6 +227,7 @@ fn write_out(
     more(&mut checkpoint)?;
     checkpoint.sync_data()?;
     sync_log(engine, start)?;
+    engine.store.before_switch(dirty);
     checkpoint.commit(version, start)
 }
 

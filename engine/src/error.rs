@@ -73,6 +73,14 @@ pub enum StorageError {
         /// The limit, in its own unit.
         allowed: u64,
     },
+    /// A snapshot was given up.
+    #[error("snapshot {version} is too old: what it sees was given up at limit {limit}")]
+    SnapshotTooOld {
+        /// The version that it saw.
+        version: Version,
+        /// The field of `Limits` that was reached.
+        limit: &'static str,
+    },
 }
 
 impl StorageError {
@@ -111,7 +119,10 @@ impl StorageError {
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
                 )
             }
-            Self::Corruption(_) | Self::Unsupported { .. } | Self::Limit { .. } => false,
+            Self::Corruption(_)
+            | Self::Unsupported { .. }
+            | Self::Limit { .. }
+            | Self::SnapshotTooOld { .. } => false,
         }
     }
 }
@@ -154,7 +165,27 @@ pub enum OpenError {
 pub enum ReadError {
     /// Storage failed, or is damaged.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Storage(StorageError),
+    /// The snapshot was the oldest when a limit was reached, and was given up. Nothing it returned before is
+    /// wrong; begin again.
+    #[error("snapshot {version} is too old: what it sees was given up at limit {limit}")]
+    SnapshotTooOld {
+        /// The version that it saw.
+        version: Version,
+        /// The field of `Limits` that was reached.
+        limit: &'static str,
+    },
+}
+
+impl From<StorageError> for ReadError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::SnapshotTooOld { version, limit } => {
+                Self::SnapshotTooOld { version, limit }
+            }
+            other => Self::Storage(other),
+        }
+    }
 }
 
 /// A write that a transaction refused. The transaction goes on without it.

@@ -11,6 +11,10 @@ use crate::sync::wall_clock_ms;
 
 /// Longest log segment, in bytes: offsets within one fit 32 bits.
 const LOG_SEGMENT_MAX: u64 = 1 << 30;
+/// Whatever `Limits::memory` says, a commit, and superseded versions, may take this much.
+const SHARE_BYTES_MIN: u64 = 8 << 20;
+/// Fewer pages than this in memory are not worth calling a cache.
+const MEMORY_PAGES_MIN: u64 = 16;
 /// Most snapshots that can be allowed at a time: each one takes a cache line from the start.
 const SNAPSHOTS_MAX: usize = 1 << 20;
 
@@ -92,8 +96,20 @@ pub struct Limits {
     /// Log since the last checkpoint, in bytes: it bounds the time of recovery. A writer that would exceed
     /// it runs a checkpoint first.
     pub wal_bytes: u64,
-    /// Memory of pages newer than the disk, in bytes. A writer that would exceed it runs a checkpoint first.
+    /// Memory of pages, in bytes; at least 16 pages. Pages that are on disk leave memory for others, so a
+    /// database may be much larger. Pages newer than the disk take at most half of it (see `dirty_bytes`), one
+    /// commit a quarter, and versions that only old snapshots see another (see `snapshot_bytes`); 8 MiB is
+    /// allowed to either, however small the memory. The tables that lead to pages are in it, 40 bytes for each page of the
+    /// database, up to a quarter. Not in it: what an open transaction has written (`transaction_bytes`), and values that a
+    /// caller holds.
+    pub memory: u64,
+    /// Memory of pages newer than the disk, in bytes; half of `memory` if that is less. A writer that would exceed
+    /// it runs a checkpoint first.
     pub dirty_bytes: u64,
+    /// Memory of versions that only old snapshots see and that no slot holds, in bytes; a quarter of `memory` if
+    /// that is less. Beyond it the oldest snapshots are given up: reads from them return
+    /// [`ReadError::SnapshotTooOld`](crate::ReadError::SnapshotTooOld).
+    pub snapshot_bytes: u64,
     /// Keys that the conflict index remembers; beyond it the oldest open transactions conflict.
     pub conflict_keys: usize,
     /// Pages that one transaction may free by dropping tables and deleting ranges: each is remembered, in about 200
@@ -113,11 +129,31 @@ impl Default for Limits {
             table_name_bytes: 255,
             disk_bytes: u64::MAX,
             wal_bytes: 256 << 20,
+            memory: 256 << 20,
             dirty_bytes: 512 << 20,
+            snapshot_bytes: 64 << 20,
             conflict_keys: 4 << 20,
             freed_pages: 4 << 20,
             archive_bytes: 1 << 30,
         }
+    }
+}
+
+impl Limits {
+    /// Pages newer than the disk, in bytes.
+    pub(crate) fn dirty_share(&self) -> u64 {
+        self.dirty_bytes.min(self.memory / 2)
+    }
+
+    /// Page images that one transaction's commit may change, in bytes.
+    pub(crate) fn commit_share(&self) -> u64 {
+        (self.memory / 4).max(SHARE_BYTES_MIN)
+    }
+
+    /// Superseded versions that are in no slot, in bytes.
+    pub(crate) fn snapshot_share(&self) -> u64 {
+        self.snapshot_bytes
+            .min((self.memory / 4).max(SHARE_BYTES_MIN))
     }
 }
 
@@ -291,6 +327,13 @@ impl Options {
         if snapshots > SNAPSHOTS_MAX {
             return Err(format!(
                 "limits.snapshots {snapshots}: at most {SNAPSHOTS_MAX}"
+            ));
+        }
+        let memory_min = MEMORY_PAGES_MIN * u64::from(page_size);
+        if self.limits.memory < memory_min {
+            return Err(format!(
+                "limits.memory {}: at least {memory_min}, which is {MEMORY_PAGES_MIN} pages",
+                self.limits.memory
             ));
         }
         if self.limits.key_bytes > usize::from(u16::MAX) {

@@ -8,14 +8,14 @@ const MIB: u64 = 1 << 20;
 
 /// A workload to choose options for.
 ///
-/// | preset | page size | log segment | checkpoint after | checkpoints | durability | `wal_bytes` | `dirty_bytes` | `transaction_bytes` |
-/// |---|---|---|---|---|---|---|---|---|
-/// | `Balanced` (the defaults) | 4 KiB | 16 MiB | 64 MiB | background | `Sync` | 256 MiB | 512 MiB | 2 GiB |
-/// | `ReadOptimized` | 8 KiB | 16 MiB | 16 MiB | background | `Sync` | 64 MiB | 128 MiB | 2 GiB |
-/// | `WriteOptimized` | 4 KiB | 64 MiB | 256 MiB | background | `Buffered` | 1 GiB | 1 GiB | 2 GiB |
-/// | `LowMemory` | 4 KiB | 1 MiB | 2 MiB | inline | `Sync` | 8 MiB | 4 MiB | 4 MiB |
-/// | `Development` | 4 KiB | 1 MiB | 4 MiB | inline | `None` | 16 MiB | 64 MiB | 256 MiB |
-/// | `MaxDurability` | 4 KiB | 16 MiB | 16 MiB | inline | `Sync` | 64 MiB | 512 MiB | 2 GiB |
+/// | preset | page size | log segment | checkpoint after | checkpoints | durability | `wal_bytes` | `dirty_bytes` | `transaction_bytes` | `memory` |
+/// |---|---|---|---|---|---|---|---|---|---|
+/// | `Balanced` (the defaults) | 4 KiB | 16 MiB | 64 MiB | background | `Sync` | 256 MiB | 512 MiB | 2 GiB | 256 MiB |
+/// | `ReadOptimized` | 8 KiB | 16 MiB | 16 MiB | background | `Sync` | 64 MiB | 128 MiB | 2 GiB | 1 GiB |
+/// | `WriteOptimized` | 4 KiB | 64 MiB | 256 MiB | background | `Buffered` | 1 GiB | 1 GiB | 2 GiB | 2 GiB |
+/// | `LowMemory` | 4 KiB | 1 MiB | 2 MiB | inline | `Sync` | 8 MiB | 4 MiB | 4 MiB | 16 MiB |
+/// | `Development` | 4 KiB | 1 MiB | 4 MiB | inline | `None` | 16 MiB | 64 MiB | 256 MiB | 256 MiB |
+/// | `MaxDurability` | 4 KiB | 16 MiB | 16 MiB | inline | `Sync` | 64 MiB | 512 MiB | 2 GiB | 256 MiB |
 ///
 /// Page and segment size are those of a database that is created; an existing one keeps its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -62,15 +62,22 @@ impl Options {
         let base = Self::new();
         match preset {
             Preset::Balanced => base,
-            Preset::ReadOptimized => base
-                .page_size(8192)
-                .checkpoint_after(16 * MIB)
-                .limits(bytes(64 * MIB, 128 * MIB)),
+            Preset::ReadOptimized => {
+                base.page_size(8192)
+                    .checkpoint_after(16 * MIB)
+                    .limits(Limits {
+                        memory: 1024 * MIB,
+                        ..bytes(64 * MIB, 128 * MIB)
+                    })
+            }
             Preset::WriteOptimized => base
                 .log_segment(64 * MIB)
                 .checkpoint_after(256 * MIB)
                 .durability(Durability::Buffered)
-                .limits(bytes(1024 * MIB, 1024 * MIB)),
+                .limits(Limits {
+                    memory: 2048 * MIB,
+                    ..bytes(1024 * MIB, 1024 * MIB)
+                }),
             Preset::LowMemory => base
                 .log_segment(1024 * KIB)
                 .checkpoint_after(2 * MIB)
@@ -80,6 +87,7 @@ impl Options {
                     value_bytes: 4 * MIB,
                     conflict_keys: 64 << 10,
                     snapshots: 256,
+                    memory: 16 * MIB,
                     ..bytes(8 * MIB, 4 * MIB)
                 }),
             Preset::Development => base

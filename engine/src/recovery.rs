@@ -312,12 +312,7 @@ fn assemble(
     let superblock = map.superblock();
     let page_size = superblock.geometry.page_size as usize;
     let version = Version(superblock.version.get().max(1));
-    let store = PageStore::new(
-        Arc::clone(&map),
-        page_size,
-        version,
-        options.limits.snapshots,
-    );
+    let store = PageStore::new(Arc::clone(&map), page_size, version, &options.limits);
     let mut pages = PageWriter::new(map.free_pages(), PageNo(map.page_count()));
     if map.page_count() <= 1 {
         let mut group = pages.begin(&store);
@@ -370,7 +365,7 @@ fn replay(
 /// can then at least be read.
 pub fn make_room(engine: &Engine, is_full: &mut bool) -> Result<(), StorageError> {
     let dirty_bytes = engine.counters.dirty_bytes.load(Relaxed);
-    let fits = dirty_bytes <= engine.options.limits.dirty_bytes;
+    let fits = dirty_bytes <= engine.options.limits.dirty_share();
     if fits || *is_full || engine.options.read_only {
         return Ok(());
     }

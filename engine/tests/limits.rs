@@ -22,7 +22,7 @@ use lightning_db::{
 };
 
 /// Each field of `Limits`, and the test that meets it.
-const TESTED: [(&str, fn()); 11] = [
+const TESTED: [(&str, fn()); 13] = [
     (
         "archive_bytes",
         log_that_cannot_be_archived_is_kept_up_to_the_limit,
@@ -30,6 +30,14 @@ const TESTED: [(&str, fn()); 11] = [
     (
         "disk_bytes",
         files_grow_up_to_the_limit_and_room_revives_writes,
+    ),
+    (
+        "memory",
+        a_commit_changes_as_much_as_the_memory_has_room_for,
+    ),
+    (
+        "snapshot_bytes",
+        an_old_snapshot_is_kept_up_to_the_limit_and_given_up_above_it,
     ),
     ("freed_pages", a_commit_frees_pages_up_to_the_limit),
     (
@@ -125,6 +133,62 @@ fn a_transaction_takes_writes_up_to_the_limit() {
     assert_refused(txn.put("t", b"l", b""), "transaction_bytes", 101, 100);
     txn.commit().unwrap();
     assert_eq!(db.get("t", b"k").unwrap().unwrap().len(), 99);
+}
+
+/// Also `tests/tiny_memory.rs`.
+#[test]
+fn a_commit_changes_as_much_as_the_memory_has_room_for() {
+    let quarter = 16 << 20;
+    let db = database(|limits| limits.memory = 64 << 20);
+    let mut txn = db.begin().unwrap();
+    txn.put("t", b"k", &vec![1; quarter - 1]).unwrap();
+    assert_refused(
+        txn.put("t", b"k", &vec![1; quarter]),
+        "memory",
+        quarter as u64 + 1,
+        quarter as u64,
+    );
+    // A little less, for the pages that lead to the value.
+    let len = quarter - (64 << 10);
+    txn.put("t", b"k", &vec![1; len]).unwrap();
+    txn.commit().unwrap();
+    assert_eq!(db.get("t", b"k").unwrap().unwrap().len(), len);
+    assert!(Database::in_memory(limits(|limits| limits.memory = 16 * 4096)).is_ok());
+    let less = limits(|limits| limits.memory = 16 * 4096 - 1);
+    assert_option_refused(less, "limits.memory 65535");
+}
+
+#[test]
+fn an_old_snapshot_is_kept_up_to_the_limit_and_given_up_above_it() {
+    // No checkpoint: each commit supersedes a version of the leaf that is on no disk.
+    let take = |snapshots: usize, db: &Database| {
+        let mut held = Vec::new();
+        for n in 0..snapshots {
+            db.put("t", b"k", &n.to_be_bytes()).unwrap();
+            held.push(db.snapshot().unwrap());
+        }
+        db.put("t", b"k", b"newer").unwrap();
+        db.put("t", b"k", b"newest").unwrap();
+        held
+    };
+    for (pages, is_kept) in [(9, true), (10, true), (11, false)] {
+        let db = database(|limits| limits.snapshot_bytes = 10 * 4096);
+        db.put("t", b"k", b"first").unwrap();
+        let held = take(pages, &db);
+        db.put("t", b"k", b"last").unwrap();
+        match held[0].get("t", b"k") {
+            Ok(found) => {
+                assert!(is_kept, "{pages} pages");
+                assert_eq!(found.as_deref(), Some(&0_usize.to_be_bytes()[..]));
+            }
+            Err(ReadError::SnapshotTooOld { limit, .. }) => {
+                assert!(!is_kept && limit == "snapshot_bytes", "{pages} pages");
+            }
+            Err(other) => panic!("{other}"),
+        }
+        let newest = held[pages - 1].get("t", b"k").unwrap();
+        assert_eq!(newest.as_deref(), Some(&(pages - 1).to_be_bytes()[..]));
+    }
 }
 
 #[test]

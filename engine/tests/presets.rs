@@ -17,6 +17,7 @@ fn by_hand(preset: Preset) -> Options {
         let mut limits = Limits::default();
         limits.wal_bytes = wal_mib * MIB;
         limits.dirty_bytes = dirty_mib * MIB;
+        limits.memory = 256 * MIB;
         limits
     };
     let base = Options::new()
@@ -29,21 +30,28 @@ fn by_hand(preset: Preset) -> Options {
     let inline = || base.clone().checkpoint_mode(CheckpointMode::Inline);
     match preset {
         Preset::Balanced => base,
-        Preset::ReadOptimized => base
-            .page_size(8192)
-            .checkpoint_after(16 * MIB)
-            .limits(limits(64, 128)),
-        Preset::WriteOptimized => base
-            .log_segment(64 * MIB)
-            .checkpoint_after(256 * MIB)
-            .durability(Durability::Buffered)
-            .limits(limits(1024, 1024)),
+        Preset::ReadOptimized => {
+            let mut large = limits(64, 128);
+            large.memory = 1024 * MIB;
+            base.page_size(8192)
+                .checkpoint_after(16 * MIB)
+                .limits(large)
+        }
+        Preset::WriteOptimized => {
+            let mut large = limits(1024, 1024);
+            large.memory = 2048 * MIB;
+            base.log_segment(64 * MIB)
+                .checkpoint_after(256 * MIB)
+                .durability(Durability::Buffered)
+                .limits(large)
+        }
         Preset::LowMemory => {
             let mut small = limits(8, 4);
             small.transaction_bytes = 4 * MIB;
             small.value_bytes = 4 * MIB;
             small.conflict_keys = 65_536;
             small.snapshots = 256;
+            small.memory = 16 * MIB;
             inline()
                 .log_segment(MIB)
                 .checkpoint_after(2 * MIB)

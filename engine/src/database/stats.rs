@@ -34,6 +34,8 @@ pub struct Stats {
     pub slots_used: u32,
     /// Slots that are free to be written.
     pub slots_free: u32,
+    /// Slots that are kept for versions that only old snapshots see.
+    pub slots_pinned: usize,
     /// Length of the data file, in bytes.
     pub data_bytes: u64,
     /// Pages that no table uses.
@@ -52,6 +54,18 @@ pub struct Stats {
     pub archived: Option<Lsn>,
     /// Why the log was not archived the last time, if it was not.
     pub archive_failure: Option<String>,
+    /// Bytes of page images in memory, dirty ones and superseded ones among them.
+    pub memory_bytes: u64,
+    /// Bytes of page images in memory that only old snapshots see.
+    pub superseded_bytes: u64,
+    /// Pages that snapshots and transactions looked up. Threads that share a snapshot may lose some counts.
+    pub page_reads: u64,
+    /// Pages and large values that were read from disk.
+    pub page_loads: u64,
+    /// Look-ups that waited for a read by another thread.
+    pub load_waits: u64,
+    /// Page images that left memory for others.
+    pub evictions: u64,
     /// Why the database takes no more writes, if it does not.
     pub poisoned: Option<String>,
 }
@@ -71,10 +85,12 @@ impl Stats {
                 failure.map(ToString::to_string),
             )
         };
+        let cache = engine.store.stats();
         let writer = engine.writer();
         Self {
             slots_used: data.slots_used,
             slots_free: data.slots_free,
+            slots_pinned: data.slots_pinned,
             data_bytes: data.data_len,
             pages_free: writer.pages.free_pages().count(),
             log_segments: writer.log.segments(),
@@ -94,6 +110,12 @@ impl Stats {
             log_kept_bytes: counters.log_kept_bytes.load(Relaxed),
             archived,
             archive_failure,
+            memory_bytes: cache.resident_bytes,
+            superseded_bytes: cache.superseded_bytes,
+            page_reads: cache.page_reads,
+            page_loads: cache.loads,
+            load_waits: cache.load_waits,
+            evictions: cache.evictions,
             poisoned: engine.poisoned().map(|cause| cause.to_string()),
         }
     }

@@ -5,8 +5,10 @@ use crate::error::StorageError;
 use crate::ids::{PageNo, Version};
 use crate::map::PageAddress;
 
+use super::content::{Content, Kind, Sight};
+use super::disk_pages::misfit;
 use super::page_table::Found;
-use super::store::{Content, PageStore, misfit};
+use super::store::PageStore;
 
 impl PageStore {
     /// Whether `extent_at` would give the extent.
@@ -16,9 +18,11 @@ impl PageStore {
         len: u64,
         at: Version,
     ) -> Result<(), StorageError> {
-        match self.table.find(first, at, Clone::clone) {
-            Found::NotLoaded => self.check_on_disk(first, len, at),
-            Found::Content(Content::Stored(stored)) if stored.len == len => {
+        match self.table.find(first, at, Content::see) {
+            Found::NotLoaded | Found::Content(Sight::Mapped) => self.check_on_disk(first, len, at),
+            Found::Content(Sight::Stored(stored))
+                if stored.kind == Kind::Extent && stored.len == len =>
+            {
                 let mut page = vec![0; self.page_size()];
                 let mut pieces = (first.get()..).map(PageNo).zip(&stored.pieces);
                 pieces.try_for_each(|(no, address)| self.check_piece(no, *address, &mut page))
@@ -32,18 +36,22 @@ impl PageStore {
         let within = "an extent within the mapped pages";
         let count = self.extent_pages(len);
         let end = count.and_then(|count| first.get().checked_add(count));
-        let Some(end) = end.filter(|end| *end <= self.map.page_count()) else {
+        let Some(end) = end.filter(|end| *end <= self.disk.map.page_count()) else {
             return Err(misfit(first, within, &format!("{len} bytes")));
         };
         let mut page = vec![0; self.page_size()];
         for no in (first.get()..end).map(PageNo) {
             while let Err(error) = self.check_mapped_piece(no, &mut page) {
                 let (error, address) = error;
-                if self.table.find(first, at, |_| ()) != Found::NotLoaded {
+                let is_mapped = |content: &Content| matches!(content, Content::Mapped);
+                if !matches!(
+                    self.table.find(first, at, is_mapped),
+                    Found::NotLoaded | Found::Content(true)
+                ) {
                     // It was read or freed since; by now the chain has it.
                     return self.extent_at(first, len, at).map(drop);
                 }
-                if self.map.lookup(no) == address {
+                if self.disk.map.lookup(no) == address {
                     return Err(error);
                 }
             }
@@ -57,10 +65,10 @@ impl PageStore {
         no: PageNo,
         page: &mut [u8],
     ) -> Result<(), (StorageError, Option<PageAddress>)> {
-        let address = self.map.lookup(no);
+        let address = self.disk.map.lookup(no);
         let result = match address {
             Some(address) => self.check_piece(no, address, page),
-            None => Err(self.map.not_mapped(no, "a piece of an extent")),
+            None => Err(self.disk.map.not_mapped(no, "a piece of an extent")),
         };
         result.map_err(|error| (error, address))
     }
@@ -71,7 +79,7 @@ impl PageStore {
         address: PageAddress,
         page: &mut [u8],
     ) -> Result<(), StorageError> {
-        self.map.read_slot(no, address, page)?;
+        self.disk.map.read_slot(no, address, page)?;
         expect_overflow(page).map_err(|kind| {
             let actual = format!("a page of kind {kind}");
             misfit(no, "a piece of an extent", &actual)

@@ -4,16 +4,20 @@
 //! 1. Nothing that a group does can be seen before `publish`; a group that is dropped leaves no trace.
 //! 2. A page freed at a version is given out again only when no snapshot below that version lives (P3).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::error::StorageError;
 use crate::ids::{PageNo, Version};
 use crate::image::Image;
 use crate::pages::{ReadPages, WritePages};
 
+use super::cleaner::Cleaner;
+use super::content::{Content, Kind};
 use super::dirty::{DirtyPage, DirtySet};
+use super::disk_pages::misfit;
 use super::free_pages::FreePages;
-use super::store::{Content, PageStore, misfit};
+use super::publish::Below;
+use super::store::PageStore;
 
 /// What the one writer at a time owns: free page numbers, the dirty set, and what is yet to be cleaned.
 #[derive(Debug)]
@@ -21,8 +25,9 @@ pub struct PageWriter {
     free: FreePages,
     next: PageNo,
     dirty: DirtySet,
-    freed: VecDeque<(Version, PageNo, u32)>,
-    superseded: VecDeque<(Version, PageNo)>,
+    /// Bytes of the dirty set that a checkpoint is writing.
+    writing: u64,
+    cleaner: Cleaner,
 }
 
 impl PageWriter {
@@ -36,8 +41,8 @@ impl PageWriter {
             free: pages,
             next: PageNo(next.get().max(1)),
             dirty: DirtySet::default(),
-            freed: VecDeque::new(),
-            superseded: VecDeque::new(),
+            writing: 0,
+            cleaner: Cleaner::default(),
         }
     }
 
@@ -53,18 +58,29 @@ impl PageWriter {
             taken: Vec::new(),
             recycled: Vec::new(),
             freed: Vec::new(),
+            private: 0,
+            allowed: None,
         }
     }
 
-    /// The dirty set so far; a new one begins.
+    /// The dirty set so far; a new one begins. It counts until it is dropped or put back.
     pub fn take_dirty(&mut self) -> DirtySet {
-        std::mem::take(&mut self.dirty)
+        let taken = std::mem::take(&mut self.dirty);
+        self.writing = taken.bytes();
+        taken
     }
 
     /// Returns what `take_dirty` gave to an attempt that was abandoned.
     pub fn put_back_dirty(&mut self, mut older: DirtySet) {
-        older.merge(self.take_dirty());
+        older.merge(std::mem::take(&mut self.dirty));
         self.dirty = older;
+        self.writing = 0;
+    }
+
+    /// What `take_dirty` gave is on disk.
+    pub fn drop_dirty(&mut self, written: DirtySet) {
+        drop(written);
+        self.writing = 0;
     }
 
     /// Whether a checkpoint would write nothing.
@@ -72,9 +88,9 @@ impl PageWriter {
         self.dirty.is_empty()
     }
 
-    /// Memory held by dirty pages, in bytes.
+    /// Memory held by dirty pages, in bytes; those that a checkpoint is writing among them.
     pub fn dirty_bytes(&self) -> u64 {
-        self.dirty.bytes()
+        self.dirty.bytes().saturating_add(self.writing)
     }
 
     /// The page numbers that can be given out.
@@ -84,10 +100,7 @@ impl PageWriter {
 
     /// The page numbers that wait for old snapshots to end.
     pub fn waiting(&self) -> impl Iterator<Item = PageNo> + '_ {
-        let runs = self.freed.iter();
-        runs.flat_map(|(_, first, count)| {
-            (first.get()..first.get().saturating_add(*count)).map(PageNo)
-        })
+        self.cleaner.waiting()
     }
 
     /// One more than the highest page number ever given out.
@@ -95,26 +108,22 @@ impl PageWriter {
         self.next
     }
 
-    /// Frees the versions and page numbers that no snapshot needs any more.
+    /// Frees the versions and page numbers that no snapshot needs any more, and makes room in memory.
     pub fn clean(&mut self, store: &PageStore) {
-        let floor = store.snapshots.advance_floor();
-        while let Some((_, page)) = self
-            .superseded
-            .pop_front_if(|(version, _)| *version <= floor)
-        {
-            store.table.prune(page, floor, |content| {
-                if let Content::Stored(stored) = content {
-                    for piece in &stored.pieces {
-                        store.map.unpin(piece.slot);
-                    }
-                }
-            });
-        }
-        while let Some((_, first, count)) =
-            self.freed.pop_front_if(|(version, ..)| *version <= floor)
-        {
-            self.free.give(first, count);
-        }
+        let visible = store.snapshots.visible();
+        let mut edit = store.table.edit();
+        self.cleaner
+            .clean(&mut edit, &store.disk, &visible, &mut self.free);
+        store.make_room(&mut edit);
+    }
+
+    /// Gives up what old snapshots hold beyond their limit. Before a group is published: what that supersedes is
+    /// seen by the group's own members, whose snapshots end with it.
+    fn shed(&mut self, store: &PageStore) {
+        let mut edit = store.table.edit();
+        let bound = (&*store.snapshots, store.snapshot_bytes);
+        self.cleaner
+            .shed(&mut edit, &store.disk, bound, &mut self.free);
     }
 }
 
@@ -126,13 +135,25 @@ pub struct Group<'w> {
     base: Version,
     /// `writer.next` as it was, for a group that is dropped.
     next: PageNo,
-    pages: BTreeMap<PageNo, Image>,
+    pages: BTreeMap<PageNo, Private>,
     extents: BTreeMap<PageNo, (Image, u32)>,
     /// Numbers taken from `writer.free`.
     taken: Vec<(PageNo, u32)>,
     /// Numbers that this group allocated and freed again.
     recycled: Vec<(PageNo, u32)>,
-    freed: Vec<(PageNo, u32)>,
+    freed: Vec<(PageNo, u32, Below)>,
+    /// Bytes of its images.
+    private: u64,
+    /// How many bytes it may hold, and how many of these are for its newest member.
+    allowed: Option<(u64, u64)>,
+}
+
+/// A private copy.
+#[derive(Debug)]
+struct Private {
+    image: Image,
+    /// The group allocated the page.
+    is_new: bool,
 }
 
 impl Group<'_> {
@@ -144,35 +165,73 @@ impl Group<'_> {
     /// Publishes the group as `version`, which follows `base`: readers that begin from now on see it.
     pub fn publish(mut self, version: Version) {
         let (store, writer) = (self.store, &mut *self.writer);
-        for (first, count) in self.freed.drain(..) {
-            store.table.push(first, version, Content::Freed);
-            for page in first.get()..first.get().saturating_add(count) {
+        writer.clean(store);
+        writer.shed(store);
+        let mut edit = store.table.edit();
+        let mut superseded = Vec::new();
+        let mut push = |page, content, below| {
+            store.push(&mut edit, page, (version, content), below);
+            superseded.push(page);
+        };
+        let freed = std::mem::take(&mut self.freed);
+        for (first, count, below) in &freed {
+            push(*first, Content::Freed, *below);
+            for page in first.get()..first.get().saturating_add(*count) {
                 writer.dirty.insert(PageNo(page), DirtyPage::Freed);
             }
-            writer.superseded.push_back((version, first));
-            writer.freed.push_back((version, first, count));
         }
-        for (page, image) in std::mem::take(&mut self.pages) {
-            writer
-                .dirty
-                .insert(page, DirtyPage::Page(version, image.clone()));
-            store.table.push(page, version, Content::Page(image));
-            writer.superseded.push_back((version, page));
+        for (page, Private { image, is_new }) in std::mem::take(&mut self.pages) {
+            let dirty = DirtyPage::Page(version, image.clone());
+            writer.dirty.insert(page, dirty);
+            let below = if is_new { Below::Nothing } else { Below::Page };
+            push(page, Content::resident(Kind::Page, image, None), below);
         }
         for (first, (image, count)) in std::mem::take(&mut self.extents) {
-            writer
-                .dirty
-                .insert(first, DirtyPage::Extent(version, image.clone(), count));
-            store.table.push(first, version, Content::Extent(image));
-            writer.superseded.push_back((version, first));
+            let dirty = DirtyPage::Extent(version, image.clone(), count);
+            writer.dirty.insert(first, dirty);
+            let content = Content::resident(Kind::Extent, image, None);
+            push(first, content, Below::Nothing);
         }
+        edit.parts().1.private = 0;
+        store.make_room(&mut edit);
+        drop(edit);
         for (first, count) in self.recycled.drain(..) {
             writer.free.give(first, count);
         }
         self.taken.clear();
         self.next = writer.next;
         store.snapshots.publish(version);
-        writer.clean(store);
+        // The members still hold their snapshots: what they see is looked at next time.
+        for page in superseded {
+            writer.cleaner.supersede(page);
+        }
+        for (first, count, _) in freed {
+            writer.cleaner.free(first, count);
+        }
+    }
+
+    /// A transaction begins, whose changes may hold `bytes` of page images.
+    pub fn begin_member(&mut self, bytes: u64) {
+        self.allowed = Some((self.private.saturating_add(bytes), bytes));
+    }
+
+    fn grow(&mut self, bytes: u64) -> Result<(), StorageError> {
+        let private = self.private.saturating_add(bytes);
+        if let Some((end, allowed)) = self.allowed.filter(|(end, _)| private > *end) {
+            return Err(StorageError::Limit {
+                name: "memory",
+                needed: private.saturating_sub(end).saturating_add(allowed),
+                allowed,
+            });
+        }
+        self.private = private;
+        self.store.set_private(private);
+        Ok(())
+    }
+
+    fn shrink(&mut self, bytes: usize) {
+        self.private = self.private.saturating_sub(bytes as u64);
+        self.store.set_private(self.private);
     }
 
     fn take(&mut self, count: u32) -> Result<PageNo, StorageError> {
@@ -189,12 +248,6 @@ impl Group<'_> {
         })?;
         Ok(first)
     }
-
-    fn is_private_number(&self, page: PageNo) -> bool {
-        let within =
-            |(first, count): &(PageNo, u32)| page >= *first && page.get() - first.get() < *count;
-        page >= self.next || self.taken.iter().any(within)
-    }
 }
 
 impl Drop for Group<'_> {
@@ -204,6 +257,7 @@ impl Drop for Group<'_> {
             self.writer.free.give(first, count);
         }
         self.writer.next = self.next;
+        self.store.set_private(0);
     }
 }
 
@@ -217,7 +271,7 @@ impl Group<'_> {
 impl ReadPages for Group<'_> {
     fn page(&self, no: PageNo) -> Result<Image, StorageError> {
         match self.pages.get(&no) {
-            Some(image) => Ok(image.clone()),
+            Some(private) => Ok(private.image.clone()),
             None => self.store.page_at(no, self.base),
         }
     }
@@ -239,34 +293,41 @@ impl WritePages for Group<'_> {
     fn page_mut(&mut self, no: PageNo) -> Result<&mut [u8], StorageError> {
         if !self.pages.contains_key(&no) {
             let published = self.store.page_at(no, self.base)?;
-            self.pages.insert(no, Image::from(&*published));
+            self.grow(published.len() as u64)?;
+            let image = Image::from(&*published);
+            let is_new = false;
+            self.pages.insert(no, Private { image, is_new });
         }
-        let image = self
-            .pages
-            .get_mut(&no)
-            .ok_or_else(|| misfit(no, "a private page", "none"))?;
-        Ok(image.make_mut())
+        let private = self.pages.get_mut(&no);
+        let private = private.ok_or_else(|| misfit(no, "a private page", "none"))?;
+        Ok(private.image.make_mut())
     }
 
     fn allocate(&mut self) -> Result<PageNo, StorageError> {
+        self.grow(self.store.page_size() as u64)?;
         let reusable = self.recycled.iter().rposition(|(_, count)| *count == 1);
         let page = match reusable {
             Some(index) => self.recycled.swap_remove(index).0,
             None => self.take(1)?,
         };
-        self.pages
-            .insert(page, Image::zeroed(self.store.page_size()));
+        let image = Image::zeroed(self.store.page_size());
+        let is_new = true;
+        self.pages.insert(page, Private { image, is_new });
         Ok(page)
     }
 
     fn free(&mut self, no: PageNo) -> Result<(), StorageError> {
-        self.pages.remove(&no);
-        let list = if self.is_private_number(no) {
-            &mut self.recycled
-        } else {
-            &mut self.freed
-        };
-        list.push((no, 1));
+        match self.pages.remove(&no) {
+            Some(private) => {
+                self.shrink(private.image.len());
+                if private.is_new {
+                    self.recycled.push((no, 1));
+                } else {
+                    self.freed.push((no, 1, Below::Page));
+                }
+            }
+            None => self.freed.push((no, 1, Below::Page)),
+        }
         Ok(())
     }
 
@@ -279,20 +340,25 @@ impl WritePages for Group<'_> {
                 needed: value.len() as u64,
                 allowed: u64::from(u32::MAX),
             })?;
+        self.grow(value.len() as u64)?;
         let first = self.take(count)?;
         self.extents.insert(first, (Image::from(value), count));
         Ok(first)
     }
 
     fn free_extent(&mut self, first: PageNo, len: u64) -> Result<(), StorageError> {
-        if let Some((_, count)) = self.extents.remove(&first) {
+        if let Some((image, count)) = self.extents.remove(&first) {
+            self.shrink(image.len());
             self.recycled.push((first, count));
             return Ok(());
         }
-        self.store.keep_stored(first, len, self.base)?;
+        if !self.store.is_chained(first) {
+            // Nobody has read it: its slots are pinned when this is published, if they are what they should be.
+            self.store.disk.addresses(first, len)?;
+        }
         let count = self.store.extent_pages(len);
         let count = count.ok_or_else(|| misfit(first, "an extent", &format!("{len} bytes")))?;
-        self.freed.push((first, count));
+        self.freed.push((first, count, Below::Extent(len)));
         Ok(())
     }
 }

@@ -1,10 +1,18 @@
 //! Pages in memory: version chains, snapshots, the dirty set. See `docs/design/page_store.md`.
 
+mod page_table;
+mod policy;
+
+mod cache;
+mod cleaner;
+mod content;
 mod dirty;
+mod disk_pages;
 mod extent_check;
 mod free_pages;
 mod group;
-mod page_table;
+mod loads;
+mod publish;
 mod snapshots;
 mod store;
 mod view;

@@ -1,13 +1,14 @@
-//! `PageNo -> version chain`, read without locks.
+//! `PageNo -> version chain`, read without locks, changed under one.
 //!
 //! Invariants:
 //! 1. A chain's versions descend strictly from its head.
-//! 2. Only one thread at a time pushes and prunes (the commit leader, under the writer's lock). Any thread
-//!    may install the first node of an empty chain: what it read from disk.
-//! 3. A node is unlinked before it is given to the epoch's garbage, and never linked again. So a thread
-//!    that is pinned may follow every pointer it finds.
+//! 2. Chains are changed by one thread at a time: only through [`Chains`], which borrows the held lock.
+//! 3. A node is unlinked before it is given to the epoch's garbage, and never linked again. Whoever can still
+//!    stand on an unlinked node was pinned before that, so before anything that the node leads to was retired. So a
+//!    thread that is pinned may follow every pointer it finds.
 //!
-//! It does not know what a page holds, nor who reads.
+//! It does not know what a page holds, nor who reads. What else changes together with the chains lives under
+//! their lock (`S`).
 
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
@@ -15,17 +16,20 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use crossbeam_epoch::{self as epoch, Atomic, Guard, Owned, Shared};
 
 use crate::ids::{PageNo, Version};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// Entries in the first segment; each further one is twice as long.
 const FIRST_SEGMENT_LEN: usize = 64;
 /// Enough segments for every `PageNo`.
 const SEGMENTS: usize = 27;
 
-/// Version chains for all page numbers.
-pub struct PageTable<T> {
-    segments: [OnceLock<Box<[Entry<T>]>>; SEGMENTS],
+/// Version chains for all page numbers, and what changes with them.
+pub struct PageTable<T, S> {
+    segments: Segments<T>,
+    state: Mutex<S>,
 }
 
+type Segments<T> = [OnceLock<Box<[Entry<T>]>>; SEGMENTS];
 type Entry<T> = Atomic<Node<T>>;
 
 struct Node<T> {
@@ -45,17 +49,54 @@ pub enum Found<R> {
     NotYet,
 }
 
-impl<T> PageTable<T> {
+/// The right to change chains, held as a lock.
+#[derive(Debug)]
+pub struct Edit<'t, T, S> {
+    segments: &'t Segments<T>,
+    state: MutexGuard<'t, S>,
+}
+
+/// The chains, open to changes while an [`Edit`] is held.
+pub struct Chains<'e, T> {
+    segments: &'e Segments<T>,
+}
+
+/// One version of a page, seen by [`Chains::retain`].
+#[derive(Debug)]
+pub struct Seen<'n, T> {
+    /// Its version.
+    pub version: Version,
+    /// The version that superseded it; none for the newest.
+    pub newer: Option<Version>,
+    /// Whether no older one follows.
+    pub is_oldest: bool,
+    /// What it holds.
+    pub content: &'n T,
+}
+
+/// What becomes of a version.
+#[derive(Debug)]
+pub enum Fate<T> {
+    /// It stays.
+    Keep,
+    /// It leaves the chain.
+    Drop,
+    /// It holds something else from now on, which means the same to readers.
+    Replace(T),
+}
+
+impl<T, S> PageTable<T, S> {
     /// A table with empty chains.
-    pub fn new() -> Self {
+    pub fn new(state: S) -> Self {
         Self {
             segments: [const { OnceLock::new() }; SEGMENTS],
+            state: Mutex::new(state),
         }
     }
 
     /// Applies `read` to what a reader at version `at` sees of `page`.
     pub fn find<R>(&self, page: PageNo, at: Version, read: impl FnOnce(&T) -> R) -> Found<R> {
-        let Some(entry) = self.entry(page) else {
+        let Some(entry) = entry(&self.segments, page) else {
             return Found::NotLoaded;
         };
         let guard = epoch::pin();
@@ -72,81 +113,125 @@ impl<T> PageTable<T> {
         Found::NotYet
     }
 
-    /// Installs what was read from disk; false if another thread has installed or pushed something first.
-    pub fn install(&self, page: PageNo, version: Version, content: T) -> bool {
-        let guard = epoch::pin();
-        let node = Owned::new(Node {
-            version,
-            content,
-            prev: Atomic::null(),
-        });
-        let empty = Shared::null();
-        let entry = self.entry_or_grow(page);
-        entry
-            .compare_exchange(empty, node, AcqRel, Acquire, &guard)
-            .is_ok()
-    }
-
-    /// Puts a newer version at the head of `page`'s chain. One thread at a time.
-    pub fn push(&self, page: PageNo, version: Version, content: T) {
-        let guard = epoch::pin();
-        let entry = self.entry_or_grow(page);
-        let mut node = Owned::new(Node {
-            version,
-            content,
-            prev: Atomic::null(),
-        });
-        loop {
-            let head = entry.load(Acquire, &guard);
-            node.prev.store(head, Release);
-            match entry.compare_exchange(head, node, AcqRel, Acquire, &guard) {
-                Ok(_) => return,
-                Err(lost) => node = lost.new,
-            }
+    /// Takes the lock. No disk is touched while it is held.
+    pub fn edit(&self) -> Edit<'_, T, S> {
+        Edit {
+            segments: &self.segments,
+            state: lock(&self.state),
         }
     }
+}
 
-    /// Drops every version of `page` that a newer one at or below `floor` hides. One thread at a time.
-    /// `each` sees what is dropped.
-    pub fn prune(&self, page: PageNo, floor: Version, mut each: impl FnMut(&T)) {
-        let Some(entry) = self.entry(page) else {
+impl<T, S> Edit<'_, T, S> {
+    /// The chains, and what changes with them.
+    pub fn parts(&mut self) -> (Chains<'_, T>, &mut S) {
+        let chains = Chains {
+            segments: self.segments,
+        };
+        (chains, &mut self.state)
+    }
+}
+
+impl<T> Chains<'_, T> {
+    /// Applies `read` to the newest version of `page`, if the chain has one.
+    pub fn head<R>(&self, page: PageNo, read: impl FnOnce(Version, &T) -> R) -> Option<R> {
+        let guard = epoch::pin();
+        let node = entry(self.segments, page)?.load(Acquire, &guard);
+        follow(node, &guard).map(|found| read(found.version, &found.content))
+    }
+
+    /// Puts a newer version at the head of `page`'s chain.
+    pub fn push(&mut self, page: PageNo, version: Version, content: T) {
+        let guard = epoch::pin();
+        let entry = entry_or_grow(self.segments, page);
+        let head = entry.load(Acquire, &guard);
+        let prev = Atomic::from(head);
+        entry.store(
+            Owned::new(Node {
+                version,
+                content,
+                prev,
+            }),
+            Release,
+        );
+    }
+
+    /// Decides the fate of every version of `page`, the newest first.
+    pub fn retain(&mut self, page: PageNo, mut decide: impl FnMut(Seen<'_, T>) -> Fate<T>) {
+        let Some(entry) = entry(self.segments, page) else {
             return;
         };
         let guard = epoch::pin();
-        let mut node = entry.load(Acquire, &guard);
-        while let Some(found) = follow(node, &guard) {
-            if found.version <= floor {
-                let mut hidden = found.prev.swap(Shared::null(), AcqRel, &guard);
-                while let Some(garbage) = follow(hidden, &guard) {
-                    each(&garbage.content);
-                    let next = garbage.prev.load(Acquire, &guard);
-                    retire(hidden, &guard);
-                    hidden = next;
-                }
+        let mut link = entry;
+        let mut newer = None;
+        loop {
+            let node = link.load(Acquire, &guard);
+            let Some(found) = follow(node, &guard) else {
                 return;
+            };
+            let next = found.prev.load(Acquire, &guard);
+            let (version, is_oldest) = (found.version, next.is_null());
+            let seen = Seen {
+                version,
+                newer,
+                is_oldest,
+                content: &found.content,
+            };
+            match decide(seen) {
+                Fate::Keep => {
+                    link = &found.prev;
+                    newer = Some(version);
+                }
+                Fate::Drop => {
+                    link.store(next, Release);
+                    retire(node, &guard);
+                }
+                Fate::Replace(content) => {
+                    let prev = Atomic::from(next);
+                    let new = Owned::new(Node {
+                        version,
+                        content,
+                        prev,
+                    });
+                    let new = new.into_shared(&guard);
+                    link.store(new, Release);
+                    retire(node, &guard);
+                    let Some(new) = follow(new, &guard) else {
+                        return;
+                    };
+                    link = &new.prev;
+                    newer = Some(version);
+                }
             }
-            node = found.prev.load(Acquire, &guard);
         }
     }
 
-    fn entry(&self, page: PageNo) -> Option<&Entry<T>> {
-        let (segment, index) = locate(page);
-        self.segments.get(segment)?.get()?.get(index)
+    /// Hurries the freeing of what was dropped, as far as no reader is pinned since before.
+    pub fn collect() {
+        // The epoch advances at most once a call, and what was dropped now is free two epochs later.
+        for _ in 0..3 {
+            epoch::pin().flush();
+        }
     }
+}
 
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "locate() is within bounds for every u32, as its test shows"
-    )]
-    fn entry_or_grow(&self, page: PageNo) -> &Entry<T> {
-        let (segment, index) = locate(page);
-        let entries = self.segments[segment].get_or_init(|| {
-            (0..FIRST_SEGMENT_LEN << segment)
-                .map(|_| Atomic::null())
-                .collect()
-        });
-        &entries[index]
-    }
+fn entry<T>(segments: &Segments<T>, page: PageNo) -> Option<&Entry<T>> {
+    let (segment, index) = locate(page);
+    segments.get(segment)?.get()?.get(index)
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "locate() is within bounds for every u32, as its test shows"
+)]
+fn entry_or_grow<T>(segments: &Segments<T>, page: PageNo) -> &Entry<T> {
+    let (segment, index) = locate(page);
+    let entries = segments[segment].get_or_init(|| {
+        (0..FIRST_SEGMENT_LEN << segment)
+            .map(|_| Atomic::null())
+            .collect()
+    });
+    &entries[index]
 }
 
 /// The segment of `page`'s entry and its index there.
@@ -171,12 +256,12 @@ fn follow<'g, T>(node: Shared<'g, Node<T>>, _pinned: &'g Guard) -> Option<&'g No
     reason = "lock-free chains; docs/decisions/0003-epoch-chains.md"
 )]
 fn retire<T>(node: Shared<'_, Node<T>>, pinned: &Guard) {
-    // SAFETY: the caller has just unlinked the node (invariant 3) and is the only one that prunes
+    // SAFETY: the caller has just unlinked the node (invariant 3) and is the only one that changes chains
     // (invariant 2), so nobody retires it twice and nobody pinned later can reach it.
     unsafe { pinned.defer_destroy(node) }
 }
 
-impl<T> Drop for PageTable<T> {
+impl<T, S> Drop for PageTable<T, S> {
     #[expect(
         unsafe_code,
         reason = "lock-free chains; docs/decisions/0003-epoch-chains.md"
@@ -200,7 +285,7 @@ impl<T> Drop for PageTable<T> {
     }
 }
 
-impl<T> std::fmt::Debug for PageTable<T> {
+impl<T, S> std::fmt::Debug for PageTable<T, S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let segments = self
             .segments
@@ -235,15 +320,25 @@ mod tests {
         assert!(segment < SEGMENTS && index < FIRST_SEGMENT_LEN << segment);
     }
 
+    fn push<T>(table: &PageTable<T, ()>, version: u64, content: T) {
+        let mut edit = table.edit();
+        edit.parts().0.push(PAGE, Version(version), content);
+    }
+
+    fn retain<T>(table: &PageTable<T, ()>, decide: impl FnMut(Seen<'_, T>) -> Fate<T>) {
+        let mut edit = table.edit();
+        edit.parts().0.retain(PAGE, decide);
+    }
+
     #[test]
     fn a_reader_sees_the_newest_version_at_or_below_its_own() {
-        let table = PageTable::new();
+        let table = PageTable::new(());
         assert_eq!(
             table.find(PAGE, Version(9), |c| *c),
             Found::NotLoaded::<char>
         );
-        table.install(PAGE, Version(2), 'a');
-        table.push(PAGE, Version(5), 'b');
+        push(&table, 2, 'a');
+        push(&table, 5, 'b');
         let seen = |v| table.find(PAGE, Version(v), |c| *c);
         assert_eq!(seen(1), Found::NotYet);
         assert_eq!(
@@ -257,34 +352,56 @@ mod tests {
     }
 
     #[test]
-    fn pruning_frees_what_is_hidden_and_only_that() {
-        let table = PageTable::new();
-        let versions: Vec<Arc<u64>> = (1..=4).map(Arc::new).collect();
-        for version in &versions {
-            table.push(PAGE, Version(**version), Arc::clone(version));
+    fn any_version_can_leave_or_be_replaced_and_the_rest_stays() {
+        let table = PageTable::new(());
+        let versions: Vec<Arc<u64>> = (0..=5).map(Arc::new).collect();
+        for version in &versions[1..=4] {
+            push(&table, **version, Arc::clone(version));
         }
-        let mut dropped = Vec::new();
-        table.prune(PAGE, Version(3), |c| dropped.push(**c));
-        assert_eq!(dropped, [2, 1]);
+        let mut walked = Vec::new();
+        retain(&table, |seen| {
+            walked.push((
+                seen.version.get(),
+                seen.newer.map(Version::get),
+                seen.is_oldest,
+            ));
+            match seen.version.get() {
+                3 | 1 => Fate::Drop,
+                2 => Fate::Replace(Arc::clone(&versions[5])),
+                _ => Fate::Keep,
+            }
+        });
+        let expected = [
+            (4, None, false),
+            (3, Some(4), false),
+            (2, Some(4), false),
+            (1, Some(2), true),
+        ];
+        assert_eq!(walked, expected);
         let seen = |v| table.find(PAGE, Version(v), |c| **c);
         assert_eq!(
-            (seen(2), seen(3), seen(4)),
-            (Found::NotYet, Found::Content(3), Found::Content(4))
+            (seen(1), seen(2), seen(3), seen(4)),
+            (
+                Found::NotYet,
+                Found::Content(5),
+                Found::Content(5),
+                Found::Content(4)
+            )
         );
         drop(table);
         assert_eq!(
             (
-                Arc::strong_count(&versions[2]),
-                Arc::strong_count(&versions[3])
+                Arc::strong_count(&versions[4]),
+                Arc::strong_count(&versions[5])
             ),
             (1, 1)
         );
     }
 
     #[test]
-    fn readers_and_a_pruning_writer_agree() {
-        let table = Arc::new(PageTable::new());
-        table.push(PAGE, Version(1), vec![1_u64; 8]);
+    fn readers_and_a_writer_that_pushes_prunes_and_replaces_agree() {
+        let table = Arc::new(PageTable::new(()));
+        push(&table, 1, vec![1_u64; 8]);
         let rounds: u64 = if cfg!(miri) { 20 } else { 2000 };
         std::thread::scope(|scope| {
             for _ in 0..2 {
@@ -299,9 +416,36 @@ mod tests {
                 });
             }
             for version in 2..rounds {
-                table.push(PAGE, Version(version), vec![version; 8]);
-                table.prune(PAGE, Version(version), |_| ());
+                push(&table, version, vec![version; 8]);
+                retain(&table, |seen| match seen.newer {
+                    None => Fate::Replace(seen.content.clone()),
+                    Some(_) if version % 3 == 0 => Fate::Drop,
+                    Some(_) => Fate::Keep,
+                });
             }
+        });
+    }
+
+    /// The last version leaves too, as in an eviction, and comes back, as in a load.
+    #[test]
+    fn a_chain_that_empties_and_fills_shows_all_or_nothing() {
+        let table = Arc::new(PageTable::new(()));
+        let rounds: u64 = if cfg!(miri) { 20 } else { 2000 };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..rounds {
+                    match table.find(PAGE, Version(7), Clone::clone) {
+                        Found::Content(seen) => assert_eq!(seen, vec![7_u64; 8]),
+                        Found::NotLoaded => {}
+                        Found::NotYet => panic!("version 7 hidden"),
+                    }
+                }
+            });
+            for _ in 0..rounds {
+                push(&table, 7, vec![7_u64; 8]);
+                retain(&table, |_| Fate::Drop);
+            }
+            Chains::<Vec<u64>>::collect();
         });
     }
 }

@@ -4,6 +4,8 @@
 //! 1. A registered snapshot's version is at least every floor that `advance_floor` returned while it was
 //!    registered, so what only versions below the floor need may be freed.
 //! 2. Floors never go down.
+//! 3. What `visible` did not name as seen, and was superseded at or below the version it was asked at, is seen by
+//!    no snapshot ever again; but by expired ones, whose readers look at the mark after every read.
 //!
 //! Protocol (R2 of the design): a reader stores its version in a slot, then looks at the announced
 //! floor; if that has passed it, it takes the newer published version and looks again. The cleaner
@@ -12,7 +14,8 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use crate::error::StorageError;
 use crate::ids::Version;
@@ -20,7 +23,11 @@ use crate::ids::Version;
 /// A slot on a cache line of its own: neighbours would slow each other down about four times.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Slot(AtomicU64);
+struct Slot {
+    version: AtomicU64,
+    /// Pages read by the snapshots that had this slot. Only about right if several threads share one.
+    page_reads: AtomicU64,
+}
 
 /// An empty slot. No snapshot has version 0: an empty database is published at 1.
 const EMPTY: u64 = 0;
@@ -36,6 +43,44 @@ pub struct Snapshots {
     slots: Box<[Slot]>,
     published: AtomicU64,
     announced_floor: AtomicU64,
+    /// One more than the highest slot ever claimed.
+    claimed_end: AtomicUsize,
+    /// Snapshots below this version are expired.
+    expired_below: AtomicU64,
+}
+
+/// The versions that snapshots see.
+#[derive(Clone, Debug)]
+pub struct Visible {
+    /// Ascending, without those that are expired.
+    versions: Vec<u64>,
+    /// Snapshots yet to come see this one or a newer one.
+    published: u64,
+}
+
+impl Visible {
+    /// The newest version seen that is at least `from` and below `below`.
+    pub fn newest_within(&self, from: Version, below: Version) -> Option<Version> {
+        if below.get() > self.published {
+            return Some(Version(self.published));
+        }
+        let end = self.versions.partition_point(|seen| *seen < below.get());
+        let newest = self.versions.get(end.checked_sub(1)?)?;
+        (*newest >= from.get()).then_some(Version(*newest))
+    }
+
+    /// Whether a snapshot sees exactly `version`.
+    pub fn contains(&self, version: Version) -> bool {
+        self.versions.binary_search(&version.get()).is_ok()
+    }
+
+    /// The oldest version seen, if it is not the published one.
+    pub fn oldest(&self) -> Option<Version> {
+        let oldest = self.versions.first().copied();
+        oldest
+            .filter(|oldest| *oldest < self.published)
+            .map(Version)
+    }
 }
 
 impl Snapshots {
@@ -47,6 +92,8 @@ impl Snapshots {
             slots,
             published: version,
             announced_floor: AtomicU64::new(0),
+            claimed_end: AtomicUsize::new(0),
+            expired_below: AtomicU64::new(0),
         })
     }
 
@@ -77,7 +124,7 @@ impl Snapshots {
         };
         while self.announced_floor.load(SeqCst) > version {
             version = self.published.load(SeqCst);
-            slot.0.store(version, SeqCst);
+            slot.version.store(version, SeqCst);
         }
         Ok(Snapshot {
             register: Arc::clone(self),
@@ -91,12 +138,17 @@ impl Snapshots {
         let order = (start..self.slots.len()).chain(0..start.min(self.slots.len()));
         for index in order {
             let slot = self.slots.get(index)?;
-            if slot.0.load(SeqCst) == EMPTY
-                && slot
-                    .0
-                    .compare_exchange(EMPTY, version, SeqCst, SeqCst)
-                    .is_ok()
-            {
+            if slot.version.load(SeqCst) != EMPTY {
+                continue;
+            }
+            // Before the slot is taken: a cleaner that does not look this far has announced its floor before.
+            if self.claimed_end.load(SeqCst) <= index {
+                self.claimed_end.fetch_max(index + 1, SeqCst);
+            }
+            let taken = slot
+                .version
+                .compare_exchange(EMPTY, version, SeqCst, SeqCst);
+            if taken.is_ok() {
                 HINT.set(index);
                 return Some(index);
             }
@@ -104,12 +156,48 @@ impl Snapshots {
         None
     }
 
-    /// The version below which no snapshot can see. Call it from one thread at a time.
+    /// The version below which no snapshot can see, expired ones included.
     pub fn advance_floor(&self) -> Version {
-        let candidate = self.published.load(SeqCst);
-        self.announced_floor.store(candidate, SeqCst);
+        let candidate = self.announce();
         let oldest = self.registered().min().unwrap_or(candidate);
         Version(oldest.min(candidate))
+    }
+
+    /// The versions that snapshots see, and may come to see.
+    pub fn visible(&self) -> Visible {
+        let published = self.announce();
+        let expired_below = self.expired_below.load(SeqCst);
+        let live = self
+            .registered()
+            .filter(|version| *version >= expired_below);
+        let mut versions: Vec<u64> = live.collect();
+        versions.sort_unstable();
+        versions.dedup();
+        Visible {
+            versions,
+            published,
+        }
+    }
+
+    fn announce(&self) -> u64 {
+        let candidate = self.published.load(SeqCst);
+        self.announced_floor.fetch_max(candidate, SeqCst);
+        candidate
+    }
+
+    /// Expires all snapshots at or below `version`, which is below the published one.
+    pub fn expire(&self, version: Version) {
+        debug_assert!(version < self.published(), "only old snapshots expire");
+        self.expired_below
+            .fetch_max(version.get().saturating_add(1), SeqCst);
+    }
+
+    /// Pages read by all snapshots so far.
+    pub fn page_reads(&self) -> u64 {
+        let slots = self.slots.iter();
+        slots
+            .map(|slot| slot.page_reads.load(Relaxed))
+            .fold(0, u64::wrapping_add)
     }
 
     /// The number of registered snapshots and the oldest one's version.
@@ -119,9 +207,11 @@ impl Snapshots {
     }
 
     fn registered(&self) -> impl Iterator<Item = u64> + '_ {
+        let end = self.claimed_end.load(SeqCst);
         self.slots
             .iter()
-            .map(|slot| slot.0.load(SeqCst))
+            .take(end)
+            .map(|slot| slot.version.load(SeqCst))
             .filter(|version| *version != EMPTY)
     }
 }
@@ -139,12 +229,25 @@ impl Snapshot {
     pub fn version(&self) -> Version {
         self.version
     }
+
+    /// Whether it was given up, so that what was read since may be gone. Looked at after a read.
+    pub fn is_expired(&self) -> bool {
+        self.register.expired_below.load(Acquire) > self.version.get()
+    }
+
+    /// Counts a page read. Threads that share a snapshot may lose each other's counts.
+    pub fn note_page_read(&self) {
+        if let Some(slot) = self.register.slots.get(self.slot) {
+            let reads = slot.page_reads.load(Relaxed);
+            slot.page_reads.store(reads.wrapping_add(1), Relaxed);
+        }
+    }
 }
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
         if let Some(slot) = self.register.slots.get(self.slot) {
-            slot.0.store(EMPTY, SeqCst);
+            slot.version.store(EMPTY, SeqCst);
         }
     }
 }

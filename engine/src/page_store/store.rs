@@ -1,55 +1,80 @@
-//! Pages by number and version, in memory or read through the map.
+//! Pages by number and version: in memory, or read through the map or from a pinned slot.
+//!
+//! A page that is read from disk is kept as the newest version only if no checkpoint was completed since it was
+//! looked up in the map and its chain is still empty: then nothing newer can exist.
 //!
 //! It does not know what a page holds, nor when a checkpoint runs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::disk_format::{PAGE_HEADER_LEN, PageHeader, expect_overflow};
 use crate::error::StorageError;
-use crate::ids::{PageNo, Slot, Version};
+use crate::ids::{PageNo, Version};
 use crate::image::Image;
-use crate::map::{Map, PageAddress};
+use crate::map::Map;
+use crate::options::Limits;
 
-use super::page_table::{Found, PageTable};
+use super::cache::{Cache, Editing, make_room};
+use super::content::{Content, Kind, Sight, Stored};
+use super::disk_pages::{DiskPages, misfit};
+use super::loads::{Join, Loads, Source};
+use super::page_table::{Fate, Found, PageTable};
 use super::snapshots::Snapshots;
 
-/// One version of a page.
-#[derive(Clone, Debug)]
-pub(super) enum Content {
-    /// An ordinary page.
-    Page(Image),
-    /// The whole value of the extent that starts here.
-    Extent(Image),
-    /// An extent that was freed before anybody read it: its slots are pinned for old snapshots.
-    Stored(Arc<StoredExtent>),
-    /// The page is not used.
-    Freed,
-}
+/// An image larger than this share of the memory, one in so many, is read anew each time.
+const LARGE_SHARE: u64 = 4;
 
-#[derive(Debug)]
-pub(super) struct StoredExtent {
-    pub(super) pieces: Vec<PageAddress>,
-    pub(super) len: u64,
-}
+/// What a page of the database takes besides its image: entries of the map, the page table and the queues, and the
+/// map pages that a checkpoint writes.
+const TABLE_BYTES: u64 = 40;
 
 /// The pages of one database.
 #[derive(Debug)]
 pub struct PageStore {
-    pub(super) map: Arc<Map>,
-    pub(super) table: PageTable<Content>,
+    pub(super) disk: DiskPages,
+    pub(super) table: PageTable<Content, Cache>,
     pub(super) snapshots: Arc<Snapshots>,
-    page_size: usize,
+    pub(super) snapshot_bytes: u64,
+    memory: u64,
+    loads: Loads,
+    counters: Counters,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    loads: AtomicU64,
+    waits: AtomicU64,
+}
+
+/// What the pages in memory take, and how often they were not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Bytes of page images in memory.
+    pub resident_bytes: u64,
+    /// Bytes among them of versions that only old snapshots see.
+    pub superseded_bytes: u64,
+    /// Pages looked up by snapshots and transactions.
+    pub page_reads: u64,
+    /// Pages and large values read from disk.
+    pub loads: u64,
+    /// Look-ups that waited for another thread's read.
+    pub load_waits: u64,
+    /// Images that left memory and can be read again.
+    pub evictions: u64,
 }
 
 impl PageStore {
-    /// A store over `map`, published at `version`, for at most `snapshots_max` snapshots at a time.
-    pub fn new(map: Arc<Map>, page_size: usize, version: Version, snapshots_max: usize) -> Self {
-        let snapshots = Snapshots::new(snapshots_max, version);
+    /// A store over `map`, published at `version`.
+    pub fn new(map: Arc<Map>, page_size: usize, version: Version, limits: &Limits) -> Self {
+        let cache = Cache::new(map.superblock().version);
         Self {
-            map,
-            table: PageTable::new(),
-            snapshots,
-            page_size,
+            disk: DiskPages { map, page_size },
+            table: PageTable::new(cache),
+            snapshots: Snapshots::new(limits.snapshots, version),
+            snapshot_bytes: limits.snapshot_share(),
+            memory: limits.memory,
+            loads: Loads::default(),
+            counters: Counters::default(),
         }
     }
 
@@ -60,49 +85,33 @@ impl PageStore {
 
     /// The size of a page, in bytes.
     pub fn page_size(&self) -> usize {
-        self.page_size
-    }
-
-    /// Bytes of a value that one piece of an extent holds.
-    pub(super) fn piece_len(&self) -> usize {
-        self.page_size.saturating_sub(PAGE_HEADER_LEN).max(1)
+        self.disk.page_size
     }
 
     /// How many pages an extent of `len` bytes takes; `None` if more than there are page numbers.
     pub fn extent_pages(&self, len: u64) -> Option<u32> {
-        u32::try_from(len.div_ceil(self.piece_len() as u64))
-            .ok()
-            .filter(|count| *count > 0)
+        self.disk.extent_pages(len)
+    }
+
+    /// What the pages in memory take, and how often they were not there.
+    pub fn stats(&self) -> CacheStats {
+        let mut edit = self.table.edit();
+        let (_, cache) = edit.parts();
+        CacheStats {
+            resident_bytes: cache.resident,
+            superseded_bytes: cache.superseded,
+            page_reads: self.snapshots.page_reads(),
+            loads: self.counters.loads.load(Ordering::Relaxed),
+            load_waits: self.counters.waits.load(Ordering::Relaxed),
+            evictions: cache.evictions,
+        }
     }
 
     pub(super) fn page_at(&self, no: PageNo, at: Version) -> Result<Image, StorageError> {
-        match self.table.find(no, at, Clone::clone) {
-            Found::Content(Content::Page(image)) => Ok(image),
-            Found::Content(other) => Err(misfit(no, "a page", other.describe())),
-            Found::NotYet => Err(misfit(no, "a page", "one that is not allocated yet")),
-            Found::NotLoaded => self.load_page(no, at),
+        match self.table.find(no, at, Content::see) {
+            Found::Content(Sight::Image(Kind::Page, image)) => Ok(image),
+            other => self.fetch(no, at, (Kind::Page, self.disk.page_size as u64), other),
         }
-    }
-
-    fn load_page(&self, no: PageNo, at: Version) -> Result<Image, StorageError> {
-        let mut image = Image::zeroed(self.page_size);
-        let read = self.map.read_page(no, image.make_mut());
-        let version = PageHeader::read(&image).version;
-        if (read.is_err() || version > at) && self.table.find(no, at, |_| ()) != Found::NotLoaded {
-            // It was changed since this reader looked, and maybe its slot reused: by now the chain has it.
-            return self.page_at(no, at);
-        }
-        read?;
-        if version > at {
-            return Err(misfit(
-                no,
-                &format!("version {at} or older"),
-                &format!("version {version}"),
-            ));
-        }
-        self.table
-            .install(no, version, Content::Page(image.clone()));
-        Ok(image)
     }
 
     pub(super) fn extent_at(
@@ -111,141 +120,237 @@ impl PageStore {
         len: u64,
         at: Version,
     ) -> Result<Image, StorageError> {
-        let image = match self.table.find(first, at, Clone::clone) {
-            Found::Content(Content::Extent(image)) => image,
-            Found::Content(Content::Stored(stored)) if stored.len == len => {
-                self.read_pieces(first, len, &stored.pieces)?
-            }
-            Found::Content(other) => return Err(misfit(first, "an extent", other.describe())),
-            Found::NotYet => return Err(misfit(first, "an extent", "a page not allocated yet")),
-            Found::NotLoaded => self.load_extent(first, len, at)?,
-        };
-        if image.len() as u64 == len {
-            return Ok(image);
-        }
-        let actual = format!("{} bytes", image.len());
-        Err(misfit(first, &format!("an extent of {len} bytes"), &actual))
+        let found = self.table.find(first, at, Content::see);
+        self.fetch(first, at, (Kind::Extent, len), found)
     }
 
-    fn load_extent(&self, first: PageNo, len: u64, at: Version) -> Result<Image, StorageError> {
-        let pieces = self.addresses(first, len);
-        let read = pieces
-            .clone()
-            .and_then(|pieces| self.read_pieces(first, len, &pieces));
-        let image = match (read, pieces) {
-            // A compaction has moved it, and maybe its slots were reused.
-            (Err(_), Ok(old)) if self.addresses(first, len).is_ok_and(|now| now != old) => {
-                return self.load_extent(first, len, at);
-            }
-            // It was freed and left the map since this reader looked, and maybe its slots were reused: by now
-            // the chain has it.
-            (Err(_), _) if self.table.find(first, at, |_| ()) != Found::NotLoaded => {
-                return self.extent_at(first, len, at);
-            }
-            (image, _) => image?,
-        };
-        self.table
-            .install(first, Version(0), Content::Extent(image.clone()));
-        Ok(image)
-    }
-
-    /// Makes an extent that nobody has read readable from its slots after it is freed.
-    pub(super) fn keep_stored(
+    /// Reads what a look-up did not find in memory.
+    fn fetch(
         &self,
-        first: PageNo,
-        len: u64,
+        no: PageNo,
         at: Version,
-    ) -> Result<(), StorageError> {
-        if self.table.find(first, at, |_| ()) != Found::NotLoaded {
-            return self.extent_at(first, len, at).map(drop);
-        }
-        let count = self.addresses(first, len)?.len();
-        // Pinned one by one, each where it is now: a compaction may move them.
-        let numbers = (first.get()..).map(PageNo).take(count);
-        let pieces: Vec<PageAddress> = numbers
-            .filter_map(|no| self.map.lookup_pinned(no))
-            .collect();
-        let slots: Vec<Slot> = pieces.iter().map(|piece| piece.slot).collect();
-        let stored = Content::Stored(Arc::new(StoredExtent { pieces, len }));
-        if !self.table.install(first, Version(0), stored) {
-            // A reader has just loaded it.
-            for slot in &slots {
-                self.map.unpin(*slot);
-            }
-        }
-        Ok(())
-    }
-
-    /// Where the pieces are. The length comes from a page and may be damaged, so it is checked before
-    /// memory is reserved.
-    fn addresses(&self, first: PageNo, len: u64) -> Result<Vec<PageAddress>, StorageError> {
-        let too_long = || {
-            misfit(
-                first,
-                "an extent within the mapped pages",
-                &format!("{len} bytes"),
-            )
-        };
-        let count = self.extent_pages(len).ok_or_else(too_long)?;
-        let end = first.get().checked_add(count).ok_or_else(too_long)?;
-        if end > self.map.page_count() {
-            return Err(too_long());
-        }
-        (first.get()..end)
-            .map(PageNo)
-            .map(|no| {
-                self.map
-                    .lookup(no)
-                    .ok_or_else(|| self.map.not_mapped(no, "a piece of an extent"))
-            })
-            .collect()
-    }
-
-    fn read_pieces(
-        &self,
-        first: PageNo,
-        len: u64,
-        pieces: &[PageAddress],
+        (kind, len): (Kind, u64),
+        mut found: Found<Sight>,
     ) -> Result<Image, StorageError> {
-        let too_long = || {
-            misfit(
-                first,
-                "an extent that fits in memory",
-                &format!("{len} bytes"),
-            )
+        loop {
+            let image = match found {
+                Found::Content(Sight::Image(actual, image)) if actual == kind => Some(image),
+                Found::Content(Sight::Image(..) | Sight::Freed) => {
+                    return Err(misfit(no, kind.describe(), "a page of another kind"));
+                }
+                Found::NotYet => {
+                    return Err(misfit(no, kind.describe(), "one that is not allocated yet"));
+                }
+                Found::Content(Sight::Stored(stored)) => {
+                    if (stored.kind, stored.len) != (kind, len) {
+                        let actual = format!("another of {} bytes", stored.len);
+                        return Err(misfit(no, kind.describe(), &actual));
+                    }
+                    self.load_stored(no, at, &stored)?
+                }
+                Found::NotLoaded | Found::Content(Sight::Mapped) => {
+                    self.load_newest(no, at, (kind, len))?
+                }
+            };
+            if let Some(image) = image {
+                if image.len() as u64 == len {
+                    return Ok(image);
+                }
+                let expected = format!("{} of {len} bytes", kind.describe());
+                return Err(misfit(no, &expected, &format!("{} bytes", image.len())));
+            }
+            found = self.table.find(no, at, Content::see);
+        }
+    }
+
+    /// What the map says a page is. Nothing, if the chain has changed so that another look is due.
+    fn load_newest(
+        &self,
+        no: PageNo,
+        at: Version,
+        (kind, len): (Kind, u64),
+    ) -> Result<Option<Image>, StorageError> {
+        let claim = match self.loads.join(Source::Newest(kind, no)) {
+            Join::Lead(claim) => claim,
+            Join::Followed(result) => return Ok(self.followed(result, at)),
         };
-        let mut image = Image::zeroed(usize::try_from(len).map_err(|_| too_long())?);
-        let mut page = vec![0; self.page_size];
-        let parts = image.make_mut().chunks_mut(self.piece_len());
-        for ((no, address), part) in (first.get()..).map(PageNo).zip(pieces).zip(parts) {
-            self.map.read_slot(no, *address, &mut page)?;
-            expect_overflow(&page).map_err(|kind| {
-                misfit(
-                    no,
-                    "a piece of an extent",
-                    &format!("a page of kind {kind}"),
-                )
-            })?;
-            let piece = page
-                .get(PAGE_HEADER_LEN..)
-                .and_then(|rest| rest.get(..part.len()));
-            part.copy_from_slice(piece.ok_or_else(too_long)?);
+        // Another thread may have brought it since this one looked.
+        if !matches!(
+            self.table
+                .find(no, at, |content| matches!(content, Content::Mapped)),
+            Found::NotLoaded | Found::Content(true)
+        ) {
+            return Ok(None);
         }
-        Ok(image)
+        let durable = self.durable();
+        self.counters.loads.fetch_add(1, Ordering::Relaxed);
+        let read = match kind {
+            Kind::Page => self.disk.read_page(no),
+            Kind::Extent => self
+                .disk
+                .read_extent(no, len)
+                .map(|image| (Version(0), image)),
+        };
+        let (version, image) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                return if self.is_still_mapped(no, durable) {
+                    Err(error)
+                } else {
+                    Ok(None)
+                };
+            }
+        };
+        let is_newest = self.keep_newest(no, (kind, version), &image, durable)?;
+        if is_newest {
+            claim.tell(version, image.clone());
+        }
+        if version <= at {
+            return Ok(Some(image));
+        }
+        if is_newest && !self.is_chained(no) {
+            let expected = format!("version {at} or older");
+            return Err(misfit(no, &expected, &format!("version {version}")));
+        }
+        Ok(None)
+    }
+
+    fn followed(&self, result: Option<(Version, Image)>, at: Version) -> Option<Image> {
+        self.counters.waits.fetch_add(1, Ordering::Relaxed);
+        let (_, image) = result.filter(|(version, _)| *version <= at)?;
+        Some(image)
+    }
+
+    fn durable(&self) -> Version {
+        self.table.edit().parts().1.durable
+    }
+
+    pub(super) fn is_chained(&self, no: PageNo) -> bool {
+        self.table.edit().parts().0.head(no, |_, _| ()).is_some()
+    }
+
+    /// Whether the map is what a look-up found it to be, and still tells of `no`.
+    fn is_still_mapped(&self, no: PageNo, durable: Version) -> bool {
+        let mut edit = self.table.edit();
+        let (chains, cache) = edit.parts();
+        let head = chains.head(no, |_, content| matches!(content, Content::Mapped));
+        cache.durable == durable && head.unwrap_or(true)
+    }
+
+    /// Keeps what was read as the newest version, if it is. `durable` was read before the map was asked.
+    fn keep_newest(
+        &self,
+        no: PageNo,
+        (kind, version): (Kind, Version),
+        image: &Image,
+        durable: Version,
+    ) -> Result<bool, StorageError> {
+        let mut edit = self.table.edit();
+        let (mut chains, cache) = edit.parts();
+        if cache.durable != durable {
+            return Ok(false);
+        }
+        let bytes = image.len() as u64;
+        let head = chains.head(no, |version, content| {
+            (version, matches!(content, Content::Mapped))
+        });
+        match head {
+            None => {}
+            Some((known, true)) if known == version || kind == Kind::Extent => {}
+            Some((known, true)) => {
+                let expected = format!("version {known}");
+                return Err(misfit(no, &expected, &format!("version {version}")));
+            }
+            Some((_, false)) => return Ok(false),
+        }
+        if bytes.saturating_mul(LARGE_SHARE) > self.memory && kind == Kind::Extent {
+            return Ok(true);
+        }
+        let mut content = Some(Content::resident(kind, image.clone(), None));
+        if head.is_none() {
+            if let Some(content) = content.take() {
+                chains.push(no, version, content);
+            }
+        } else {
+            chains.retain(no, |seen| match seen.newer {
+                None => content.take().map_or(Fate::Keep, Fate::Replace),
+                Some(_) => Fate::Keep,
+            });
+        }
+        cache.add(bytes, true);
+        cache.policy.admit(no, bytes);
+        self.make_room(&mut edit);
+        Ok(true)
+    }
+
+    /// A superseded version, from the slots that are pinned for it.
+    fn load_stored(
+        &self,
+        no: PageNo,
+        at: Version,
+        stored: &Arc<Stored>,
+    ) -> Result<Option<Image>, StorageError> {
+        let first = stored.pieces.first();
+        let first = first.ok_or_else(|| misfit(no, "a pinned slot", "none"))?;
+        let claim = match self.loads.join(Source::Slot(*first)) {
+            Join::Lead(claim) => claim,
+            Join::Followed(result) => return Ok(self.followed(result, at)),
+        };
+        self.counters.loads.fetch_add(1, Ordering::Relaxed);
+        let (version, image) = self.disk.read_stored(no, stored)?;
+        if version > at {
+            let expected = format!("version {at} or older");
+            return Err(misfit(no, &expected, &format!("version {version}")));
+        }
+        self.keep_stored(no, stored, &image);
+        claim.tell(version, image.clone());
+        Ok(Some(image))
+    }
+
+    /// Puts the image of a superseded version back into its chain, if that still has a place for it.
+    fn keep_stored(&self, no: PageNo, stored: &Arc<Stored>, image: &Image) {
+        let bytes = image.len() as u64;
+        if bytes.saturating_mul(LARGE_SHARE) > self.memory && stored.kind == Kind::Extent {
+            return;
+        }
+        let mut edit = self.table.edit();
+        let (mut chains, cache) = edit.parts();
+        let mut is_kept = false;
+        chains.retain(no, |seen| match seen.content {
+            Content::Stored(known) if Arc::ptr_eq(known, stored) => {
+                is_kept = true;
+                let stored = Some(Arc::clone(stored));
+                let kind = known.kind;
+                Fate::Replace(Content::resident(kind, image.clone(), stored))
+            }
+            _ => Fate::Keep,
+        });
+        if is_kept {
+            cache.add(bytes, false);
+            cache.policy.admit(no, bytes);
+            self.make_room(&mut edit);
+        }
+    }
+
+    pub(super) fn make_room(&self, edit: &mut Editing<'_>) {
+        let pages = edit.parts().1.policy.pages_known();
+        let tables = pages.saturating_mul(TABLE_BYTES).min(self.memory / 4);
+        make_room(edit, &self.disk, self.memory - tables);
+    }
+
+    /// Says how much memory a commit group holds.
+    pub(super) fn set_private(&self, bytes: u64) {
+        let mut edit = self.table.edit();
+        edit.parts().1.private = bytes;
+        self.make_room(&mut edit);
     }
 }
 
-impl Content {
-    fn describe(&self) -> &'static str {
+impl Kind {
+    fn describe(self) -> &'static str {
         match self {
-            Self::Page(_) => "an ordinary page",
-            Self::Extent(_) | Self::Stored(_) => "an extent of another length",
-            Self::Freed => "a free page",
+            Self::Page => "an ordinary page",
+            Self::Extent => "an extent",
         }
     }
-}
-
-/// A page that is reached is not what the page that names it says.
-pub(super) fn misfit(no: PageNo, expected: &str, actual: &str) -> StorageError {
-    StorageError::corruption("data", 0, Some(no), expected, actual)
 }

@@ -33,13 +33,32 @@ impl View {
     }
 }
 
+impl View {
+    /// What a snapshot that has expired reads may be anything, so the mark is looked at afterwards.
+    fn checked<T>(&self, read: Result<T, StorageError>) -> Result<T, StorageError> {
+        self.snapshot.note_page_read();
+        if self.snapshot.is_expired() {
+            return Err(self.too_old());
+        }
+        read
+    }
+
+    #[cold]
+    fn too_old(&self) -> StorageError {
+        StorageError::SnapshotTooOld {
+            version: self.version(),
+            limit: "snapshot_bytes",
+        }
+    }
+}
+
 impl ReadPages for View {
     fn page(&self, no: PageNo) -> Result<Image, StorageError> {
-        self.store.page_at(no, self.version())
+        self.checked(self.store.page_at(no, self.version()))
     }
 
     fn extent(&self, first: PageNo, len: u64) -> Result<Image, StorageError> {
-        self.store.extent_at(first, len, self.version())
+        self.checked(self.store.extent_at(first, len, self.version()))
     }
 
     fn check_extent(&self, first: PageNo, len: u64) -> Result<(), StorageError> {

@@ -16,7 +16,7 @@ use crate::disk_format::commit_group::Encoder;
 use crate::engine::{Engine, SessionLog, Writer};
 use crate::error::{CommitError, StorageError};
 use crate::ids::Version;
-use crate::options::Durability;
+use crate::options::{Durability, Limits};
 use crate::page_store::Group;
 use crate::sync::{Moment, now};
 use crate::telemetry::{self, GroupOutcome, GroupTimes};
@@ -140,13 +140,13 @@ fn write_accepted(
     let SessionLog::Open(wal) = log else {
         return Err(CommitError::ReadOnly);
     };
-    let freed_pages_max = engine.options.limits.freed_pages;
+    let limits = &engine.options.limits;
     // By members whose changes cannot be applied.
     let mut refused: Vec<Verdict> = members.iter().map(|_| Ok(())).collect();
     loop {
         let mut group = pages.begin(&engine.store);
         verdicts.clone_from_slice(&refused);
-        let applied = apply(&mut group, freed_pages_max, members, verdicts, conflicts);
+        let applied = apply(&mut group, limits, members, verdicts, conflicts);
         match applied {
             Ok(_) if verdicts.iter().all(Result::is_err) => {
                 return Ok(Done {
@@ -194,12 +194,12 @@ fn refusal(error: StorageError) -> CommitError {
 /// Judges and applies one member after the other. An error names the member that spoiled the pages.
 fn apply(
     group: &mut Group<'_>,
-    freed_pages_max: u64,
+    limits: &Limits,
     members: &[Member],
     verdicts: &mut [Verdict],
     conflicts: &Conflicts,
 ) -> Result<Written, (usize, StorageError)> {
-    let mut applier = Applier::new(freed_pages_max);
+    let mut applier = Applier::new(limits.freed_pages);
     let mut earlier = Earlier::default();
     for (index, (member, verdict)) in members.iter().zip(verdicts).enumerate() {
         if verdict.is_ok() {
@@ -212,7 +212,8 @@ fn apply(
             *verdict = judge.judge(&mut applier);
         }
         if verdict.is_ok() {
-            applier.may_free(freed_pages_max);
+            applier.may_free(limits.freed_pages);
+            group.begin_member(limits.commit_share());
             let is_last = index.saturating_add(1) == members.len();
             apply_one(group, &mut applier, member)
                 .and_then(|()| earlier.note(member, &mut applier, group, is_last))

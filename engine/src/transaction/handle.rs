@@ -155,6 +155,7 @@ impl Transaction {
         at_most("key_bytes", key.len() as u64, limits.key_bytes as u64)?;
         let bytes = self.writes.bytes_with(table, key, value);
         at_most("transaction_bytes", bytes, limits.transaction_bytes)?;
+        at_most("memory", bytes, limits.commit_share())?;
         self.writes.insert(table, key, value);
         Ok(())
     }

@@ -23,6 +23,9 @@ pub struct Session {
     /// The database.
     pub engine: Engine,
     queue: CommitQueue,
+    /// Held by a transaction that takes much memory, from the wait for room until it is committed: of these
+    /// there is one at a time.
+    large: Mutex<()>,
     worker: Mutex<Checkpointer>,
 }
 
@@ -43,6 +46,7 @@ impl Session {
         Arc::new(Self {
             engine,
             queue: CommitQueue::new(conflicts),
+            large: Mutex::new(()),
             worker: Mutex::new(Checkpointer::NotStarted),
         })
     }
@@ -58,6 +62,7 @@ impl Session {
         if writes.is_empty() {
             return Ok(CommitReport::of_nothing(view.version()));
         }
+        let _alone = self.is_large(&writes).then(|| lock(&self.large));
         self.make_room(writes.bytes())?;
         let member = Member::new(view, writes, reads, durability);
         let result = self.queue.commit(member, |members, conflicts| {
@@ -69,6 +74,14 @@ impl Session {
         result
     }
 
+    /// Whether a transaction may take a fair part of what one commit is allowed.
+    fn is_large(&self, writes: &WriteSet) -> bool {
+        let pages = writes.operations().count() as u64;
+        let pages = pages.saturating_mul(self.engine.store.page_size() as u64);
+        let bytes = pages.saturating_add(writes.bytes());
+        bytes > self.engine.options.limits.commit_share() / 4
+    }
+
     /// R13: whoever would exceed a limit waits here, before queueing and holding nothing, and runs the
     /// checkpoint that makes room.
     fn make_room(&self, bytes: u64) -> Result<(), CommitError> {
@@ -78,13 +91,14 @@ impl Session {
         if !self.engine.session_is_open() {
             checkpoint::start_session(&self.engine).map_err(CheckpointError::into_commit_error)?;
         }
-        let (counters, limits) = (&self.engine.counters, &self.engine.options.limits);
-        let log_bytes = counters.log_bytes.load(Relaxed);
-        // A transaction larger than the whole log may enter an otherwise empty one.
-        let log_is_full = log_bytes > 0 && log_bytes.saturating_add(bytes) > limits.wal_bytes;
-        if log_is_full || counters.dirty_bytes.load(Relaxed) > limits.dirty_bytes {
+        if self.lacks_room(bytes) {
+            // One that is under way may be enough.
+            drop(self.engine.checkpointing());
+        }
+        if self.lacks_room(bytes) {
             checkpoint::run(&self.engine).map_err(CheckpointError::into_commit_error)?;
         }
+        let (counters, limits) = (&self.engine.counters, &self.engine.options.limits);
         if counters.log_kept_bytes.load(Relaxed) > limits.archive_bytes {
             let archived = checkpoint::archive_log(&self.engine);
             archived.map_err(CheckpointError::into_commit_error)?;
@@ -92,10 +106,18 @@ impl Session {
         Ok(())
     }
 
+    fn lacks_room(&self, bytes: u64) -> bool {
+        let (counters, limits) = (&self.engine.counters, &self.engine.options.limits);
+        let log_bytes = counters.log_bytes.load(Relaxed);
+        // A transaction larger than the whole log may enter an otherwise empty one.
+        let log_is_full = log_bytes > 0 && log_bytes.saturating_add(bytes) > limits.wal_bytes;
+        log_is_full || counters.dirty_bytes.load(Relaxed) > limits.dirty_share()
+    }
+
     fn checkpoint_if_due(self: &Arc<Self>) {
         let (counters, options) = (&self.engine.counters, &self.engine.options);
         let due = counters.log_bytes.load(Relaxed) >= options.checkpoint_after
-            || counters.dirty_bytes.load(Relaxed) >= options.limits.dirty_bytes / 2;
+            || counters.dirty_bytes.load(Relaxed) >= options.limits.dirty_share() / 2;
         if !due {
             return;
         }

@@ -444,7 +444,8 @@ fn in_full(error: &StorageError) -> String {
         StorageError::Io { source, .. } => format!("{error}: {source}"),
         StorageError::Corruption(_)
         | StorageError::Unsupported { .. }
-        | StorageError::Limit { .. } => error.to_string(),
+        | StorageError::Limit { .. }
+        | StorageError::SnapshotTooOld { .. } => error.to_string(),
     }
 }
 

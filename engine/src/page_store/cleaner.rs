@@ -1,0 +1,158 @@
+//! What is superseded, and what becomes of it.
+//!
+//! A version is kept while a snapshot sees it: one that is registered between its own version and that of its
+//! successor. Others go, also those between an old snapshot and the newest version. A version that must stay waits in
+//! a bucket under the newest snapshot that sees it, and is looked at again when that one has ended, so that the work
+//! follows what is freed, not what is held.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::{PageNo, Version};
+
+use super::cache::{Cache, Editing, give_up};
+use super::content::Content;
+use super::disk_pages::DiskPages;
+use super::free_pages::FreePages;
+use super::page_table::{Chains, Fate};
+use super::snapshots::{Snapshots, Visible};
+
+/// Superseded versions, and page numbers that wait for old snapshots to end.
+#[derive(Debug, Default)]
+pub(super) struct Cleaner {
+    /// Pages of the last publication: the transactions that made it still hold their snapshots.
+    recent: Vec<PageNo>,
+    held: BTreeMap<Version, BTreeSet<PageNo>>,
+    freed: BTreeMap<PageNo, u32>,
+}
+
+impl Cleaner {
+    /// A version of `page` was superseded.
+    pub(super) fn supersede(&mut self, page: PageNo) {
+        self.recent.push(page);
+    }
+
+    /// `count` numbers from `first` on are not used any more.
+    pub(super) fn free(&mut self, first: PageNo, count: u32) {
+        self.freed.insert(first, count);
+        self.recent.push(first);
+    }
+
+    /// The numbers that wait.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = PageNo> + '_ {
+        let runs = self.freed.iter();
+        runs.flat_map(|(first, count)| {
+            (first.get()..first.get().saturating_add(*count)).map(PageNo)
+        })
+    }
+
+    /// Frees the versions that no snapshot sees, and the numbers of pages of which no version is left.
+    pub(super) fn clean(
+        &mut self,
+        edit: &mut Editing<'_>,
+        disk: &DiskPages,
+        visible: &Visible,
+        free: &mut FreePages,
+    ) {
+        let mut due = std::mem::take(&mut self.recent);
+        let ended: Vec<Version> = self.held.keys().copied().collect();
+        for version in ended {
+            if !visible.contains(version) {
+                due.extend(self.held.remove(&version).unwrap_or_default());
+            }
+        }
+        let (mut chains, cache) = edit.parts();
+        for page in due {
+            let held = &mut self.held;
+            let is_alone = prune(&mut chains, cache, disk, page, |from, below| {
+                let seen_by = visible.newest_within(from, below);
+                if let Some(version) = seen_by {
+                    held.entry(version).or_default().insert(page);
+                }
+                seen_by.is_some()
+            });
+            if is_alone && let Some(count) = self.freed.remove(&page) {
+                free.give(page, count);
+            }
+        }
+    }
+
+    /// Sees to it that superseded versions take at most `allowed` bytes: those that can be read again leave memory, and
+    /// then the oldest snapshots expire, with what only they see.
+    pub(super) fn shed(
+        &mut self,
+        edit: &mut Editing<'_>,
+        disk: &DiskPages,
+        (snapshots, allowed): (&Snapshots, u64),
+        free: &mut FreePages,
+    ) {
+        if edit.parts().1.superseded <= allowed {
+            return;
+        }
+        // Somewhat more than needed, so that the next commit does not begin here again.
+        let target = allowed / 4 * 3;
+        let pages: BTreeSet<PageNo> = self
+            .held
+            .values()
+            .flatten()
+            .chain(&self.recent)
+            .copied()
+            .collect();
+        for page in pages {
+            let (mut chains, cache) = edit.parts();
+            if cache.superseded <= target {
+                return;
+            }
+            give_up(&mut chains, cache, disk, page);
+        }
+        while edit.parts().1.superseded > target {
+            let Some(oldest) = snapshots.visible().oldest() else {
+                return;
+            };
+            snapshots.expire(oldest);
+            self.clean(edit, disk, &snapshots.visible(), free);
+        }
+    }
+}
+
+/// Drops the superseded versions of `page` that nobody `sees`. True if none is left.
+fn prune(
+    chains: &mut Chains<'_, Content>,
+    cache: &mut Cache,
+    disk: &DiskPages,
+    page: PageNo,
+    mut sees: impl FnMut(Version, Version) -> bool,
+) -> bool {
+    let mut is_alone = true;
+    chains.retain(page, |seen| {
+        let Some(newer) = seen.newer else {
+            return Fate::Keep;
+        };
+        if sees(seen.version, newer) {
+            is_alone = false;
+            return Fate::Keep;
+        }
+        cache.remove(seen.content.bytes(), false);
+        if let Some(stored) = seen.content.stored() {
+            stored.unpin(&disk.map);
+        }
+        Fate::Drop
+    });
+    if is_alone {
+        forget(chains, cache, page);
+    }
+    is_alone
+}
+
+/// Empties a chain that says no more than the map does.
+pub(super) fn forget(chains: &mut Chains<'_, Content>, cache: &Cache, page: PageNo) {
+    chains.retain(page, |seen| match seen.content {
+        Content::Freed | Content::Mapped if seen.is_oldest && seen.newer.is_none() => {
+            if seen.version <= cache.durable {
+                Fate::Drop
+            } else {
+                Fate::Keep
+            }
+        }
+        _ => Fate::Keep,
+    });
+}

@@ -1,0 +1,138 @@
+//! How the chains follow commits and checkpoints.
+
+use std::sync::Arc;
+
+use crate::ids::{PageNo, Version};
+
+use super::cache::{Editing, pin_mapped};
+use super::cleaner::forget;
+use super::content::{Content, Kind, Stored};
+use super::dirty::{DirtyPage, DirtySet};
+use super::page_table::Fate;
+use super::store::PageStore;
+
+/// What a page was before a new version of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Below {
+    /// Nothing that anybody can see.
+    Nothing,
+    /// An ordinary page.
+    Page,
+    /// An extent of so many bytes.
+    Extent(u64),
+}
+
+impl PageStore {
+    /// Puts a new version on a chain, under the writer's lock. The one below stays readable, in memory or not.
+    pub(super) fn push(
+        &self,
+        edit: &mut Editing<'_>,
+        page: PageNo,
+        (version, content): (Version, Content),
+        below: Below,
+    ) {
+        let (mut chains, cache) = edit.parts();
+        let head = chains.head(page, |version, content| {
+            let hits = content.image().map(|(_, resident)| resident.hits());
+            let is_mapped = matches!(content, Content::Mapped);
+            (version, is_mapped, content.bytes(), hits.unwrap_or(0))
+        });
+        match head {
+            // No checkpoint under way touches the page: what is not in memory is not dirty. So the map holds its
+            // newest version, now and until this one is in a checkpoint.
+            None => {
+                if let Some(stored) = self.pin_below(page, Version(0), below) {
+                    chains.push(page, Version(0), Content::Stored(stored));
+                }
+            }
+            Some((known, true, ..)) => {
+                let mut stored = self.pin_below(page, known, below);
+                chains.retain(page, |seen| match seen.newer {
+                    None => stored
+                        .take()
+                        .map_or(Fate::Keep, |stored| Fate::Replace(Content::Stored(stored))),
+                    Some(_) => Fate::Keep,
+                });
+            }
+            Some((_, false, bytes, hits)) => {
+                cache.supersede(bytes);
+                if let Some((_, resident)) = content.image() {
+                    resident.set_hits(hits);
+                }
+            }
+        }
+        cache.add(content.bytes(), true);
+        chains.push(page, version, content);
+    }
+
+    fn pin_below(&self, page: PageNo, version: Version, below: Below) -> Option<Arc<Stored>> {
+        let (kind, len) = match below {
+            Below::Nothing => return None,
+            Below::Page => (Kind::Page, self.disk.page_size as u64),
+            Below::Extent(len) => (Kind::Extent, len),
+        };
+        self.disk.pin(page, kind, version, len)
+    }
+
+    /// A checkpoint of `dirty` is about to switch the map: what it takes from there, and old snapshots still see,
+    /// gets its slots pinned.
+    pub fn before_switch(&self, dirty: &DirtySet) {
+        let visible = self.snapshots.visible();
+        let mut edit = self.table.edit();
+        let (mut chains, cache) = edit.parts();
+        for (page, _) in dirty.iter() {
+            chains.retain(page, |seen| {
+                let Some((kind, resident)) = seen.content.image() else {
+                    return Fate::Keep;
+                };
+                let below = seen.newer.filter(|_| resident.stored.is_none());
+                if below.is_none_or(|newer| visible.newest_within(seen.version, newer).is_none()) {
+                    return Fate::Keep;
+                }
+                let Some(stored) = pin_mapped(cache, &self.disk, page, kind, &seen) else {
+                    return Fate::Keep;
+                };
+                let content = Content::resident(kind, resident.image.clone(), Some(stored));
+                if let Some((_, copy)) = content.image() {
+                    copy.set_hits(resident.hits());
+                }
+                Fate::Replace(content)
+            });
+        }
+        cache.is_switching = true;
+    }
+
+    /// The checkpoint was completed: it holds all up to `version`.
+    pub fn after_switch(&self, version: Version, dirty: &DirtySet) {
+        let mut edit = self.table.edit();
+        let (mut chains, cache) = edit.parts();
+        cache.is_switching = false;
+        cache.durable = version;
+        for (page, state) in dirty.iter() {
+            let written = match state {
+                DirtyPage::Page(written, image) | DirtyPage::Extent(written, image, _) => {
+                    cache.policy.admit(page, image.len() as u64);
+                    Some(*written)
+                }
+                DirtyPage::Freed => {
+                    forget(&mut chains, cache, page);
+                    None
+                }
+            };
+            chains.retain(page, |seen| {
+                let is_passed = seen.version <= version && Some(seen.version) != written;
+                if is_passed && let Some((_, resident)) = seen.content.image() {
+                    resident.set_unmapped();
+                }
+                Fate::Keep
+            });
+        }
+        self.make_room(&mut edit);
+    }
+
+    /// It was not: the map is as it was.
+    pub fn switch_failed(&self) {
+        let mut edit = self.table.edit();
+        edit.parts().1.is_switching = false;
+    }
+}
