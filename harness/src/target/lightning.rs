@@ -52,6 +52,10 @@ const KNOWN: &[KnownOption] = &[
         name: "dirty_bytes",
         kind: OptionKind::Size,
     },
+    KnownOption {
+        name: "memory",
+        kind: OptionKind::Size,
+    },
 ];
 
 /// Lightning DB.
@@ -119,6 +123,7 @@ fn engine_options(asked: &Options) -> lightning_db::Options {
     let mut limits = Limits::default();
     limits.wal_bytes = size("wal_bytes").unwrap_or(limits.wal_bytes);
     limits.dirty_bytes = size("dirty_bytes").unwrap_or(limits.dirty_bytes);
+    limits.memory = size("memory").unwrap_or(limits.memory);
     let mut options = lightning_db::Options::new()
         .salt(SALT)
         .checkpoint_mode(mode)
