@@ -350,7 +350,8 @@ impl CommitError {
     /// Whether the same transaction, begun again, may succeed without anything else being done.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Conflict(_) => true,
+            // A newer snapshot will do for what the old one was too old for.
+            Self::Conflict(_) | Self::Refused(StorageError::SnapshotTooOld { .. }) => true,
             Self::Full(_)
             | Self::Refused(_)
             | Self::Unknown(_)

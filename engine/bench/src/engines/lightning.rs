@@ -25,7 +25,7 @@ impl Engine for Lightning {
 
     fn create(&self, directory: &Path, cache: u64) -> anyhow::Result<Box<dyn Store>> {
         let mut limits = Limits::default();
-        limits.dirty_bytes = cache / 2;
+        limits.memory = cache;
         let options = Options::new().limits(limits);
         Ok(Box::new(Open(Database::create(
             directory.join("db"),
@@ -64,7 +64,8 @@ impl Store for Open {
     }
 
     fn compact(&mut self) -> anyhow::Result<()> {
-        Ok(self.0.checkpoint()?)
+        self.0.compact()?;
+        Ok(())
     }
 
     fn log_syncs(&self) -> Option<u64> {
