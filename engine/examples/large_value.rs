@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let temporary = tempfile::tempdir()?;
     let path = directory.map_or_else(|| temporary.path().join("db"), Into::into);
     let len = mebibytes << 20;
-    let value: Vec<u8> = (0..len).map(|i| (i / 4093) as u8).collect();
+    let value: Vec<u8> = (0..=250).cycle().take(len).collect();
 
     // A value is held whole while it is written and read: memory and log must have room for it.
     let mut limits = Limits::default();

@@ -1,7 +1,7 @@
 //! Every limit holds at its value, below and above it, before anything is damaged: either as an error that names it,
 //! or by making room first.
 //!
-//! Values of 1 GiB take gigabytes of memory and are tried by examples/large_value.rs. A full disk: src/database/tests/space.rs.
+//! Values of 1 GiB take gigabytes of memory and are tried by `examples/large_value.rs`. A full disk: `src/database/tests/space.rs`.
 
 #![allow(
     clippy::unwrap_used,
