@@ -20,12 +20,13 @@ impl Engine for Lightning {
     }
 
     fn setting(&self) -> &'static str {
-        "durable: Durability::Sync, the default; visible: Durability::None"
+        "durable: Durability::Sync, the default; visible: Durability::None; memory: twice the cache, pages not yet written among it"
     }
 
     fn create(&self, directory: &Path, cache: u64) -> anyhow::Result<Box<dyn Store>> {
         let mut limits = Limits::default();
-        limits.memory = cache;
+        // Half of it is for what is not on disk yet: others keep that beside their cache.
+        limits.memory = cache * 2;
         let options = Options::new().limits(limits);
         Ok(Box::new(Open(Database::create(
             directory.join("db"),
