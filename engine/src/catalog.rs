@@ -4,8 +4,9 @@
 //! page number (u32). A table comes into being with its first key, or by being created; emptied it stays.
 
 use std::collections::BTreeMap;
+use std::iter::Peekable;
 
-use crate::btree::Tree;
+use crate::btree::{Tree, Write};
 use crate::disk_format::commit_group::{Action, Operation};
 use crate::error::StorageError;
 use crate::ids::PageNo;
@@ -96,6 +97,36 @@ impl Applier {
     /// Begins counting anew: from here on `freed_pages_max` pages may be freed.
     pub fn may_free(&mut self, freed_pages_max: u64) {
         self.freed_pages_left = freed_pages_max;
+    }
+
+    /// Applies operations in their order. Writes to one table that follow each other with ascending keys go to it together.
+    /// After an error the pages are in an unknown state: drop the group.
+    pub fn apply_all<'o>(
+        &mut self,
+        pages: &mut impl WritePages,
+        operations: impl Iterator<Item = Operation<'o>>,
+    ) -> Result<(), StorageError> {
+        let mut operations = operations.peekable();
+        while let Some(operation) = operations.next() {
+            let table = operation.table;
+            let Some(first) = as_write(&operation) else {
+                self.apply(pages, operation)?;
+                continue;
+            };
+            let tree = match first {
+                (_, Some(_)) => Some(self.made(pages, table)?),
+                (_, None) => self.tree(pages, table)?,
+            };
+            if let Some(tree) = tree {
+                let run = Run {
+                    table,
+                    next: Some(first),
+                    operations: &mut operations,
+                };
+                tree.apply(pages, run)?;
+            }
+        }
+        Ok(())
     }
 
     /// Applies one operation. After an error the pages are in an unknown state: drop the group.
@@ -203,6 +234,36 @@ impl Applier {
         let result = change(&mut few);
         self.freed_pages_left = self.freed_pages_left.saturating_sub(few.freed);
         result
+    }
+}
+
+/// Writes to one table, as long as their keys ascend.
+struct Run<'r, 'o, I: Iterator<Item = Operation<'o>>> {
+    table: &'o str,
+    next: Option<Write<'o>>,
+    operations: &'r mut Peekable<I>,
+}
+
+impl<'o, I: Iterator<Item = Operation<'o>>> Iterator for Run<'_, 'o, I> {
+    type Item = Write<'o>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let write = self.next.take()?;
+        let following = self.operations.next_if(|operation| {
+            let is_above = |(key, _): Write<'_>| key > write.0;
+            operation.table == self.table && as_write(operation).is_some_and(is_above)
+        });
+        self.next = following.and_then(|operation| as_write(&operation));
+        Some(write)
+    }
+}
+
+/// The key and its new value, if the operation writes one key.
+fn as_write<'o>(operation: &Operation<'o>) -> Option<Write<'o>> {
+    match operation.action {
+        Action::Put { key, value } => Some((key, Some(value))),
+        Action::Delete { key } => Some((key, None)),
+        _ => None,
     }
 }
 

@@ -14,5 +14,5 @@ mod tests;
 pub use cursor::{Cursor, first_difference};
 pub use harvest::{Harvest, Loss, harvest};
 pub use page_set::PageSet;
-pub use tree::{Reached, Tree, TreeSpace};
+pub use tree::{Reached, Tree, TreeSpace, Write};
 pub use value::{Key, Value};

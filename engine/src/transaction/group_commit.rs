@@ -215,23 +215,13 @@ fn apply(
             applier.may_free(limits.freed_pages);
             group.begin_member(limits.commit_share());
             let is_last = index.saturating_add(1) == members.len();
-            apply_one(group, &mut applier, member)
+            applier
+                .apply_all(group, member.writes.operations())
                 .and_then(|()| earlier.note(member, &mut applier, group, is_last))
                 .map_err(|error| (index, error))?;
         }
     }
     Ok(earlier.into_written())
-}
-
-fn apply_one(
-    group: &mut Group<'_>,
-    applier: &mut Applier,
-    member: &Member,
-) -> Result<(), StorageError> {
-    member
-        .writes
-        .operations()
-        .try_for_each(|operation| applier.apply(group, operation))
 }
 
 /// Makes the group as durable as it asks for; returns when it was in the log's buffer.

@@ -2,18 +2,18 @@
 
 use std::ops::Range;
 
-use super::entries::Entries;
 use super::item::Payload;
 use super::layout::{
     HEADER_BYTES, Header, Kind, OWN_HEADER, PREFIX_BYTES_MAX, damage, put, put_u16, put_u32,
 };
+use super::row::Row;
 use crate::error::StorageError;
 use crate::ids::PageNo;
 
 /// A node to be written.
 pub(crate) struct Plan<'a> {
     /// Where the entries come from.
-    pub(crate) entries: &'a Entries,
+    pub(crate) row: &'a Row<'a>,
     /// Which of them the node gets.
     pub(crate) range: Range<usize>,
     /// How much of its keys is put once at its end; all of them share so much.
@@ -22,63 +22,60 @@ pub(crate) struct Plan<'a> {
 
 /// Writes `plan` into `page`, page `no`. Unused bytes are zeroed, so that equal content is equal bytes.
 /// `Corruption` if the entries do not fit or do not share the prefix, which only damage brings about;
-/// the page is unchanged then.
+/// the page is unusable then.
 pub(crate) fn build(page: &mut [u8], no: PageNo, plan: &Plan<'_>) -> Result<(), StorageError> {
     let Plan {
-        entries,
+        row,
         range,
         prefix_len,
     } = plan;
-    let size = entries.size(range.clone(), *prefix_len);
-    if page.len() != entries.page_size() || size > entries.capacity() {
-        return Err(damage(no, "entries that fit a node", size));
-    }
-    let shared = match entries.items(range.clone()).next() {
-        Some(first) => first.key.inline.get(..*prefix_len).unwrap_or_default(),
-        None => &[],
+    let shared = match row.item(range.start) {
+        Some(first) if !range.is_empty() => first.key.inline.get(..*prefix_len),
+        _ => (*prefix_len == 0).then_some(&[][..]),
     };
-    let all = entries
-        .items(range.clone())
-        .all(|item| item.key.inline.starts_with(shared));
-    if shared.len() != *prefix_len || *prefix_len > PREFIX_BYTES_MAX || !all {
+    let Some(shared) = shared.filter(|_| *prefix_len <= PREFIX_BYTES_MAX) else {
         return Err(damage(no, "keys that share the node's prefix", "others"));
+    };
+    if page.len() != row.page_size {
+        return Err(damage(no, "pages of one size", page.len()));
     }
-    write(page, plan, shared).ok_or_else(|| damage(no, "entries that fit a node", "larger ones"))
+    write(page, plan, shared).ok_or_else(|| damage(no, "entries that fit a node", range.len()))
 }
 
+/// None if the entries do not fit, or do not share the prefix.
 fn write(page: &mut [u8], plan: &Plan<'_>, prefix: &[u8]) -> Option<()> {
-    let Plan {
-        entries,
-        range,
-        prefix_len,
-    } = plan;
-    let kind = Kind::at(entries.level());
-    let n = range.len();
-    page.get_mut(HEADER_BYTES..)?.fill(0);
+    let (row, prefix_len) = (plan.row, plan.prefix_len);
+    let kind = Kind::at(row.level);
+    let items = row.items.get(plan.range.clone())?;
+    let n = items.len();
+    let (slots, arrays_end) = (kind.slots_start(n), kind.arrays_end(n));
     let mut heap_lo = page.len() - prefix_len;
     put(page, heap_lo, prefix)?;
     if kind == Kind::Inner {
-        let first = entries.child(range.start).ok()?;
+        let first = row.child(plan.range.start)?;
         put_u32(page, HEADER_BYTES + 4 * n, first.get())?;
     }
-    for (i, item) in entries.items(range.clone()).enumerate() {
-        let cell_len = item.cell_len(*prefix_len);
-        heap_lo = heap_lo.checked_sub(cell_len)?;
-        item.write_cell(*prefix_len, page.get_mut(heap_lo..heap_lo + cell_len)?)?;
-        put_u32(page, HEADER_BYTES + 4 * i, item.head(*prefix_len))?;
-        put_u16(
-            page,
-            kind.slots_start(n) + 2 * i,
-            item.slot(*prefix_len, heap_lo),
-        )?;
+    for (i, item) in items.iter().enumerate() {
+        if !item.key.inline.starts_with(prefix) {
+            return None;
+        }
+        let cell_len = item.cell_len(prefix_len);
+        let cell_end = heap_lo;
+        heap_lo = heap_lo
+            .checked_sub(cell_len)
+            .filter(|start| *start >= arrays_end)?;
+        item.write_cell(prefix_len, page.get_mut(heap_lo..cell_end)?)?;
+        put_u32(page, HEADER_BYTES + 4 * i, item.head(prefix_len))?;
+        put_u16(page, slots + 2 * i, item.slot(prefix_len, heap_lo))?;
         if let Payload::Child(child) = item.payload {
             put_u32(page, HEADER_BYTES + 4 * n + 4 * (i + 1), child.get())?;
         }
     }
+    page.get_mut(arrays_end..heap_lo)?.fill(0);
     let header = Header {
         n,
-        prefix_len: *prefix_len,
-        level: entries.level(),
+        prefix_len,
+        level: row.level,
         heap_lo,
         garbage: 0,
     };

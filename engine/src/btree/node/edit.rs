@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use super::build::{Plan, build};
-use super::entries::Entries;
 use super::item::{Item, Payload};
 use super::layout::{HEADER_BYTES, Header, Kind, damage, put_u16, put_u32};
 use super::view::{Node, ValueRef};
@@ -199,25 +197,39 @@ pub(crate) fn overwrite_value(
     }
 }
 
-/// Gathers the bytes of removed cells.
+/// Gathers the bytes of removed cells of the leaf `page`.
 pub(crate) fn compact(page: &mut [u8], no: PageNo) -> Result<(), StorageError> {
-    let entries = Entries::decode(&Node::open(no, page)?)?;
-    let range = 0..entries.n();
-    // The prefix has no key to be taken from in an empty node, and is of no use there.
-    let prefix_len = if range.is_empty() {
-        0
-    } else {
-        entries.prefix_len()
+    let old = page.to_vec();
+    let node = Node::open_at(no, &old, Some(0))?;
+    let header = node.header;
+    let arrays_end = Kind::Leaf.arrays_end(header.n);
+    let slots = Kind::Leaf.slots_start(header.n);
+    let mut heap_lo = node.cells_end();
+    let mut keep = |i: usize, cell: Range<usize>| {
+        let end = heap_lo;
+        heap_lo = end
+            .checked_sub(cell.len())
+            .filter(|start| *start >= arrays_end)?;
+        page.get_mut(heap_lo..end)?.copy_from_slice(old.get(cell)?);
+        put_u16(page, slots + 2 * i, heap_lo)
     };
-    build(
-        page,
-        no,
-        &Plan {
-            entries: &entries,
-            range,
-            prefix_len,
-        },
-    )
+    for i in 0..header.n {
+        keep(i, node.cell_range(i)?)
+            .ok_or_else(|| damage(no, "cells apart from each other", "some that overlap"))?;
+    }
+    finish_compaction(page, header, arrays_end..heap_lo)
+        .ok_or_else(|| damage(no, "cells in the page", "others"))
+}
+
+fn finish_compaction(page: &mut [u8], header: Header, gap: Range<usize>) -> Option<()> {
+    let heap_lo = gap.end;
+    page.get_mut(gap)?.fill(0);
+    Header {
+        heap_lo,
+        garbage: 0,
+        ..header
+    }
+    .write(page)
 }
 
 fn shift(page: &mut [u8], from: Range<usize>, to: usize) -> Option<()> {

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::item::{InlineKey, Item, Payload};
-use super::layout::{HEADER_BYTES, Kind, damage, key_inline_max};
+use super::layout::{damage, key_inline_max};
+use super::row::Row;
 use super::view::{Node, ValueRef};
 use crate::error::StorageError;
 use crate::ids::PageNo;
@@ -67,19 +68,6 @@ impl Entries {
         Ok(entries)
     }
 
-    /// A root above `first_child`.
-    pub(crate) fn above(below: &Self, first_child: PageNo) -> Self {
-        Self {
-            no: below.no,
-            level: below.level + 1,
-            page_size: below.page_size,
-            prefix_len: 0,
-            first_child,
-            bytes: Vec::new(),
-            items: Vec::new(),
-        }
-    }
-
     /// Takes entry `i` over, and returns the length of its cell.
     fn push_decoded(&mut self, node: &Node<'_>, i: usize) -> Result<usize, StorageError> {
         let start = self.bytes.len();
@@ -125,11 +113,6 @@ impl Entries {
         }
     }
 
-    /// The page they came from.
-    pub(crate) fn no(&self) -> PageNo {
-        self.no
-    }
-
     pub(crate) fn n(&self) -> usize {
         self.items.len()
     }
@@ -140,15 +123,6 @@ impl Entries {
 
     pub(crate) fn is_leaf(&self) -> bool {
         self.level == 0
-    }
-
-    pub(crate) fn page_size(&self) -> usize {
-        self.page_size
-    }
-
-    /// A prefix length that is sure to be shared: that of the page the entries came from.
-    pub(crate) fn prefix_len(&self) -> usize {
-        self.prefix_len
     }
 
     pub(crate) fn inline_max(&self) -> usize {
@@ -188,13 +162,24 @@ impl Entries {
         )
     }
 
-    /// The entries in `range`.
-    pub(crate) fn items(&self, range: Range<usize>) -> impl Iterator<Item = Item<'_>> {
+    /// The entries, in their order.
+    pub(crate) fn items(&self) -> Vec<Item<'_>> {
         self.items
-            .get(range)
-            .unwrap_or_default()
             .iter()
             .filter_map(|stored| self.view(stored))
+            .collect()
+    }
+
+    /// The row of `items`, which are these entries, or some of them and others.
+    pub(crate) fn row<'a>(&self, items: &'a [Item<'a>]) -> Row<'a> {
+        Row {
+            no: self.no,
+            level: self.level,
+            page_size: self.page_size,
+            prefix_len: self.prefix_len,
+            first_child: self.first_child,
+            items,
+        }
     }
 
     /// Puts `item` before entry `i`.
@@ -259,26 +244,10 @@ impl Entries {
             };
             self.insert(self.n(), &item)?;
         }
-        for item in right.items(0..right.n()) {
+        for item in right.items() {
             self.insert(self.n(), &item)?;
         }
         self.prefix_len = self.prefix_len.min(right.prefix_len);
         Ok(())
-    }
-
-    /// Bytes that the entries in `range` take in a node with a prefix of `prefix_len` bytes, prefix included.
-    pub(crate) fn size(&self, range: Range<usize>, prefix_len: usize) -> usize {
-        let entry = Kind::at(self.level).entry_bytes();
-        let fixed = Kind::at(self.level).arrays_end(0) - HEADER_BYTES;
-        let items = self
-            .items(range)
-            .map(|item| entry + item.cell_len(prefix_len))
-            .sum::<usize>();
-        fixed + items + prefix_len
-    }
-
-    /// Bytes that a node's entries can take.
-    pub(crate) fn capacity(&self) -> usize {
-        self.page_size - HEADER_BYTES
     }
 }

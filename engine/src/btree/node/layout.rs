@@ -129,6 +129,11 @@ pub(crate) const fn key_inline_max(page_size: usize) -> usize {
 /// bounds the memory that taking a node of very many keys apart needs.
 pub(crate) const PREFIX_BYTES_MAX: usize = key_inline_max(4096) - HEAD_BYTES;
 
+/// Bytes in a leaf's arrays for each entry.
+pub(crate) const fn leaf_entry_bytes() -> usize {
+    Kind::Leaf.entry_bytes()
+}
+
 /// A longer value is in an extent.
 pub(crate) const fn value_inline_max(page_size: usize) -> usize {
     page_size / 4

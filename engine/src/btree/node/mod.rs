@@ -5,6 +5,7 @@ mod edit;
 mod entries;
 mod item;
 mod layout;
+mod row;
 mod search;
 mod view;
 
@@ -16,7 +17,8 @@ pub(crate) use entries::Entries;
 pub(crate) use item::{InlineKey, Item, Payload};
 pub(crate) use layout::{
     Header, KEY_LEN_MAX, LEVEL_MAX, PREFIX_BYTES_MAX, common_prefix_len, damage, key_inline_max,
-    value_inline_max,
+    leaf_entry_bytes, value_inline_max,
 };
+pub(crate) use row::Row;
 pub(crate) use search::Found;
-pub(crate) use view::{Node, Tail, ValueRef, load_extent};
+pub(crate) use view::{LeafEntry, Node, Tail, ValueRef, load_extent};

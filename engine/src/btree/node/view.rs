@@ -87,6 +87,13 @@ pub(crate) struct LeafEntry<'a> {
     pub(super) cell: Range<usize>,
 }
 
+impl LeafEntry<'_> {
+    /// How many bytes of the page its cell takes.
+    pub(crate) fn cell_len(&self) -> usize {
+        self.cell.len()
+    }
+}
+
 /// The extent that page `no` refers to, of exactly the length that it says.
 pub(crate) fn load_extent(
     no: PageNo,
@@ -188,10 +195,15 @@ impl<'a> Node<'a> {
     }
 
     /// Bytes between the arrays and the cells.
-    pub(super) fn gap(&self) -> usize {
+    pub(crate) fn gap(&self) -> usize {
         self.header
             .heap_lo
             .saturating_sub(self.kind().arrays_end(self.header.n))
+    }
+
+    /// Bytes that entries can be put in, once the garbage is gathered.
+    pub(crate) fn room(&self) -> usize {
+        self.gap() + self.header.garbage
     }
 
     /// Bytes of the page that are in use, its header among them.

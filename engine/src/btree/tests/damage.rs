@@ -72,6 +72,14 @@ fn exercise(pages: &mut MemoryPages, tree: Tree, at: u64) {
     for n in at..at + 60 {
         drop(tree.delete(pages, &sample(n)));
     }
+    let mut keys: Vec<_> = (at..at + 300).map(sample).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut writes = (0_u16..).zip(&keys);
+    let writes = writes
+        .by_ref()
+        .map(|(n, key)| (&**key, (n % 3 > 0).then_some(&[4; 99][..])));
+    drop(tree.apply(pages, writes));
     results(pages);
     let (low, high) = (sample(at / 2), sample(at + 200));
     let range = (Bound::Included(&*low), Bound::Excluded(&*high));

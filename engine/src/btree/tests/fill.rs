@@ -43,6 +43,41 @@ fn a_load_in_random_order_fills_pages_to_six_tenths() {
     assert!(percent > 60, "{percent} %");
 }
 
+/// As `fill_percent`, of sorted keys in batches of `part`.
+fn fill_percent_of_batches(keys: &[u64], part: usize) -> usize {
+    let mut pages = MemoryPages::new(4096);
+    let tree = Tree::create(&mut pages).unwrap();
+    let keys: Vec<[u8; 8]> = keys.iter().map(|key| key.to_be_bytes()).collect();
+    for part in keys.chunks(part) {
+        let mut part: Vec<_> = part
+            .iter()
+            .map(|key| (&key[..], Some(&[7; 100][..])))
+            .collect();
+        part.sort_unstable();
+        tree.apply(&mut pages, part).unwrap();
+    }
+    pages.assert_sound(&[tree]);
+    keys.len() * 108 * 100 / (pages.live().0 * 4096)
+}
+
+#[test]
+fn a_tree_built_at_once_is_left_with_a_little_room_everywhere() {
+    let mut numbers = Numbers(1);
+    let keys: Vec<u64> = (0..20_000).map(|_| numbers.next()).collect();
+    let percent = fill_percent_of_batches(&keys, 20_000);
+    assert!((75..90).contains(&percent), "{percent} %");
+}
+
+#[test]
+fn batches_that_come_in_order_fill_pages_to_nine_tenths() {
+    let ascending: Vec<u64> = (0..20_000).collect();
+    let descending: Vec<u64> = (0..20_000).rev().collect();
+    for keys in [ascending, descending] {
+        let percent = fill_percent_of_batches(&keys, 100);
+        assert!(percent > 85, "{percent} %");
+    }
+}
+
 #[test]
 fn overwriting_in_place_takes_no_more_pages() {
     let mut pages = MemoryPages::new(4096);

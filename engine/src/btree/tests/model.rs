@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use proptest::collection::vec;
+use proptest::collection::{btree_map, vec};
+use proptest::option;
 use proptest::prelude::*;
 
 use super::inputs::{Numbers, key, value};
@@ -19,6 +20,10 @@ enum Step {
     Delete(Vec<u8>),
     /// Deletes a run of keys that are present, from this share of the way on.
     DeleteRun(usize, usize),
+    /// Puts and deletes many keys at a time.
+    Apply(BTreeMap<Vec<u8>, Option<Vec<u8>>>),
+    /// Deletes all keys of a share of the tree, from this one on, at a time.
+    DeleteMany(usize, usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -26,6 +31,8 @@ fn step() -> impl Strategy<Value = Step> {
         12 => (key(), value()).prop_map(|(key, value)| Step::Insert(key, value)),
         2 => key().prop_map(Step::Delete),
         2 => (0_usize..100, 1_usize..12).prop_map(|(from, count)| Step::DeleteRun(from, count)),
+        1 => btree_map(key(), option::of(value()), 1..60).prop_map(Step::Apply),
+        1 => (0_usize..100, 1_usize..60).prop_map(|(from, share)| Step::DeleteMany(from, share)),
     ]
 }
 
@@ -49,6 +56,33 @@ fn take(step: &Step, tree: Tree, pages: &mut MemoryPages, model: &mut Model) {
                 model.remove(&key);
             }
         }
+        Step::Apply(writes) => apply(writes, tree, pages, model),
+        Step::DeleteMany(from, share) => {
+            let (skip, count) = (model.len() * from / 100, model.len() * share / 100);
+            let keys = model.keys().skip(skip).take(count).cloned();
+            let writes = keys.map(|key| (key, None)).collect();
+            apply(&writes, tree, pages, model);
+        }
+    }
+}
+
+fn apply(
+    writes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    tree: Tree,
+    pages: &mut MemoryPages,
+    model: &mut Model,
+) {
+    let deleted = writes
+        .iter()
+        .filter(|(key, value)| value.is_none() && model.contains_key(*key))
+        .count();
+    let borrowed = writes.iter().map(|(k, v)| (&**k, v.as_deref()));
+    assert_eq!(tree.apply(pages, borrowed).unwrap(), deleted as u64);
+    for (key, value) in writes {
+        match value {
+            Some(value) => model.insert(key.clone(), value.clone()),
+            None => model.remove(key),
+        };
     }
 }
 
@@ -179,6 +213,43 @@ proptest! {
         pages.assert_sound(&[other]);
         other.destroy(&mut pages, u64::MAX).unwrap();
         prop_assert_eq!(pages.live(), (0, 0));
+    }
+}
+
+/// Applies `writes` in parts of `part` keys, then deletes every other key at once, and then all.
+fn survives_batches(family: Family, part: usize) {
+    let mut pages = MemoryPages::new(4096);
+    let tree = Tree::create(&mut pages).unwrap();
+    let mut model = Model::new();
+    let mut numbers = Numbers(11);
+    let mut order: Vec<u64> = (0..9000).collect();
+    for i in (1..order.len()).rev() {
+        order.swap(i, numbers.below(i + 1));
+    }
+    for part in order.chunks(part) {
+        let value = |n: u64| Some(vec![7; usize::try_from(n % 90).unwrap()]);
+        let writes = part.iter().map(|n| (family(*n), value(*n))).collect();
+        apply(&writes, tree, &mut pages, &mut model);
+        pages.assert_sound(&[tree]);
+    }
+    assert_equal(tree, &pages, &model);
+    for step in [2, 1] {
+        let keys = model.keys().step_by(step).cloned();
+        let writes = keys.map(|key| (key, None)).collect();
+        apply(&writes, tree, &mut pages, &mut model);
+        pages.assert_sound(&[tree]);
+        assert_equal(tree, &pages, &model);
+    }
+    assert_eq!(pages.live(), (1, 0));
+}
+
+#[test]
+fn every_family_of_keys_survives_batches_of_every_size() {
+    for (name, family) in FAMILIES {
+        println!("family {name}");
+        for part in [1000, 4500, 9000] {
+            survives_batches(family, part);
+        }
     }
 }
 

@@ -6,39 +6,15 @@
 //! neighbour is left alone, and the other one taken; where there is none, only a node that became empty makes the
 //! deletion fail.
 
-use super::cut::{self, Cut, Separator};
-use super::descent::Place;
-use super::handle::Tree;
-use super::insert::free_value;
+use super::cut::{self, Cut, Fill, Piece, Separator};
 use super::path::{Fences, Path, Step};
-use super::store::{decode, store, write, write_both};
-use crate::btree::node::{Entries, Found, Node, Plan, Tail, copy_content, damage, remove_cell};
+use super::store::{decode, store, write};
+use crate::btree::node::{Entries, Node, Tail, copy_content, damage};
 use crate::error::StorageError;
 use crate::ids::PageNo;
 use crate::pages::{ReadPages, WritePages};
 
-impl Tree {
-    /// Removes `key`, and says whether it was there. See the type for what an error leaves behind.
-    pub fn delete(self, pages: &mut impl WritePages, key: &[u8]) -> Result<bool, StorageError> {
-        let place = Place::find(pages, self.root(), key)?;
-        let (Found::At(i), Some(entry)) = (place.found, place.entry()?) else {
-            return Ok(false);
-        };
-        let leaf = place.leaf;
-        drop(place);
-        free_value(pages, &entry.value)?;
-        free_tail(pages, entry.tail)?;
-        let page = pages.page_mut(leaf)?;
-        remove_cell(page, leaf, i)?;
-        let is_underfull = Node::open(leaf, page)?.is_underfull();
-        if is_underfull && leaf != self.root() {
-            let path = Path::find(pages, self.root(), key)?;
-            fill_up(pages, &path, path.leaf_depth())?;
-        }
-        Ok(true)
-    }
-}
-
+/// Gives back the extent of a key that has one.
 fn free_tail(pages: &mut impl WritePages, tail: Option<Tail>) -> Result<(), StorageError> {
     tail.map_or(Ok(()), |tail| pages.free_extent(tail.first, tail.len))
 }
@@ -91,7 +67,9 @@ fn fill_from_neighbour(
     if merge(pages, (path, depth), (&mut parent, &pair), &fences)? {
         return Ok(true);
     }
-    let Some(cut) = cut::choose_evener(&pair.entries, &fences, pair.boundary) else {
+    let items = pair.entries.items();
+    let row = pair.entries.row(&items);
+    let Some(cut) = cut::choose_evener(&row, fences.edges(), pair.boundary) else {
         return Ok(false);
     };
     recut(pages, (path, depth), (&mut parent, &pair), &cut)?;
@@ -105,23 +83,28 @@ pub(super) fn merge(
     (parent, pair): (&mut Entries, &Pair),
     fences: &Fences,
 ) -> Result<bool, StorageError> {
-    let range = 0..pair.entries.n();
-    let (low, high) = (fences.low.as_deref(), fences.high.as_deref());
-    let Some(prefix_len) = cut::fitting_prefix(&pair.entries, &range, low, high) else {
+    let items = pair.entries.items();
+    let row = pair.entries.row(&items);
+    let range = 0..row.n();
+    let Some(prefix_len) = cut::fitting_prefix(&row, &range, fences.edges()) else {
         return Ok(false);
     };
-    let entries = &pair.entries;
-    let plan = Plan {
-        entries,
-        range,
-        prefix_len,
-    };
-    write(pages, pair.left, &plan)?;
+    write(pages, pair.left, &row, &Piece { range, prefix_len })?;
     pages.free(pair.right)?;
     free_separator(pages, pair)?;
     parent.remove(pair.index)?;
-    store(pages, path, depth - 1, parent, None)?;
+    store_entries(pages, path, depth - 1, parent)?;
     Ok(true)
+}
+
+fn store_entries(
+    pages: &mut impl WritePages,
+    path: &Path,
+    depth: usize,
+    entries: &Entries,
+) -> Result<(), StorageError> {
+    let items = entries.items();
+    store(pages, path, depth, &entries.row(&items), Fill::Loose)
 }
 
 /// Divides a pair at `depth` anew. `parent` is the node above.
@@ -131,11 +114,14 @@ pub(super) fn recut(
     (parent, pair): (&mut Entries, &Pair),
     cut: &Cut,
 ) -> Result<(), StorageError> {
-    let separator = cut::separator(pages, &pair.entries, cut.at)?;
-    write_both(pages, &pair.entries, cut, (pair.left, pair.right))?;
+    let items = pair.entries.items();
+    let row = pair.entries.row(&items);
+    let separator = cut::separator(pages, &row, cut.at)?;
+    write(pages, pair.left, &row, &cut.left)?;
+    write(pages, pair.right, &row, &cut.right)?;
     free_separator(pages, pair)?;
     parent.set_key(pair.index, &separator.key())?;
-    store(pages, path, depth - 1, parent, None)
+    store_entries(pages, path, depth - 1, parent)
 }
 
 /// The node with its left neighbour, or if that is damaged or none with its right one. None where neither can be

@@ -2,7 +2,7 @@
 //!
 //! B3: each step goes down by exactly one level, so that no cycle of damaged pages can hang it.
 
-use crate::btree::node::{Found, Header, Node, Tail, ValueRef, damage, load_extent};
+use crate::btree::node::{Found, Header, Node, ValueRef, damage, load_extent};
 use crate::btree::value::Value;
 use crate::error::StorageError;
 use crate::ids::PageNo;
@@ -15,12 +15,6 @@ pub(super) struct Place {
     /// What was found sound in `image`.
     header: Header,
     pub(super) found: Found,
-}
-
-/// What a key's entry refers to.
-pub(super) struct Entry {
-    pub(super) value: ValueRef,
-    pub(super) tail: Option<Tail>,
 }
 
 impl Place {
@@ -48,19 +42,6 @@ impl Place {
             no = node.child(node.child_index(pages, key)?)?;
             level = node.level().checked_sub(1);
         }
-    }
-
-    /// The key's entry, if there is one.
-    pub(super) fn entry(&self) -> Result<Option<Entry>, StorageError> {
-        let Found::At(i) = self.found else {
-            return Ok(None);
-        };
-        let node = Node::reopen(self.leaf, &self.image, self.header);
-        let found = node.leaf_entry(i)?;
-        Ok(Some(Entry {
-            value: found.value,
-            tail: found.key.tail,
-        }))
     }
 
     /// The key's value, if there is one.

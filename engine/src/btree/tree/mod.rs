@@ -1,11 +1,12 @@
 //! A tree of nodes: finding, inserting, deleting, taking all down.
 
+mod apply;
 mod cut;
 mod delete;
 mod delete_range;
 mod descent;
+mod finger;
 mod handle;
-mod insert;
 mod many;
 mod path;
 mod space;
@@ -13,6 +14,7 @@ mod store;
 mod tighten;
 mod walk;
 
+pub use apply::Write;
 pub(in crate::btree) use descent::resolve;
 pub use handle::Tree;
 pub use space::TreeSpace;

@@ -15,8 +15,8 @@ pub(super) struct Step {
 /// The way from the root, at depth 0, to a leaf.
 #[derive(Clone, Debug)]
 pub(super) struct Path {
-    above: Vec<Step>,
-    leaf: PageNo,
+    pub(super) above: Vec<Step>,
+    pub(super) leaf: PageNo,
 }
 
 /// What separates a node from its neighbours, as far as it is inline; none at the tree's edge.
@@ -24,6 +24,13 @@ pub(super) struct Path {
 pub(super) struct Fences {
     pub(super) low: Option<Vec<u8>>,
     pub(super) high: Option<Vec<u8>>,
+}
+
+impl Fences {
+    /// The same, borrowed.
+    pub(super) fn edges(&self) -> (Option<&[u8]>, Option<&[u8]>) {
+        (self.low.as_deref(), self.high.as_deref())
+    }
 }
 
 /// How many bytes all keys from `low` to `high` share, at most as many as a node can put aside.

@@ -1,13 +1,16 @@
-//! Writing a node's entries back, in two nodes if they have become too many for one.
+//! Writing a node's entries back, in several nodes if they have become too many for one.
 
-use super::cut::{self, Cut, Separator};
-use super::path::Path;
+use super::cut::{self, Fill, Piece, Separator};
+use super::path::{Path, Step};
 use crate::btree::node::{
-    Entries, Item, LEVEL_MAX, Node, Payload, Plan, build, damage, insert_separator,
+    Entries, Item, LEVEL_MAX, Node, Payload, Plan, Row, build, damage, insert_separator,
 };
 use crate::error::StorageError;
 use crate::ids::PageNo;
 use crate::pages::{ReadPages, WritePages};
+
+/// A separator on its way into a node, with the child to the right of it.
+type Raised = (Separator, PageNo);
 
 /// The entries of page `no`.
 pub(super) fn decode(pages: &impl ReadPages, no: PageNo) -> Result<Entries, StorageError> {
@@ -15,118 +18,134 @@ pub(super) fn decode(pages: &impl ReadPages, no: PageNo) -> Result<Entries, Stor
     Entries::decode(&Node::open(no, &image)?)
 }
 
-/// Writes the entries in one node, page `no`.
+/// Writes some of the entries in one node, page `no`.
 pub(super) fn write(
     pages: &mut impl WritePages,
     no: PageNo,
-    plan: &Plan<'_>,
+    row: &Row<'_>,
+    piece: &Piece,
 ) -> Result<(), StorageError> {
-    build(pages.page_mut(no)?, no, plan)
+    let plan = Plan {
+        row,
+        range: piece.range.clone(),
+        prefix_len: piece.prefix_len,
+    };
+    build(pages.page_mut(no)?, no, &plan)
 }
 
-/// Makes `entries` those of the node at `depth`. If they do not fit, the node is split, and the one above
-/// it gets a separator, by the same rule. `newest` is the entry that was inserted last, if one was.
+/// Makes `row` the entries of the node at `depth`. If they do not fit, it is split into as many as they need, and the
+/// one above it gets the separators, by the same rule.
 pub(super) fn store(
     pages: &mut impl WritePages,
     path: &Path,
     depth: usize,
-    entries: &Entries,
-    newest: Option<usize>,
+    row: &Row<'_>,
+    fill: Fill,
 ) -> Result<(), StorageError> {
     let no = path.page(depth);
     let fences = path.fences(pages, depth)?;
-    let range = 0..entries.n();
-    let (low, high) = (fences.low.as_deref(), fences.high.as_deref());
-    if let Some(prefix_len) = cut::fitting_prefix(entries, &range, low, high) {
-        return write(
-            pages,
-            no,
-            &Plan {
-                entries,
-                range,
-                prefix_len,
-            },
-        );
+    let pieces = cut::divide(row, fences.edges(), fill)
+        .ok_or_else(|| damage(no, "entries that fit nodes", row.n()))?;
+    if let [whole] = pieces.as_slice() {
+        return write(pages, no, row, whole);
     }
-    let cut = cut::choose(entries, &fences, newest)
-        .ok_or_else(|| damage(no, "entries that fit two nodes", entries.n()))?;
-    let separator = cut::separator(pages, entries, cut.at)?;
-    match path.step_to(depth) {
-        None => split_root(pages, no, entries, &cut, &separator),
-        Some(above) => {
-            let right = pages.allocate()?;
-            write_both(pages, entries, &cut, (no, right))?;
-            let item = Item {
-                key: separator.key(),
-                payload: Payload::Child(right),
-            };
-            if insert_separator(pages.page_mut(above.no)?, above.no, above.child, &item)? {
-                return Ok(());
-            }
-            let mut parent = decode(pages, above.no)?;
-            parent.insert(above.child, &item)?;
-            store(pages, path, depth - 1, &parent, Some(above.child))
+    let Some(above) = path.step_to(depth) else {
+        return grow(pages, path, row, &pieces);
+    };
+    let raised = write_all(pages, no, row, &pieces)?;
+    raise(pages, path, depth - 1, above, &raised)
+}
+
+/// Writes `pieces` into page `first` and new ones.
+fn write_all(
+    pages: &mut impl WritePages,
+    first: PageNo,
+    row: &Row<'_>,
+    pieces: &[Piece],
+) -> Result<Vec<Raised>, StorageError> {
+    let mut raised = Vec::with_capacity(pieces.len());
+    for (i, piece) in pieces.iter().enumerate() {
+        if i == 0 {
+            write(pages, first, row, piece)?;
+            continue;
         }
+        let start = piece.range.start;
+        let at = if row.is_leaf() {
+            start
+        } else {
+            start.saturating_sub(1)
+        };
+        let separator = cut::separator(pages, row, at)?;
+        let no = pages.allocate()?;
+        write(pages, no, row, piece)?;
+        raised.push((separator, no));
+    }
+    Ok(raised)
+}
+
+fn item((separator, child): &Raised) -> Item<'_> {
+    Item {
+        key: separator.key(),
+        payload: Payload::Child(*child),
     }
 }
 
-/// Writes the two parts of `cut` into the pages `left` and `right`.
-pub(super) fn write_both(
+/// The root keeps its page number: its content moves down into new pages.
+fn grow(
     pages: &mut impl WritePages,
-    entries: &Entries,
-    cut: &Cut,
-    (left, right): (PageNo, PageNo),
+    path: &Path,
+    row: &Row<'_>,
+    pieces: &[Piece],
 ) -> Result<(), StorageError> {
-    let (range, prefix_len) = (cut.left.clone(), cut.left_prefix_len);
-    write(
-        pages,
-        left,
-        &Plan {
-            entries,
-            range,
-            prefix_len,
-        },
-    )?;
-    let (range, prefix_len) = (cut.right.clone(), cut.right_prefix_len);
-    write(
-        pages,
-        right,
-        &Plan {
-            entries,
-            range,
-            prefix_len,
-        },
-    )
-}
-
-/// The root keeps its page number: its content moves down into two new pages.
-fn split_root(
-    pages: &mut impl WritePages,
-    root: PageNo,
-    entries: &Entries,
-    cut: &Cut,
-    separator: &Separator,
-) -> Result<(), StorageError> {
-    if entries.level() >= LEVEL_MAX {
+    if row.level >= LEVEL_MAX {
+        let root = path.page(0);
         return Err(damage(root, "a level up to 40", "a tree that needs more"));
     }
-    let (left, right) = (pages.allocate()?, pages.allocate()?);
-    write_both(pages, entries, cut, (left, right))?;
-    let mut above = Entries::above(entries, left);
-    above.insert(
-        0,
-        &Item {
-            key: separator.key(),
-            payload: Payload::Child(right),
-        },
-    )?;
-    write(
-        pages,
-        root,
-        &Plan {
-            entries: &above,
-            range: 0..1,
-            prefix_len: 0,
-        },
-    )
+    let first_child = pages.allocate()?;
+    let raised = write_all(pages, first_child, row, pieces)?;
+    let items: Vec<_> = raised.iter().map(item).collect();
+    let above = Row {
+        level: row.level + 1,
+        prefix_len: 0,
+        first_child,
+        items: &items,
+        ..*row
+    };
+    store(pages, path, 0, &above, Fill::Loose)
+}
+
+/// Puts separators behind child `step.child` of the node at `depth`.
+fn raise(
+    pages: &mut impl WritePages,
+    path: &Path,
+    depth: usize,
+    step: Step,
+    raised: &[Raised],
+) -> Result<(), StorageError> {
+    let Step { no, child } = step;
+    let mut rest = raised;
+    let mut at = child;
+    while let Some((next, others)) = rest.split_first() {
+        if !insert_separator(pages.page_mut(no)?, no, at, &item(next))? {
+            break;
+        }
+        rest = others;
+        at += 1;
+    }
+    if rest.is_empty() {
+        return Ok(());
+    }
+    let entries = decode(pages, no)?;
+    let mut items = entries.items();
+    if at > items.len() {
+        return Err(entries.missing(at));
+    }
+    let is_last = at == items.len();
+    items.splice(at..at, rest.iter().map(item));
+    let fill = if is_last {
+        Fill::Ascending
+    } else {
+        Fill::Loose
+    };
+    store(pages, path, depth, &entries.row(&items), fill)
 }

@@ -53,7 +53,9 @@ impl Tree {
             fill_up(pages, &path, depth - 1)?;
             return Ok(again);
         }
-        let Some(cut) = cut::choose_fullest(&pair.entries, &fences, pair.boundary) else {
+        let items = pair.entries.items();
+        let row = pair.entries.row(&items);
+        let Some(cut) = cut::choose_fullest(&row, fences.edges(), pair.boundary) else {
             return Ok(unchanged(next));
         };
         recut(pages, (&path, depth), (&mut parent, &pair), &cut)?;

@@ -1,0 +1,346 @@
+//! Writing many keys at a time, in ascending order: each leaf is visited once.
+//!
+//! A leaf that its writes fit in is changed in place: first the removals, then the insertions, from the last entry to the first,
+//! so that the places found before stay right. Else its entries and the writes are merged, and built into as many leaves as they
+//! need; so an empty tree is built from its leaves upwards.
+
+use super::cut::Fill;
+use super::delete::fill_up;
+use super::finger::Finger;
+use super::handle::Tree;
+use super::store::{decode, store};
+use crate::btree::node::{
+    Found, InlineKey, Inserted, Item, KEY_LEN_MAX, LeafEntry, Node, Payload, Tail, ValueRef,
+    compact, damage, insert_cell, key_inline_max, leaf_entry_bytes, overwrite_value, remove_cell,
+    value_inline_max,
+};
+use crate::error::StorageError;
+use crate::ids::PageNo;
+use crate::pages::{PageImage, WritePages};
+
+/// A key with its new value; none to delete it.
+pub type Write<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// Writes that a leaf takes at a time: bounds the memory that building many leaves at once takes.
+const EDITS_MAX: usize = 4096;
+
+/// What a write does to its leaf.
+struct Edit<'a> {
+    /// Before which entry it goes, or which one it replaces or removes.
+    at: usize,
+    old: Old,
+    new: Option<Item<'a>>,
+}
+
+/// What is there before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Old {
+    Nothing,
+    /// An inline value as long as the new one.
+    SameLength,
+    /// A cell that goes.
+    Cell,
+}
+
+/// The writes for one leaf, and what they come to.
+struct Edits<'a> {
+    list: Vec<Edit<'a>>,
+    /// Extents that nothing refers to any more. Until the last place is found, their keys are still compared with.
+    released: Vec<(PageNo, u64)>,
+    /// Bytes of cells that go, and of those that come, with their places in the arrays.
+    freed: usize,
+    needed: usize,
+    /// Keys that go and do not come back.
+    deleted: usize,
+    /// The last leaf had room for no more of a run that goes on.
+    is_continued: bool,
+    fill: Fill,
+}
+
+impl Tree {
+    /// Makes `writes`, whose keys ascend strictly; returns how many keys were deleted. `Limit` if a key to be put is longer than
+    /// 65,535 bytes; see the type for what other errors leave behind.
+    pub fn apply<'a>(
+        self,
+        pages: &mut impl WritePages,
+        writes: impl IntoIterator<Item = Write<'a>>,
+    ) -> Result<u64, StorageError> {
+        let mut writes = writes.into_iter().peekable();
+        let mut finger = Finger::new(self.root());
+        let mut edits = Edits::new();
+        let mut deleted: u64 = 0;
+        while let Some(first) = writes.next() {
+            let is_last = writes.peek().is_none();
+            let image = finger.seek(pages, first.0, is_last)?;
+            let leaf = finger.path().page(finger.path().leaf_depth());
+            edits.clear();
+            edits.add(pages, (leaf, &image), first)?;
+            let high = finger.high();
+            let is_here = |(key, _): &Write<'_>| high.is_none_or(|high| *key < high);
+            while edits.list.len() < EDITS_MAX
+                && let Some(next) = writes.next_if(is_here)
+            {
+                edits.add(pages, (leaf, &image), next)?;
+            }
+            let entries = Node::open_at(leaf, &image, Some(0))?.n();
+            drop(image);
+            for (first, len) in edits.released.drain(..) {
+                pages.free_extent(first, len)?;
+            }
+            edits.choose_fill(entries);
+            let is_continued = writes.peek().is_some_and(is_here);
+            self.make(pages, &mut finger, leaf, &edits)?;
+            edits.is_continued = is_continued;
+            deleted = deleted.saturating_add(u64::try_from(edits.deleted).unwrap_or(u64::MAX));
+        }
+        Ok(deleted)
+    }
+
+    /// Makes the edits of one leaf.
+    fn make(
+        self,
+        pages: &mut impl WritePages,
+        finger: &mut Finger,
+        leaf: PageNo,
+        edits: &Edits<'_>,
+    ) -> Result<(), StorageError> {
+        if edits.list.is_empty() {
+            return Ok(());
+        }
+        let depth = finger.path().leaf_depth();
+        if !edits.make_in_place(pages.page_mut(leaf)?, leaf)? {
+            edits.merge(pages, finger, leaf)?;
+            finger.lift();
+            return Ok(());
+        }
+        let is_thinner = edits.deleted > 0 && leaf != self.root();
+        if is_thinner && Node::open(leaf, pages.page_mut(leaf)?)?.is_underfull() {
+            fill_up(pages, finger.path(), depth)?;
+            finger.lift();
+        }
+        Ok(())
+    }
+
+    /// Sets the value of `key`. `Limit` if the key is longer than 65,535 bytes; see the type for what
+    /// other errors leave behind.
+    pub fn insert(
+        self,
+        pages: &mut impl WritePages,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), StorageError> {
+        self.apply(pages, [(key, Some(value))]).map(drop)
+    }
+
+    /// Removes `key`, and says whether it was there. See the type for what an error leaves behind.
+    pub fn delete(self, pages: &mut impl WritePages, key: &[u8]) -> Result<bool, StorageError> {
+        Ok(self.apply(pages, [(key, None)])? > 0)
+    }
+}
+
+impl<'a> Edits<'a> {
+    fn new() -> Self {
+        Self {
+            list: Vec::new(),
+            released: Vec::new(),
+            freed: 0,
+            needed: 0,
+            deleted: 0,
+            is_continued: false,
+            fill: Fill::Loose,
+        }
+    }
+
+    fn clear(&mut self) {
+        self.list.clear();
+        (self.freed, self.needed, self.deleted) = (0, 0, 0);
+    }
+
+    /// Adds a write to the leaf. What of a new one is elsewhere is stored at once.
+    fn add(
+        &mut self,
+        pages: &mut impl WritePages,
+        (leaf, image): (PageNo, &PageImage),
+        (key, value): Write<'a>,
+    ) -> Result<(), StorageError> {
+        let node = Node::open_at(leaf, image, Some(0))?;
+        let found = node.search(pages, key)?;
+        let there = match found {
+            Found::At(i) => Some(node.leaf_entry(i)?),
+            Found::Before(_) => None,
+        };
+        if there.is_none() && value.is_none() {
+            return Ok(());
+        }
+        let mut old = Old::Nothing;
+        if let Some(entry) = &there {
+            old = if is_same_length(entry, value) {
+                Old::SameLength
+            } else {
+                self.freed += entry.cell_len() + leaf_entry_bytes();
+                if let ValueRef::Extent { first, len } = entry.value {
+                    self.released.push((first, len));
+                }
+                Old::Cell
+            };
+        }
+        let tail = there.and_then(|entry| entry.key.tail);
+        let new = if let Some(value) = value {
+            Some(new_item(pages, (key, value), tail, image.len())?)
+        } else {
+            self.deleted += 1;
+            let tail = tail.map(|tail| (tail.first, tail.len));
+            self.released.extend(tail);
+            None
+        };
+        if let Some(item) = new.filter(|_| old != Old::SameLength) {
+            self.needed += item.cell_len(node.prefix().len()) + leaf_entry_bytes();
+        }
+        let at = found.lower();
+        self.list.push(Edit { at, old, new });
+        Ok(())
+    }
+
+    /// How the leaf's `entries` entries and the new ones are shared out, should they not fit one leaf.
+    fn choose_fill(&mut self, entries: usize) {
+        if self.is_continued {
+            return;
+        }
+        let is_new = |edit: &Edit<'_>| edit.old == Old::Nothing;
+        let all_at = |at: usize| self.list.iter().all(|edit| is_new(edit) && edit.at == at);
+        self.fill = if entries == 0 {
+            Fill::Loose
+        } else if all_at(entries) {
+            Fill::Ascending
+        } else if all_at(0) {
+            Fill::Descending(self.list.len())
+        } else {
+            Fill::Loose
+        };
+    }
+
+    /// Changes the leaf in place if there is room.
+    fn make_in_place(&self, page: &mut [u8], leaf: PageNo) -> Result<bool, StorageError> {
+        let node = Node::open_at(leaf, page, Some(0))?;
+        if self.needed > node.room() + self.freed {
+            return Ok(false);
+        }
+        let mut removed = 0;
+        for edit in self.list.iter().rev() {
+            match (edit.old, &edit.new) {
+                (Old::Nothing, _) => {}
+                (Old::SameLength, new) => overwrite(page, leaf, edit.at, new.as_ref())?,
+                (Old::Cell, _) => {
+                    remove_cell(page, leaf, edit.at)?;
+                    removed += 1;
+                }
+            }
+        }
+        if self.needed == 0 {
+            return Ok(true);
+        }
+        if Node::open_at(leaf, page, Some(0))?.gap() < self.needed {
+            compact(page, leaf)?;
+        }
+        for edit in self.list.iter().rev() {
+            removed -= usize::from(edit.old == Old::Cell);
+            let new = edit.new.filter(|_| edit.old != Old::SameLength);
+            if let Some(item) = new
+                && insert_cell(page, leaf, edit.at - removed, &item)? != Inserted::Yes
+            {
+                return Err(damage(leaf, "room for a cell", "none"));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Builds the leaf anew, or several.
+    fn merge(
+        &self,
+        pages: &mut impl WritePages,
+        finger: &Finger,
+        leaf: PageNo,
+    ) -> Result<(), StorageError> {
+        let entries = decode(pages, leaf)?;
+        let old = entries.items();
+        let mut items = Vec::with_capacity(old.len() + self.list.len());
+        let mut next = 0;
+        for edit in &self.list {
+            let before = old.get(next..edit.at);
+            items.extend_from_slice(before.ok_or_else(|| entries.missing(edit.at))?);
+            next = edit.at + usize::from(edit.old != Old::Nothing);
+            items.extend(edit.new);
+        }
+        items.extend_from_slice(old.get(next..).unwrap_or_default());
+        let depth = finger.path().leaf_depth();
+        store(pages, finger.path(), depth, &entries.row(&items), self.fill)
+    }
+}
+
+fn overwrite(
+    page: &mut [u8],
+    leaf: PageNo,
+    i: usize,
+    new: Option<&Item<'_>>,
+) -> Result<(), StorageError> {
+    match new.map(|item| item.payload) {
+        Some(Payload::Value(value)) if overwrite_value(page, leaf, i, value)? => Ok(()),
+        _ => Err(damage(leaf, "a value as long as the new one", "another")),
+    }
+}
+
+fn is_same_length(entry: &LeafEntry<'_>, value: Option<&[u8]>) -> bool {
+    matches!((&entry.value, value), (ValueRef::Inline(range), Some(value)) if range.len() == value.len())
+}
+
+/// An entry whose long parts are stored; `tail` is where the key's end is, if it was there before.
+fn new_item<'a>(
+    pages: &mut impl WritePages,
+    (key, value): (&'a [u8], &'a [u8]),
+    tail: Option<Tail>,
+    page_size: usize,
+) -> Result<Item<'a>, StorageError> {
+    check_key_len(key)?;
+    let inline = key.get(..key_inline_max(page_size)).unwrap_or(key);
+    let end = key.get(inline.len()..).unwrap_or_default();
+    let tail = match tail {
+        Some(tail) => Some(tail.first),
+        None if end.is_empty() => None,
+        None => Some(pages.allocate_extent(end)?),
+    };
+    Ok(Item {
+        key: InlineKey {
+            inline,
+            len: key.len(),
+            tail,
+        },
+        payload: store_value(pages, value, value_inline_max(page_size))?,
+    })
+}
+
+fn check_key_len(key: &[u8]) -> Result<(), StorageError> {
+    if key.len() <= KEY_LEN_MAX {
+        return Ok(());
+    }
+    let bytes = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
+    Err(StorageError::Limit {
+        name: "key_len_bytes_max",
+        needed: bytes(key.len()),
+        allowed: bytes(KEY_LEN_MAX),
+    })
+}
+
+fn store_value<'a>(
+    pages: &mut impl WritePages,
+    value: &'a [u8],
+    inline_max: usize,
+) -> Result<Payload<'a>, StorageError> {
+    if value.len() <= inline_max {
+        return Ok(Payload::Value(value));
+    }
+    let first = pages.allocate_extent(value)?;
+    Ok(Payload::Extent {
+        first,
+        len: u64::try_from(value.len()).unwrap_or(u64::MAX),
+    })
+}

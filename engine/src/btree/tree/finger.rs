@@ -1,0 +1,89 @@
+//! A place in a tree that moves on through ascending keys, from the lowest node that is responsible for the next one.
+
+use super::path::{Path, Step};
+use crate::btree::node::Node;
+use crate::btree::value::Key;
+use crate::error::StorageError;
+use crate::ids::PageNo;
+use crate::pages::{PageImage, ReadPages};
+
+/// The way to the leaf that was visited last.
+///
+/// It is good as long as no inner node changes; then it must be lifted.
+#[derive(Debug)]
+pub(super) struct Finger {
+    path: Path,
+    /// For each step, its node's level and the separator behind the child that the way goes on to.
+    steps: Vec<(u8, Option<Key>)>,
+}
+
+impl Finger {
+    /// Nowhere yet.
+    pub(super) fn new(root: PageNo) -> Self {
+        Self {
+            path: Path {
+                above: Vec::with_capacity(8),
+                leaf: root,
+            },
+            steps: Vec::with_capacity(8),
+        }
+    }
+
+    /// Begins at the root next time.
+    pub(super) fn lift(&mut self) {
+        if let Some(first) = self.path.above.first() {
+            self.path.leaf = first.no;
+        }
+        self.path.above.clear();
+        self.steps.clear();
+    }
+
+    /// The way to where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The lowest key beyond the leaf; none at the tree's end.
+    pub(super) fn high(&self) -> Option<&[u8]> {
+        self.high_of(self.steps.len())
+    }
+
+    /// The lowest key beyond the node at `depth`.
+    fn high_of(&self, depth: usize) -> Option<&[u8]> {
+        let mut above = self.steps.iter().take(depth).rev();
+        above.find_map(|(_, high)| high.as_deref())
+    }
+
+    /// Goes to the leaf that is responsible for `key`, which is above all keys that it went to before. Returns the leaf's image.
+    /// The last key needs no fence behind it.
+    pub(super) fn seek(
+        &mut self,
+        pages: &impl ReadPages,
+        key: &[u8],
+        is_last: bool,
+    ) -> Result<PageImage, StorageError> {
+        let mut depth = self.steps.len().saturating_sub(1);
+        while self.high_of(depth).is_some_and(|high| high <= key) {
+            depth = depth.saturating_sub(1);
+        }
+        let mut no = self.path.page(depth);
+        let mut level = self.steps.get(depth).map(|(level, _)| *level);
+        self.path.above.truncate(depth);
+        self.steps.truncate(depth);
+        loop {
+            let image = pages.page(no)?;
+            let node = Node::open_at(no, &image, level)?;
+            if node.is_leaf() {
+                self.path.leaf = no;
+                return Ok(image);
+            }
+            let child = node.child_index(pages, key)?;
+            let is_inside = !is_last && child < node.n();
+            let high = is_inside.then(|| node.full_key(pages, child)).transpose()?;
+            self.path.above.push(Step { no, child });
+            self.steps.push((node.level(), high));
+            no = node.child(child)?;
+            level = node.level().checked_sub(1);
+        }
+    }
+}
