@@ -285,11 +285,7 @@ impl<P: ReadPages> FewFreed<'_, P> {
         if self.freed <= self.allowed {
             return Ok(());
         }
-        Err(StorageError::Limit {
-            name: "freed_pages",
-            needed: self.freed,
-            allowed: self.allowed,
-        })
+        Err(StorageError::limit("freed_pages", self.freed, self.allowed))
     }
 }
 

@@ -35,65 +35,90 @@ impl fmt::Display for Corruption {
     }
 }
 
+/// The operating system refused or failed an operation.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{operation} of {file}")]
+pub struct IoFailure {
+    /// What was tried: `open`, `read`, `write`, `sync`…
+    pub operation: &'static str,
+    /// The file, relative to the database's directory.
+    pub file: String,
+    /// The system's answer.
+    #[source]
+    pub source: Arc<io::Error>,
+}
+
+/// An undamaged file of a format that a newer engine wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file} has format {found}, this engine knows {supported}")]
+pub struct UnsupportedFormat {
+    /// The file, relative to the database's directory.
+    pub file: String,
+    /// The format found.
+    pub found: u32,
+    /// The format that this engine knows.
+    pub supported: u32,
+}
+
+/// A configured limit would be exceeded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("limit {name}: {needed} needed, {allowed} allowed")]
+pub struct LimitExceeded {
+    /// The field of `Limits`.
+    pub name: &'static str,
+    /// What was asked for, in the limit's unit.
+    pub needed: u64,
+    /// The limit, in its own unit.
+    pub allowed: u64,
+}
+
+/// A snapshot was given up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("snapshot {version} is too old: what it sees was given up at limit {limit}")]
+pub struct SnapshotTooOld {
+    /// The version that it saw.
+    pub version: Version,
+    /// The field of `Limits` that was reached.
+    pub limit: &'static str,
+}
+
 /// A failed use of storage.
+///
+/// What is known about the failure is behind one pointer: a result of a read carries room for an error through every
+/// level of a tree, and hardly ever has one.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
     /// The operating system refused or failed an operation.
-    #[error("{operation} of {file}")]
-    Io {
-        /// What was tried: `open`, `read`, `write`, `sync`…
-        operation: &'static str,
-        /// The file, relative to the database's directory.
-        file: String,
-        /// The system's answer.
-        #[source]
-        source: Arc<io::Error>,
-    },
+    #[error(transparent)]
+    Io(Box<IoFailure>),
     /// Damage.
     #[error("{0}")]
     Corruption(Box<Corruption>),
     /// An undamaged file of a format that a newer engine wrote.
-    #[error("{file} has format {found}, this engine knows {supported}")]
-    Unsupported {
-        /// The file, relative to the database's directory.
-        file: String,
-        /// The format found.
-        found: u32,
-        /// The format that this engine knows.
-        supported: u32,
-    },
+    #[error(transparent)]
+    Unsupported(Box<UnsupportedFormat>),
     /// A configured limit would be exceeded.
-    #[error("limit {name}: {needed} needed, {allowed} allowed")]
-    Limit {
-        /// The field of `Limits`.
-        name: &'static str,
-        /// What was asked for, in the limit's unit.
-        needed: u64,
-        /// The limit, in its own unit.
-        allowed: u64,
-    },
+    #[error(transparent)]
+    Limit(Box<LimitExceeded>),
     /// A snapshot was given up.
-    #[error("snapshot {version} is too old: what it sees was given up at limit {limit}")]
-    SnapshotTooOld {
-        /// The version that it saw.
-        version: Version,
-        /// The field of `Limits` that was reached.
-        limit: &'static str,
-    },
+    #[error(transparent)]
+    SnapshotTooOld(Box<SnapshotTooOld>),
 }
 
 impl StorageError {
     /// Wraps the system's answer to `operation` on `file`.
+    #[cold]
     pub fn io(operation: &'static str, file: &str, source: io::Error) -> Self {
-        Self::Io {
+        Self::Io(Box::new(IoFailure {
             operation,
             file: file.to_owned(),
             source: Arc::new(source),
-        }
+        }))
     }
 
     /// Damage found in `file` at `offset`.
+    #[cold]
     pub fn corruption(
         file: &str,
         offset: u64,
@@ -110,19 +135,29 @@ impl StorageError {
         }))
     }
 
+    /// More than the limit `name` allows.
+    #[cold]
+    pub fn limit(name: &'static str, needed: u64, allowed: u64) -> Self {
+        Self::Limit(Box::new(LimitExceeded {
+            name,
+            needed,
+            allowed,
+        }))
+    }
+
     /// Whether the storage has no room (`ENOSPC`, `EDQUOT`), so that freeing some lets a retry succeed.
     pub fn is_full(&self) -> bool {
         match self {
-            Self::Io { source, .. } => {
+            Self::Io(failure) => {
                 matches!(
-                    source.kind(),
+                    failure.source.kind(),
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
                 )
             }
             Self::Corruption(_)
-            | Self::Unsupported { .. }
-            | Self::Limit { .. }
-            | Self::SnapshotTooOld { .. } => false,
+            | Self::Unsupported(_)
+            | Self::Limit(_)
+            | Self::SnapshotTooOld(_) => false,
         }
     }
 }
@@ -168,21 +203,14 @@ pub enum ReadError {
     Storage(StorageError),
     /// The snapshot was the oldest when a limit was reached, and was given up. Nothing it returned before is
     /// wrong; begin again.
-    #[error("snapshot {version} is too old: what it sees was given up at limit {limit}")]
-    SnapshotTooOld {
-        /// The version that it saw.
-        version: Version,
-        /// The field of `Limits` that was reached.
-        limit: &'static str,
-    },
+    #[error(transparent)]
+    SnapshotTooOld(Box<SnapshotTooOld>),
 }
 
 impl From<StorageError> for ReadError {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::SnapshotTooOld { version, limit } => {
-                Self::SnapshotTooOld { version, limit }
-            }
+            StorageError::SnapshotTooOld(too_old) => Self::SnapshotTooOld(too_old),
             other => Self::Storage(other),
         }
     }
@@ -351,7 +379,7 @@ impl CommitError {
     pub fn is_retryable(&self) -> bool {
         match self {
             // A newer snapshot will do for what the old one was too old for.
-            Self::Conflict(_) | Self::Refused(StorageError::SnapshotTooOld { .. }) => true,
+            Self::Conflict(_) | Self::Refused(StorageError::SnapshotTooOld(_)) => true,
             Self::Full(_)
             | Self::Refused(_)
             | Self::Unknown(_)
@@ -389,5 +417,38 @@ impl CheckpointError {
             Self::ReadOnly => CommitError::ReadOnly,
             Self::Archive(cause) => CommitError::Archive(cause),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_of_a_read_is_two_words() {
+        let two_words = 2 * size_of::<u64>();
+        assert_eq!(size_of::<StorageError>(), two_words);
+        assert_eq!(size_of::<ReadError>(), two_words);
+        assert_eq!(size_of::<Result<Box<u8>, StorageError>>(), two_words);
+        assert_eq!(
+            size_of::<Result<Option<usize>, StorageError>>(),
+            3 * size_of::<u64>()
+        );
+        assert!(size_of::<CommitError>() <= 3 * size_of::<u64>());
+    }
+
+    #[test]
+    fn a_failure_of_the_system_is_shown_without_its_source() {
+        use std::error::Error;
+        let error = ReadError::from(StorageError::io(
+            "read",
+            "data",
+            io::Error::other("worn out"),
+        ));
+        assert_eq!(error.to_string(), "read of data");
+        assert_eq!(
+            error.source().map(ToString::to_string).as_deref(),
+            Some("worn out")
+        );
     }
 }

@@ -591,9 +591,10 @@ fn take_lock(disk: &dyn Disk) -> Result<Box<dyn DiskLock>, OpenError> {
 
 fn replay_error(error: StorageError) -> OpenError {
     match error {
-        StorageError::Unsupported {
-            found, supported, ..
-        } => OpenError::Unsupported { found, supported },
+        StorageError::Unsupported(format) => OpenError::Unsupported {
+            found: format.found,
+            supported: format.supported,
+        },
         other => other.into(),
     }
 }

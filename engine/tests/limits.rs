@@ -181,8 +181,11 @@ fn an_old_snapshot_is_kept_up_to_the_limit_and_given_up_above_it() {
                 assert!(is_kept, "{pages} pages");
                 assert_eq!(found.as_deref(), Some(&0_usize.to_be_bytes()[..]));
             }
-            Err(ReadError::SnapshotTooOld { limit, .. }) => {
-                assert!(!is_kept && limit == "snapshot_bytes", "{pages} pages");
+            Err(ReadError::SnapshotTooOld(too_old)) => {
+                assert!(
+                    !is_kept && too_old.limit == "snapshot_bytes",
+                    "{pages} pages"
+                );
             }
             Err(other) => panic!("{other}"),
         }

@@ -300,7 +300,7 @@ fn a_transaction_too_large_for_the_memory_is_refused_by_name_before_harm() {
     let refused = txn.commit().unwrap_err();
     let by_name = matches!(
         &refused,
-        CommitError::Refused(StorageError::Limit { name: "memory", .. })
+        CommitError::Refused(StorageError::Limit(limit)) if limit.name == "memory"
     );
     assert!(by_name, "{refused}");
     run.check();
@@ -332,8 +332,8 @@ fn at_its_limit_the_oldest_snapshot_is_given_up_in_the_middle_of_its_scan_and_no
     for entry in scan {
         match entry {
             Ok((_, value)) => assert!(errors == 0 && value.iter().all(|byte| *byte == 1)),
-            Err(ReadError::SnapshotTooOld { limit, .. }) => {
-                assert_eq!(limit, "snapshot_bytes");
+            Err(ReadError::SnapshotTooOld(too_old)) => {
+                assert_eq!(too_old.limit, "snapshot_bytes");
                 errors += 1;
                 if errors == 3 {
                     break;
@@ -348,7 +348,7 @@ fn at_its_limit_the_oldest_snapshot_is_given_up_in_the_middle_of_its_scan_and_no
     );
     assert!(matches!(
         old.get("t", &key(1)),
-        Err(ReadError::SnapshotTooOld { .. })
+        Err(ReadError::SnapshotTooOld(_))
     ));
     for entry in young.scan("t").unwrap() {
         assert!(entry.unwrap().1.iter().all(|byte| *byte == 2));

@@ -163,11 +163,7 @@ impl Checkpoint<'_> {
                 .filter(|slot| slot.get() < u32::MAX);
             let slot = slot.ok_or_else(|| {
                 let all = u64::from(u32::MAX);
-                StorageError::Limit {
-                    name: "slots",
-                    needed: all + 1,
-                    allowed: all,
-                }
+                StorageError::limit("slots", all + 1, all)
             })?;
             self.cursor = slot;
             if !self.map.pins.contains(slot) {

@@ -122,7 +122,7 @@ fn read_copies(file: &NamedFile, copies: &mut Vec<Copy>, failure: &mut Option<St
         let content = match file.read(offset, &mut sector) {
             Ok(()) => Superblock::decode(&sector),
             Err(error) => {
-                if matches!(error, StorageError::Io { .. }) {
+                if matches!(error, StorageError::Io(_)) {
                     failure.get_or_insert(error);
                 }
                 Err(SuperblockError::Invalid("a superblock that cannot be read"))

@@ -35,12 +35,7 @@ impl Map {
     /// Claims the map for a checkpoint or a verification.
     pub(super) fn claim(writer: &mut Writer) -> Result<(), StorageError> {
         if writer.busy {
-            let name = "checkpoints at once";
-            return Err(StorageError::Limit {
-                name,
-                needed: 2,
-                allowed: 1,
-            });
+            return Err(StorageError::limit("checkpoints at once", 2, 1));
         }
         writer.busy = true;
         Ok(())

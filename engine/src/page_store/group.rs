@@ -218,11 +218,8 @@ impl Group<'_> {
     fn grow(&mut self, bytes: u64) -> Result<(), StorageError> {
         let private = self.private.saturating_add(bytes);
         if let Some((end, allowed)) = self.allowed.filter(|(end, _)| private > *end) {
-            return Err(StorageError::Limit {
-                name: "memory",
-                needed: private.saturating_sub(end).saturating_add(allowed),
-                allowed,
-            });
+            let needed = private.saturating_sub(end).saturating_add(allowed);
+            return Err(StorageError::limit("memory", needed, allowed));
         }
         self.private = private;
         self.store.set_private(private);
@@ -241,10 +238,9 @@ impl Group<'_> {
         }
         let first = self.writer.next;
         let end = first.get().checked_add(count);
-        self.writer.next = end.map(PageNo).ok_or(StorageError::Limit {
-            name: "pages",
-            needed: u64::from(first.get()).saturating_add(u64::from(count)),
-            allowed: u64::from(u32::MAX),
+        self.writer.next = end.map(PageNo).ok_or_else(|| {
+            let needed = u64::from(first.get()).saturating_add(u64::from(count));
+            StorageError::limit("pages", needed, u64::from(u32::MAX))
         })?;
         Ok(first)
     }
@@ -335,11 +331,7 @@ impl WritePages for Group<'_> {
         let count = self
             .store
             .extent_pages(value.len() as u64)
-            .ok_or(StorageError::Limit {
-                name: "pages",
-                needed: value.len() as u64,
-                allowed: u64::from(u32::MAX),
-            })?;
+            .ok_or_else(|| StorageError::limit("pages", value.len() as u64, u64::from(u32::MAX)))?;
         self.grow(value.len() as u64)?;
         let first = self.take(count)?;
         self.extents.insert(first, (Image::from(value), count));

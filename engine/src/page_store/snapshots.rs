@@ -110,17 +110,12 @@ impl Snapshots {
     /// Registers a snapshot of the newest published version.
     pub fn register(self: &Arc<Self>) -> Result<Snapshot, StorageError> {
         let mut version = self.published.load(SeqCst);
-        let index = self.claim(version).ok_or(StorageError::Limit {
-            name: "snapshots",
-            needed: self.slots.len() as u64 + 1,
-            allowed: self.slots.len() as u64,
+        let index = self.claim(version).ok_or_else(|| {
+            let slots = self.slots.len() as u64;
+            StorageError::limit("snapshots", slots + 1, slots)
         })?;
         let Some(slot) = self.slots.get(index) else {
-            return Err(StorageError::Limit {
-                name: "snapshots",
-                needed: 1,
-                allowed: 0,
-            });
+            return Err(StorageError::limit("snapshots", 1, 0));
         };
         while self.announced_floor.load(SeqCst) > version {
             version = self.published.load(SeqCst);

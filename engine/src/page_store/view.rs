@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::StorageError;
+use crate::error::{SnapshotTooOld, StorageError};
 use crate::ids::{PageNo, Version};
 use crate::image::Image;
 use crate::pages::ReadPages;
@@ -45,10 +45,10 @@ impl View {
 
     #[cold]
     fn too_old(&self) -> StorageError {
-        StorageError::SnapshotTooOld {
+        StorageError::SnapshotTooOld(Box::new(SnapshotTooOld {
             version: self.version(),
             limit: "snapshot_bytes",
-        }
+        }))
     }
 }
 

@@ -32,10 +32,11 @@ impl Replay<'_> {
         let read = self.from(&config, superblock.log_start)?;
         match read {
             Ok(()) => {}
-            Err(StorageError::Unsupported {
-                found, supported, ..
-            }) => {
-                let unknown = OpenError::Unsupported { found, supported };
+            Err(StorageError::Unsupported(format)) => {
+                let unknown = OpenError::Unsupported {
+                    found: format.found,
+                    supported: format.supported,
+                };
                 return Err(SalvageError::Source(unknown));
             }
             Err(error) => self.lost.push(log_damage(&error)),

@@ -27,11 +27,7 @@ pub struct WalConfig {
 impl WalConfig {
     /// Refuses a length that no log can have.
     pub(super) fn check(&self) -> Result<(), StorageError> {
-        let limit = |needed, allowed| StorageError::Limit {
-            name: "segment_len",
-            needed,
-            allowed,
-        };
+        let limit = |needed, allowed| StorageError::limit("segment_len", needed, allowed);
         if self.segment_len < SEGMENT_LEN_MIN {
             return Err(limit(SEGMENT_LEN_MIN, self.segment_len));
         }

@@ -8,7 +8,7 @@ use crate::disk::{Disk, OpenMode};
 use crate::disk_format::segment::{
     LOG_FORMAT_VERSION, SEGMENT_HEADER_LEN, SegmentHeader, unknown_format,
 };
-use crate::error::StorageError;
+use crate::error::{StorageError, UnsupportedFormat};
 
 /// A segment's file.
 #[derive(Clone, Debug)]
@@ -82,11 +82,11 @@ fn look(disk: &dyn Disk, config: &WalConfig, number: u32) -> Result<SegmentFile,
         let mut bytes = [0; SEGMENT_HEADER_LEN];
         read(&*file, &name, 0, &mut bytes)?;
         if let Some(found) = unknown_format(&bytes) {
-            return Err(StorageError::Unsupported {
+            return Err(StorageError::Unsupported(Box::new(UnsupportedFormat {
                 file: name,
                 found,
                 supported: LOG_FORMAT_VERSION,
-            });
+            })));
         }
         head(config, &bytes)
     };

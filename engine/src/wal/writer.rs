@@ -441,11 +441,11 @@ impl Wal {
 /// An error and its cause.
 fn in_full(error: &StorageError) -> String {
     match error {
-        StorageError::Io { source, .. } => format!("{error}: {source}"),
+        StorageError::Io(failure) => format!("{failure}: {}", failure.source),
         StorageError::Corruption(_)
-        | StorageError::Unsupported { .. }
-        | StorageError::Limit { .. }
-        | StorageError::SnapshotTooOld { .. } => error.to_string(),
+        | StorageError::Unsupported(_)
+        | StorageError::Limit(_)
+        | StorageError::SnapshotTooOld(_) => error.to_string(),
     }
 }
 
@@ -485,11 +485,7 @@ fn check_seq(config: &WalConfig, seq: SegmentSeq) -> Result<(), StorageError> {
         return Ok(());
     }
     let allowed = config.seq_max().0;
-    Err(StorageError::Limit {
-        name: "log segments",
-        needed: seq.0,
-        allowed,
-    })
+    Err(StorageError::limit("log segments", seq.0, allowed))
 }
 
 fn take(pool: &mut Pool) -> Result<ReadyFile, StorageError> {

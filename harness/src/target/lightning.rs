@@ -255,7 +255,7 @@ fn kind_of(error: &StorageError) -> ErrorKind {
     match error {
         StorageError::Corruption(_) => ErrorKind::Corruption,
         error if error.is_full() => ErrorKind::Full,
-        StorageError::Io { .. } => ErrorKind::Io,
+        StorageError::Io(_) => ErrorKind::Io,
         _ => ErrorKind::Other,
     }
 }

@@ -20,7 +20,7 @@ fn keys_up_to_the_limit_are_kept_and_longer_ones_refused() {
         let refused = tree.insert(&mut pages, &vec![0; 65_536], b"");
         assert!(matches!(
             refused,
-            Err(StorageError::Limit { needed: 65_536, .. })
+            Err(StorageError::Limit(limit)) if limit.needed == 65_536
         ));
         tree.destroy(&mut pages, u64::MAX).unwrap();
         assert_eq!(pages.live(), (0, 0));

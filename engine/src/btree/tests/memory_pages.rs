@@ -82,11 +82,7 @@ fn missing(no: PageNo) -> StorageError {
 impl ReadPages for MemoryPages {
     fn page(&self, no: PageNo) -> Result<PageImage, StorageError> {
         let Some(budget) = self.budget.get().checked_sub(1) else {
-            return Err(StorageError::Limit {
-                name: "budget",
-                needed: 1,
-                allowed: 0,
-            });
+            return Err(StorageError::limit("budget", 1, 0));
         };
         self.budget.set(budget);
         self.pages.get(&no).cloned().ok_or_else(|| missing(no))

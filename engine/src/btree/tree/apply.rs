@@ -323,11 +323,11 @@ fn check_key_len(key: &[u8]) -> Result<(), StorageError> {
         return Ok(());
     }
     let bytes = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
-    Err(StorageError::Limit {
-        name: "key_len_bytes_max",
-        needed: bytes(key.len()),
-        allowed: bytes(KEY_LEN_MAX),
-    })
+    Err(StorageError::limit(
+        "key_len_bytes_max",
+        bytes(key.len()),
+        bytes(KEY_LEN_MAX),
+    ))
 }
 
 fn store_value<'a>(

@@ -67,11 +67,7 @@ pub(super) fn collect(
         }
         let needed = u64::try_from(all.len()).unwrap_or(u64::MAX);
         if needed > reached_max {
-            return Err(StorageError::Limit {
-                name: "freed_pages",
-                needed,
-                allowed: reached_max,
-            });
+            return Err(StorageError::limit("freed_pages", needed, reached_max));
         }
     }
     Ok(all)

@@ -420,16 +420,11 @@ fn a_member_that_cannot_be_applied_makes_nobody_conflict() {
     get(&txns[2], "b");
     txns[2].put("u", b"k", b"").unwrap();
     let results = rig.commit(txns);
-    let Err(CommitError::Refused(StorageError::Limit {
-        name,
-        needed,
-        allowed,
-    })) = &results[0]
-    else {
+    let Err(CommitError::Refused(StorageError::Limit(limit))) = &results[0] else {
         panic!("{results:?}")
     };
-    assert_eq!((*name, *allowed), ("freed_pages", 2));
-    assert!(*needed > 2);
+    assert_eq!((limit.name, limit.allowed), ("freed_pages", 2));
+    assert!(limit.needed > 2);
     assert!(results[1].is_ok() && results[2].is_ok(), "{results:?}");
     let seen = rig.begin(Snapshot);
     assert_eq!(seen.scan("large").unwrap().count(), 100);

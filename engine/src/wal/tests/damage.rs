@@ -247,16 +247,12 @@ fn a_part_that_does_not_belong_is_corruption() {
 #[test]
 fn an_error_of_the_visitor_ends_the_reading() {
     let log = log(&[10, 10]);
-    let stop = crate::error::StorageError::Limit {
-        name: "test",
-        needed: 2,
-        allowed: 1,
-    };
+    let stop = crate::error::StorageError::limit("test", 2, 1);
     let result = crate::wal::read_log(&disk_of(&log.image), &CONFIG, log.start, &mut |_| {
         Err(stop.clone())
     });
     assert!(matches!(
         result,
-        Err(crate::error::StorageError::Limit { name: "test", .. })
+        Err(crate::error::StorageError::Limit(limit)) if limit.name == "test"
     ));
 }

@@ -82,7 +82,7 @@ fn a_failed_sync_poisons_and_is_not_repeated() {
         wal.append(b"two").unwrap_err(),
     ] {
         assert!(
-            !error.is_full() && matches!(error, StorageError::Io { .. }),
+            !error.is_full() && matches!(error, StorageError::Io(_)),
             "{error}"
         );
     }
@@ -193,7 +193,7 @@ fn a_failure_in_reading_or_starting_a_session_can_be_tried_again() {
             break;
         }
         assert!(
-            matches!(attempt, Err(StorageError::Io { .. })),
+            matches!(attempt, Err(StorageError::Io(_))),
             "{nth}: {attempt:?}"
         );
         let (contents, _) = reopen(&disk, start);
