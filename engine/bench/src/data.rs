@@ -49,13 +49,41 @@ pub fn key(number: u64) -> [u8; KEY_LEN] {
     key
 }
 
-/// A value of record `number` as written for the `generation`-th time: bytes that do not compress.
-pub fn value(number: u64, generation: u64, buffer: &mut [u8]) {
-    let mut random = Random::new(number.wrapping_mul(31) ^ generation);
-    for chunk in buffer.chunks_mut(8) {
-        let bytes = random.next_u64().to_le_bytes();
-        chunk.copy_from_slice(&bytes[..chunk.len()]);
+/// The shortest value that tells what it is.
+const SIGNED_LEN: usize = 16;
+
+/// Fills `buffer`, of 16 bytes or more, with the value of `key` as written for the `generation`-th time: bytes that
+/// do not compress, and that only this key has.
+pub fn value(key: &[u8], generation: u64, buffer: &mut [u8]) {
+    let tag = tag(key);
+    let mut random = Random::new(tag ^ generation);
+    for (index, chunk) in buffer.chunks_mut(8).enumerate() {
+        let word = match index {
+            0 => tag,
+            1 => generation ^ mix(tag),
+            _ => random.next_u64(),
+        };
+        chunk.copy_from_slice(&word.to_le_bytes()[..chunk.len()]);
     }
+}
+
+/// Whether `value` is one of `key`, by its first bytes: cheap enough to be asked of every read.
+pub fn is_of(key: &[u8], value: &[u8]) -> bool {
+    value.first_chunk() == Some(&tag(key).to_le_bytes())
+}
+
+/// The generation of `value` if all of its bytes are as they were written for `key`.
+pub fn generation(key: &[u8], stored: &[u8]) -> Option<u64> {
+    let (_, word) = stored.get(..SIGNED_LEN)?.split_last_chunk()?;
+    let generation = u64::from_le_bytes(*word) ^ mix(tag(key));
+    let mut expected = vec![0; stored.len()];
+    value(key, generation, &mut expected);
+    (expected == stored).then_some(generation)
+}
+
+fn tag(key: &[u8]) -> u64 {
+    let head = key.first_chunk().copied().unwrap_or_default();
+    mix(u64::from_be_bytes(head) ^ 0x5851_f42d_4c95_7f2d)
 }
 
 /// Record numbers of a skewed popularity: the generator of Gray et al., "Quickly generating billion-record
@@ -121,9 +149,28 @@ mod tests {
         assert_eq!(key(7), key(7));
         assert_ne!(key(7), key(8));
         let (mut a, mut b) = ([0; VALUE_LEN], [0; VALUE_LEN]);
-        value(7, 0, &mut a);
-        value(7, 1, &mut b);
+        value(&key(7), 0, &mut a);
+        value(&key(7), 1, &mut b);
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn a_value_tells_its_key_its_generation_and_every_changed_byte() {
+        for len in [16, 17, VALUE_LEN, 4096] {
+            let mut bytes = vec![0; len];
+            value(&key(7), 3, &mut bytes);
+            assert!(is_of(&key(7), &bytes) && !is_of(&key(8), &bytes));
+            assert_eq!(generation(&key(7), &bytes), Some(3));
+            for place in 0..len.min(100) {
+                bytes[place] ^= 1;
+                assert_ne!(
+                    generation(&key(7), &bytes),
+                    Some(3),
+                    "byte {place} of {len}"
+                );
+                bytes[place] ^= 1;
+            }
+        }
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+/// Engines whose name ends so write batches, not transactions: they are compared where a row asks for no more.
+const BATCHES_ONLY: &str = "-batch";
 
 /// What a figure counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Milliseconds for the whole row: less is better.
@@ -19,6 +22,8 @@ pub enum Unit {
     Mebibytes,
     /// A plain ratio: less is better.
     Ratio,
+    /// A share of what the machine could do: more is better.
+    Share,
 }
 
 impl Unit {
@@ -29,31 +34,36 @@ impl Unit {
             Self::Microseconds => "µs",
             Self::KiloOpsPerSecond => "kops/s",
             Self::Mebibytes => "MiB",
-            Self::Ratio => "",
+            Self::Ratio | Self::Share => "",
         }
     }
 
     /// Whether a larger figure is the better one.
     pub const fn more_is_better(self) -> bool {
-        matches!(self, Self::KiloOpsPerSecond)
+        matches!(self, Self::KiloOpsPerSecond | Self::Share)
     }
 }
 
 /// All figures of one row.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// Its name.
     pub name: String,
+    /// The group that it was measured in.
+    #[serde(default)]
+    pub group: String,
     /// What its figures count.
     pub unit: Unit,
     /// Whether it takes part in the comparison; else it only explains another row.
     pub compared: bool,
+    /// Whether atomic batches are all that it asks for.
+    pub batches: bool,
     /// The figures by engine, one a round, in the order of rounds.
     pub figures: BTreeMap<String, Vec<f64>>,
 }
 
 /// All rows in the order in which they were first measured.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Figures {
     /// The rows.
     pub rows: Vec<Row>,
@@ -62,27 +72,52 @@ pub struct Figures {
 impl Figures {
     /// Adds a figure of a row that is compared.
     pub fn add(&mut self, row: &str, unit: Unit, engine: &str, figure: f64) {
-        self.push(row, unit, engine, figure, true);
+        self.row(row, unit, true).push(engine, figure);
+    }
+
+    /// Adds a figure of a row that is compared, and for which a batch is as good as a transaction.
+    pub fn add_batches(&mut self, row: &str, unit: Unit, engine: &str, figure: f64) {
+        let row = self.row(row, unit, true);
+        row.batches = true;
+        row.push(engine, figure);
     }
 
     /// Adds a figure that explains others.
     pub fn note(&mut self, row: &str, unit: Unit, engine: &str, figure: f64) {
-        self.push(row, unit, engine, figure, false);
+        self.row(row, unit, false).push(engine, figure);
     }
 
-    fn push(&mut self, name: &str, unit: Unit, engine: &str, figure: f64, compared: bool) {
+    /// Takes over what was measured elsewhere, in `group`.
+    pub fn merge(&mut self, group: &str, others: Self) {
+        for other in others.rows {
+            let row = self.row(&other.name, other.unit, other.compared);
+            group.clone_into(&mut row.group);
+            row.batches |= other.batches;
+            for (engine, mut figures) in other.figures {
+                row.figures.entry(engine).or_default().append(&mut figures);
+            }
+        }
+    }
+
+    /// The row of this name, if there is one.
+    pub fn find(&self, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == name)
+    }
+
+    fn row(&mut self, name: &str, unit: Unit, compared: bool) -> &mut Row {
         let index = self.rows.iter().position(|row| row.name == name);
         let index = index.unwrap_or_else(|| {
             self.rows.push(Row {
                 name: name.to_owned(),
+                group: String::new(),
                 unit,
                 compared,
+                batches: false,
                 figures: BTreeMap::new(),
             });
             self.rows.len() - 1
         });
-        let figures = &mut self.rows[index].figures;
-        figures.entry(engine.to_owned()).or_default().push(figure);
+        &mut self.rows[index]
     }
 }
 
@@ -92,9 +127,18 @@ impl Row {
         self.figures.get(engine).and_then(|figures| median(figures))
     }
 
-    /// The best of the other engines, by median.
+    fn push(&mut self, engine: &str, figure: f64) {
+        self.figures
+            .entry(engine.to_owned())
+            .or_default()
+            .push(figure);
+    }
+
+    /// The best of the other engines that keep the same promise, by median.
     pub fn best_peer(&self, ours: &str) -> Option<(&str, f64)> {
-        let peers = self.figures.iter().filter(|(name, _)| *name != ours);
+        let compared = |name: &str| self.batches || !name.ends_with(BATCHES_ONLY);
+        let peers = self.figures.iter();
+        let peers = peers.filter(|(name, _)| *name != ours && compared(name));
         let medians = peers.filter_map(|(name, figures)| Some((name.as_str(), median(figures)?)));
         medians.min_by(|(_, a), (_, b)| {
             let order = a.total_cmp(b);
@@ -126,6 +170,14 @@ fn median(figures: &[f64]) -> Option<f64> {
         len if len % 2 == 1 => Some(sorted[middle]),
         _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
     }
+}
+
+/// How many of the compared rows are at or above each of these ratios, and how many rows there are.
+pub fn standing(figures: &Figures, ours: &str, ratios: &[f64]) -> (Vec<usize>, usize) {
+    let rows = figures.rows.iter().filter(|row| row.compared);
+    let reached: Vec<f64> = rows.filter_map(|row| row.ratio(ours)).collect();
+    let at_least = |goal: &f64| reached.iter().filter(|ratio| *ratio >= goal).count();
+    (ratios.iter().map(at_least).collect(), reached.len())
 }
 
 /// How long `work` takes.
@@ -178,6 +230,34 @@ mod tests {
         assert_eq!(time.ratio("us"), Some(1.6));
         assert_eq!(rate.best_peer("us"), Some(("a", 10.0)));
         assert_eq!(rate.ratio("us"), Some(0.5));
+    }
+
+    #[test]
+    fn an_engine_that_writes_batches_is_compared_where_a_batch_is_asked_for() {
+        let mut figures = Figures::default();
+        for (engine, figure) in [("us", 4.0), ("a", 8.0), ("a-batch", 2.0)] {
+            figures.add("transaction", Unit::Milliseconds, engine, figure);
+            figures.add_batches("batch", Unit::Milliseconds, engine, figure);
+        }
+        let [transaction, batch] = &figures.rows[..] else {
+            panic!("two rows")
+        };
+        assert_eq!(transaction.best_peer("us"), Some(("a", 8.0)));
+        assert_eq!(batch.best_peer("us"), Some(("a-batch", 2.0)));
+        assert_eq!(standing(&figures, "us", &[0.5, 1.0]), (vec![2, 1], 2));
+    }
+
+    #[test]
+    fn figures_of_several_rounds_are_joined_by_row_and_engine() {
+        let mut all = Figures::default();
+        for figure in [1.0, 3.0] {
+            let mut round = Figures::default();
+            round.add("time", Unit::Milliseconds, "us", figure);
+            all.merge("basic", round);
+        }
+        assert_eq!(all.rows.len(), 1);
+        assert_eq!(all.rows[0].median("us"), Some(2.0));
+        assert_eq!(all.rows[0].group, "basic");
     }
 
     #[test]

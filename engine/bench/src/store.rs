@@ -14,6 +14,24 @@ pub enum Promise {
     Visible,
 }
 
+/// What an engine's writes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// Transactions: they read what they wrote, and one that lost a race is refused or waits.
+    Transactions,
+    /// Atomic batches that nobody else's work is checked against. They are compared where a row asks for no more.
+    Batches,
+}
+
+/// How a database is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Bytes of cache, for engines that have one.
+    pub cache: u64,
+    /// Whether there will be much more data than that.
+    pub beyond_cache: bool,
+}
+
 /// An engine that can be measured.
 pub trait Engine: Sync {
     /// Its name in tables.
@@ -22,8 +40,18 @@ pub trait Engine: Sync {
     /// How it was set up, in words: what a reader must know to judge the comparison.
     fn setting(&self) -> &'static str;
 
-    /// Creates an empty database in `directory`, with `cache` bytes for its cache where it has one.
-    fn create(&self, directory: &Path, cache: u64) -> anyhow::Result<Box<dyn Store>>;
+    /// Whether a log is replayed when a database is opened after a crash.
+    fn has_log(&self) -> bool {
+        true
+    }
+
+    /// What [`Store::write`] is here.
+    fn writes(&self) -> Writes {
+        Writes::Transactions
+    }
+
+    /// Opens the database in `directory`; makes an empty one if there is none.
+    fn open(&self, directory: &Path, setup: Setup) -> anyhow::Result<Box<dyn Store>>;
 }
 
 /// An open database with one table.
@@ -38,6 +66,16 @@ pub trait Store: Sync {
     /// Runs `body` over one snapshot.
     fn read(&self, body: &mut dyn FnMut(&dyn Reader) -> anyhow::Result<()>) -> anyhow::Result<()>;
 
+    /// Shows the newest value of `key`, with as little ado as the engine can; whether there is one.
+    fn get(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> anyhow::Result<bool> {
+        let mut found = false;
+        self.read(&mut |reader| {
+            found = reader.get(key, see)?;
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// Waits until what the engine put off is done, as far as it lets itself be asked.
     fn drain(&self) -> anyhow::Result<()>;
 
@@ -47,6 +85,26 @@ pub trait Store: Sync {
     /// Syncs of the log so far, where the engine counts them.
     fn log_syncs(&self) -> Option<u64> {
         None
+    }
+
+    /// Pages that reads had to fetch so far, where the engine counts them.
+    fn misses(&self) -> Option<u64> {
+        None
+    }
+
+    /// Bytes of log that opening replayed, where the engine counts them.
+    fn replayed(&self) -> Option<u64> {
+        None
+    }
+
+    /// Bytes of log since the last checkpoint, where the engine counts them.
+    fn log_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether a snapshot keeps showing what it showed.
+    fn has_snapshots(&self) -> bool {
+        true
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use canopydb::{Database, DbOptions, EnvOptions, Tree};
 
-use crate::store::{Engine, Promise, Reader, Store, Writer};
+use crate::store::{Engine, Promise, Reader, Setup, Store, Writer};
 
 const TABLE: &[u8] = b"t";
 
@@ -26,11 +26,11 @@ impl Engine for Canopydb {
         "checksums on, as ours are; durable: commit_with(sync); visible: commit_with(no sync)"
     }
 
-    fn create(&self, directory: &Path, cache: u64) -> anyhow::Result<Box<dyn Store>> {
+    fn open(&self, directory: &Path, setup: Setup) -> anyhow::Result<Box<dyn Store>> {
         let directory = directory.join("canopydb");
         std::fs::create_dir_all(&directory)?;
         let mut env = EnvOptions::new(&directory);
-        env.page_cache_size = usize::try_from(cache)?;
+        env.page_cache_size = usize::try_from(setup.cache)?;
         env.use_checksums = true;
         let database = Database::with_options(env, DbOptions::default())?;
         let transaction = database.begin_write()?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lightning_db::{CommitError, Database, Durability, Limits, Options, Snapshot, Transaction};
 
-use crate::store::{Engine, Promise, Reader, Store, Writer};
+use crate::store::{Engine, Promise, Reader, Setup, Store, Writer};
 
 const TABLE: &str = "t";
 
@@ -20,15 +20,20 @@ impl Engine for Lightning {
     }
 
     fn setting(&self) -> &'static str {
-        "durable: Durability::Sync, the default; visible: Durability::None; memory: twice the cache, pages not yet written among it"
+        "durable: Durability::Sync, the default; visible: Durability::None; memory: twice the cache, pages not yet written among it (once, beyond the cache)"
     }
 
-    fn create(&self, directory: &Path, cache: u64) -> anyhow::Result<Box<dyn Store>> {
+    fn open(&self, directory: &Path, setup: Setup) -> anyhow::Result<Box<dyn Store>> {
         let mut limits = Limits::default();
-        // Half of it is for what is not on disk yet: others keep that beside their cache.
-        limits.memory = cache * 2;
+        // Half of it is for what is not on disk yet: others keep that beside their cache. Where memory is what is
+        // measured it is the same as theirs.
+        limits.memory = if setup.beyond_cache {
+            setup.cache
+        } else {
+            setup.cache * 2
+        };
         let options = Options::new().limits(limits);
-        Ok(Box::new(Open(Database::create(
+        Ok(Box::new(Open(Database::open_or_create(
             directory.join("db"),
             options,
         )?)))
@@ -71,6 +76,18 @@ impl Store for Open {
 
     fn log_syncs(&self) -> Option<u64> {
         Some(self.0.stats().log_syncs)
+    }
+
+    fn misses(&self) -> Option<u64> {
+        Some(self.0.stats().page_loads)
+    }
+
+    fn replayed(&self) -> Option<u64> {
+        Some(self.0.recovery_report().bytes)
+    }
+
+    fn log_bytes(&self) -> Option<u64> {
+        Some(self.0.stats().log_bytes)
     }
 }
 

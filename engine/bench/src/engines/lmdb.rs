@@ -8,7 +8,7 @@ use anyhow::Context;
 use heed::types::Bytes;
 use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, FlagSetMode, RoTxn, RwTxn};
 
-use crate::store::{Engine, Promise, Reader, Store, Writer};
+use crate::store::{Engine, Promise, Reader, Setup, Store, Writer};
 
 type Table = Database<Bytes, Bytes>;
 
@@ -42,19 +42,23 @@ impl Engine for Lmdb {
     }
 
     fn setting(&self) -> &'static str {
-        "durable: the default; visible: MDB_NOSYNC for that commit; its cache is the page cache"
+        "durable: the default; visible: MDB_NOSYNC for that commit; MDB_NORDAHEAD beyond the cache; its cache is the page cache; it has no checksums"
     }
 
-    fn create(&self, directory: &Path, _cache: u64) -> anyhow::Result<Box<dyn Store>> {
+    fn has_log(&self) -> bool {
+        false
+    }
+
+    fn open(&self, directory: &Path, setup: Setup) -> anyhow::Result<Box<dyn Store>> {
         let directory = directory.join("lmdb");
         std::fs::create_dir_all(&directory)?;
-        Ok(Box::new(Open::new(directory)?))
+        Ok(Box::new(Open::new(directory, setup)?))
     }
 }
 
 impl Open {
-    fn new(directory: PathBuf) -> anyhow::Result<Self> {
-        let env = open(&directory)?;
+    fn new(directory: PathBuf, setup: Setup) -> anyhow::Result<Self> {
+        let env = open(&directory, setup)?;
         let mut transaction = env.write_txn()?;
         let table = env.create_database(&mut transaction, None)?;
         transaction.commit()?;
@@ -84,9 +88,13 @@ impl Open {
 }
 
 #[expect(unsafe_code, reason = "mapping a file")]
-fn open(directory: &Path) -> anyhow::Result<Env> {
+fn open(directory: &Path, setup: Setup) -> anyhow::Result<Env> {
     let mut options = EnvOpenOptions::new();
     options.map_size(MAP_LEN).max_readers(256);
+    if setup.beyond_cache {
+        // SAFETY: a hint to the kernel, which LMDB's manual advises for random reads of more than memory.
+        unsafe { options.flags(EnvFlags::NO_READ_AHEAD) };
+    }
     // SAFETY: the directory is the benchmark's own; nobody else opens or changes the file.
     Ok(unsafe { options.open(directory)? })
 }

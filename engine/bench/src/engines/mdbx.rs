@@ -8,7 +8,7 @@ use libmdbx::{
     Transaction, WriteFlags,
 };
 
-use crate::store::{Engine, Promise, Reader, Store, Writer};
+use crate::store::{Engine, Promise, Reader, Setup, Store, Writer};
 
 /// Address space, not memory.
 const SIZE_MAX: isize = 64 << 30;
@@ -37,7 +37,11 @@ impl Engine for Mdbx {
         "opened with SafeNoSync; durable: a forced sync after the commit; its cache is the page cache; it has no checksums"
     }
 
-    fn create(&self, directory: &Path, _cache: u64) -> anyhow::Result<Box<dyn Store>> {
+    fn has_log(&self) -> bool {
+        false
+    }
+
+    fn open(&self, directory: &Path, _setup: Setup) -> anyhow::Result<Box<dyn Store>> {
         let path = directory.join("mdbx");
         let mode = Mode::ReadWrite(ReadWriteOptions {
             sync_mode: SyncMode::SafeNoSync,

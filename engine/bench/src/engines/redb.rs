@@ -6,7 +6,7 @@ use redb::{
     Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition,
 };
 
-use crate::store::{Engine, Promise, Reader, Store, Writer};
+use crate::store::{Engine, Promise, Reader, Setup, Store, Writer};
 
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("t");
 
@@ -24,9 +24,9 @@ impl Engine for Redb {
         "durable: Durability::Immediate, the default; visible: Durability::None"
     }
 
-    fn create(&self, directory: &Path, cache: u64) -> anyhow::Result<Box<dyn Store>> {
+    fn open(&self, directory: &Path, setup: Setup) -> anyhow::Result<Box<dyn Store>> {
         let database = Database::builder()
-            .set_cache_size(usize::try_from(cache)?)
+            .set_cache_size(usize::try_from(setup.cache)?)
             .create(directory.join("redb"))?;
         let transaction = database.begin_write()?;
         transaction.open_table(TABLE)?;

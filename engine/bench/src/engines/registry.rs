@@ -8,6 +8,7 @@ pub fn all() -> Vec<Box<dyn Engine>> {
         Box::new(super::lightning::Lightning),
         Box::new(super::lmdb::Lmdb),
         Box::new(super::fjall::Fjall),
+        Box::new(super::fjall::FjallBatch),
         Box::new(super::redb::Redb),
         Box::new(super::sqlite::Sqlite),
         #[cfg(feature = "full")]

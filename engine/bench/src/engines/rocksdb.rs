@@ -1,13 +1,18 @@
 //! RocksDB.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rocksdb::{
     BlockBasedOptions, Cache, DB, DBCompressionType, FlushOptions, Options, SnapshotWithThreadMode,
-    WaitForCompactOptions, WriteBatch, WriteOptions,
+    WriteBatch, WriteOptions,
 };
 
-use crate::store::{Engine, Promise, Reader, Store, Writer};
+use crate::store::{Engine, Promise, Reader, Setup, Store, Writer};
+
+const COMPACTIONS_PENDING: &str = "rocksdb.compaction-pending";
+const COMPACTIONS_RUNNING: &str = "rocksdb.num-running-compactions";
+const FLUSHES_RUNNING: &str = "rocksdb.num-running-flushes";
 
 #[derive(Debug)]
 pub struct Rocksdb;
@@ -22,12 +27,12 @@ impl Engine for Rocksdb {
     }
 
     fn setting(&self) -> &'static str {
-        "bloom filters of 10 bits; durable: WriteOptions::set_sync; visible: without; no compression"
+        "write batches, compared although they are not isolated; bloom filters of 10 bits; durable: WriteOptions::set_sync; visible: without; no compression"
     }
 
-    fn create(&self, directory: &Path, cache: u64) -> anyhow::Result<Box<dyn Store>> {
+    fn open(&self, directory: &Path, setup: Setup) -> anyhow::Result<Box<dyn Store>> {
         let mut table = BlockBasedOptions::default();
-        table.set_block_cache(&Cache::new_lru_cache(usize::try_from(cache)?));
+        table.set_block_cache(&Cache::new_lru_cache(usize::try_from(setup.cache)?));
         table.set_bloom_filter(10.0, false);
         let mut options = Options::default();
         options.create_if_missing(true);
@@ -50,18 +55,32 @@ impl Store for Open {
         body(&mut batch)?;
         let mut options = WriteOptions::default();
         options.set_sync(promise == Promise::Durable);
-        Ok(self.0.write_opt(&batch, &options)?)
+        Ok(self.0.write_opt(batch, &options)?)
     }
 
     fn read(&self, body: &mut dyn FnMut(&dyn Reader) -> anyhow::Result<()>) -> anyhow::Result<()> {
         body(&View(self.0.snapshot()))
     }
 
+    fn get(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> anyhow::Result<bool> {
+        let value = self.0.get_pinned(key)?;
+        if let Some(value) = &value {
+            see(value);
+        }
+        Ok(value.is_some())
+    }
+
     fn drain(&self) -> anyhow::Result<()> {
         let mut options = FlushOptions::default();
         options.set_wait(true);
         self.0.flush_opt(&options)?;
-        Ok(self.0.wait_for_compact(&WaitForCompactOptions::default())?)
+        // Asked, not waited for: older libraries cannot be told to wait.
+        for property in [COMPACTIONS_PENDING, COMPACTIONS_RUNNING, FLUSHES_RUNNING] {
+            while self.0.property_int_value(property)?.unwrap_or(0) > 0 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        Ok(())
     }
 
     fn compact(&mut self) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sled::{Batch, Db};
 
-use crate::store::{Engine, Promise, Reader, Store, Writer};
+use crate::store::{Engine, Promise, Reader, Setup, Store, Writer};
 
 #[derive(Debug)]
 pub struct Sled;
@@ -22,10 +22,10 @@ impl Engine for Sled {
         "durable: flush after the batch, which is NOT power-loss safe (its log is not synced in order); no snapshots"
     }
 
-    fn create(&self, directory: &Path, cache: u64) -> anyhow::Result<Box<dyn Store>> {
+    fn open(&self, directory: &Path, setup: Setup) -> anyhow::Result<Box<dyn Store>> {
         let config = sled::Config::new()
             .path(directory.join("sled"))
-            .cache_capacity(cache);
+            .cache_capacity(setup.cache);
         Ok(Box::new(Open(config.open()?)))
     }
 }
@@ -49,6 +49,10 @@ impl Store for Open {
         body(&View(&self.0))
     }
 
+    fn get(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> anyhow::Result<bool> {
+        View(&self.0).get(key, see)
+    }
+
     fn drain(&self) -> anyhow::Result<()> {
         self.0.flush()?;
         Ok(())
@@ -56,6 +60,10 @@ impl Store for Open {
 
     fn compact(&mut self) -> anyhow::Result<()> {
         self.drain()
+    }
+
+    fn has_snapshots(&self) -> bool {
+        false
     }
 }
 

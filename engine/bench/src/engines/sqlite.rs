@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::sqlite_connection::{Connection, Statement};
-use crate::store::{Engine, Promise, Reader, Store, Writer};
+use crate::store::{Engine, Promise, Reader, Setup, Store, Writer};
 
 const PUT: &str = "INSERT INTO t VALUES (?1, ?2) ON CONFLICT (k) DO UPDATE SET v = excluded.v";
 
@@ -41,14 +41,15 @@ impl Engine for Sqlite {
         "WAL; durable: synchronous=FULL; visible: synchronous=OFF"
     }
 
-    fn create(&self, directory: &Path, cache: u64) -> anyhow::Result<Box<dyn Store>> {
+    fn open(&self, directory: &Path, setup: Setup) -> anyhow::Result<Box<dyn Store>> {
         let path = directory.join("sqlite.db");
         let connection = Connection::open(&path)?;
         connection.run("PRAGMA journal_mode=WAL")?;
-        connection.run("CREATE TABLE t (k BLOB PRIMARY KEY, v BLOB) WITHOUT ROWID")?;
+        connection
+            .run("CREATE TABLE IF NOT EXISTS t (k BLOB PRIMARY KEY, v BLOB) WITHOUT ROWID")?;
         Ok(Box::new(Open {
             path,
-            cache,
+            cache: setup.cache,
             idle: Mutex::default(),
         }))
     }
@@ -133,6 +134,11 @@ impl Store for Open {
             body(prepared)?;
             run(&mut prepared.commit)
         })
+    }
+
+    fn get(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> anyhow::Result<bool> {
+        // One statement is a transaction of its own.
+        self.with(|prepared| Reader::get(prepared, key, see))
     }
 
     fn drain(&self) -> anyhow::Result<()> {

@@ -1,66 +1,72 @@
 //! The life of one table: loaded, changed, read, emptied by half, compacted.
 
 use std::hint::black_box;
-use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::scale::{Scale, disk_bytes, mebibytes};
+use super::run::{Run, on_threads, read_some};
+use super::units::{disk_bytes, mebibytes, ratio};
+use crate::check;
 use crate::data::{KEY_LEN, Random, VALUE_LEN, key, value};
-use crate::measure::{Figures, Unit, millis, quantile_micros, time};
-use crate::store::{Engine, Promise, Store};
+use crate::measure::{Unit, millis, quantile_micros, time};
+use crate::process::{Io, Memory};
+use crate::store::{Promise, Store, Writes};
 
 const DURABLE: u64 = 1_000;
 const BATCHES: u64 = 100;
 const BATCH_LEN: u64 = 1_000;
 const THREADS: u64 = 4;
+const RECORD_LEN: u64 = (KEY_LEN + VALUE_LEN) as u64;
 
-/// Measures all rows of one engine, in a directory of its own.
-pub fn run(
-    engine: &dyn Engine,
-    directory: &Path,
-    scale: Scale,
-    figures: &mut Figures,
-) -> anyhow::Result<()> {
-    let mut store = engine.create(directory, scale.cache)?;
+/// Measures all rows of one engine.
+pub fn run(run: &mut Run<'_>) -> anyhow::Result<()> {
+    let mut store = run.open()?;
+    let records = run.scale.records;
+    let transactions = run.engine.writes() == Writes::Transactions;
     let mut table = Table {
-        engine: engine.name(),
+        run,
         store: store.as_mut(),
         records: 0,
         removed: 0,
-        figures,
     };
-    table.load(scale.records)?;
+    let before = Io::now();
+    table.load(records)?;
     table.durable()?;
-    table.batches(directory)?;
-    table.visible(scale.records / 20)?;
-    table.reads(scale.records)?;
-    table.ranges(scale.records / 2)?;
-    table.scan()?;
-    table.threads()?;
-    table.removals(scale.records / 2)?;
-    table.compact(directory)
+    table.batches()?;
+    table.visible(records / 20)?;
+    let written = Io::now().since(before).written;
+    let payload = table.records * RECORD_LEN;
+    let row = "bytes written a byte of payload, all of these writes";
+    table.run.note(row, Unit::Ratio, ratio(written, payload));
+    if transactions {
+        table.reads(records)?;
+        table.ranges(records / 2)?;
+        table.scan()?;
+        table.threads()?;
+    }
+    table.removals(records / 2)?;
+    table.compact()?;
+    table.memory();
+    check::whole_table(table.store, table.records - table.removed)
 }
 
-struct Table<'s> {
-    engine: &'static str,
+struct Table<'s, 'r> {
+    run: &'s mut Run<'r>,
     store: &'s mut dyn Store,
     /// Records `0..records` were written.
     records: u64,
     removed: u64,
-    figures: &'s mut Figures,
 }
 
-impl Table<'_> {
-    fn add(&mut self, row: &str, unit: Unit, figure: f64) {
-        self.figures.add(row, unit, self.engine, figure);
+impl Table<'_, '_> {
+    fn add_millis(&mut self, row: &str, took: Duration) {
+        self.run.add(row, Unit::Milliseconds, millis(took));
     }
 
     /// Background work is not charged to the next row: its cost is a row of its own.
     fn drain(&mut self, after: &str) -> anyhow::Result<()> {
         let took = time(|| self.store.drain())?;
         let row = format!("background work after {after}");
-        self.figures
-            .note(&row, Unit::Milliseconds, self.engine, millis(took));
+        self.run.note(&row, Unit::Milliseconds, millis(took));
         Ok(())
     }
 
@@ -70,21 +76,18 @@ impl Table<'_> {
         self.records = records.end;
         let mut bytes = [0; VALUE_LEN];
         self.store.write(promise, &mut |writer| {
-            for record in records.clone() {
-                value(record, 0, &mut bytes);
-                writer.put(&key(record), &bytes)?;
-            }
-            Ok(())
+            records.clone().try_for_each(|record| {
+                let key = key(record);
+                value(&key, 0, &mut bytes);
+                writer.put(&key, &bytes)
+            })
         })
     }
 
     fn load(&mut self, records: u64) -> anyhow::Result<()> {
         let took = time(|| self.append(records, Promise::Durable))?;
-        self.add(
-            "bulk load, one transaction",
-            Unit::Milliseconds,
-            millis(took),
-        );
+        let row = "bulk load, one transaction";
+        self.run.add_batches(row, Unit::Milliseconds, millis(took));
         self.drain("bulk load")
     }
 
@@ -93,86 +96,94 @@ impl Table<'_> {
         for _ in 0..DURABLE {
             took.push(time(|| self.append(1, Promise::Durable))?);
         }
-        let median = quantile_micros(&mut took, 0.5);
-        self.add("durable transaction, p50", Unit::Microseconds, median);
-        let high = quantile_micros(&mut took, 0.99);
-        self.figures.note(
-            "durable transaction, p99",
-            Unit::Microseconds,
-            self.engine,
-            high,
+        let (median, high) = (
+            quantile_micros(&mut took, 0.5),
+            quantile_micros(&mut took, 0.99),
         );
+        self.run
+            .add("durable transaction, p50", Unit::Microseconds, median);
+        self.run
+            .note("durable transaction, p99", Unit::Microseconds, high);
         self.drain("durable transactions")
     }
 
-    fn batches(&mut self, directory: &Path) -> anyhow::Result<()> {
-        let before = disk_bytes(directory)?;
+    fn batches(&mut self) -> anyhow::Result<()> {
+        let (files, io) = (disk_bytes(self.run.directory)?, Io::now());
+        let log = self.store.log_bytes();
         let took =
             time(|| (0..BATCHES).try_for_each(|_| self.append(BATCH_LEN, Promise::Durable)))?;
-        self.add(
-            "100 durable batches of 1,000",
-            Unit::Milliseconds,
-            millis(took),
-        );
-        let grown = disk_bytes(directory)?.saturating_sub(before);
-        self.figures.note(
-            "files grew by, in these batches",
-            Unit::Mebibytes,
-            self.engine,
-            mebibytes(grown),
-        );
-        self.drain("batches")
+        let acknowledged = Io::now().since(io).written;
+        let row = "100 durable batches of 1,000";
+        self.run.add_batches(row, Unit::Milliseconds, millis(took));
+        let payload = BATCHES * BATCH_LEN * RECORD_LEN;
+        if let (Some(before), Some(after)) = (log, self.store.log_bytes()) {
+            let row = "batches: log a byte of payload";
+            let log = after.saturating_sub(before);
+            self.run.note(row, Unit::Ratio, ratio(log, payload));
+        }
+        let grown = disk_bytes(self.run.directory)?.saturating_sub(files);
+        let row = "batches: files grew by";
+        self.run.note(row, Unit::Mebibytes, mebibytes(grown));
+        let row = "batches: bytes written a byte of payload, when acknowledged";
+        self.run
+            .note(row, Unit::Ratio, ratio(acknowledged, payload));
+        self.drain("batches")?;
+        let later = Io::now().since(io).written - acknowledged;
+        let row = "batches: bytes written a byte of payload, put off";
+        self.run.note(row, Unit::Ratio, ratio(later, payload));
+        Ok(())
     }
 
     fn visible(&mut self, count: u64) -> anyhow::Result<()> {
         let took = time(|| (0..count).try_for_each(|_| self.append(1, Promise::Visible)))?;
-        let row = format!("{count} transactions, not durable");
-        self.add(&row, Unit::Milliseconds, millis(took));
+        self.add_millis(&format!("{count} transactions, not durable"), took);
         self.drain("transactions, not durable")
     }
 
     fn reads(&mut self, count: u64) -> anyhow::Result<()> {
-        let (store, records) = (&*self.store, self.records);
-        let took = time(|| read_some(store, records, count, 1))?;
-        self.add("random reads", Unit::Milliseconds, millis(took));
+        let took = time(|| read_some(self.store, self.records, count, 1))?;
+        self.add_millis("random reads", took);
         Ok(())
     }
 
     fn ranges(&mut self, count: u64) -> anyhow::Result<()> {
         let (store, records) = (&*self.store, self.records);
+        let mut seen = 0;
         let took = time(|| {
             let mut random = Random::new(2);
-            let mut seen = 0_u64;
             store.read(&mut |reader| {
-                for _ in 0..count {
+                (0..count).try_for_each(|_| {
                     let start = key(random.below(records));
-                    reader.range(&start, 10, &mut |k, v| {
-                        seen += black_box(k.len() + v.len()) as u64;
-                    })?;
-                }
-                Ok(())
-            })?;
-            anyhow::ensure!(seen > 0, "the ranges showed nothing");
-            Ok(())
+                    reader.range(&start, 10, &mut |key, value| {
+                        black_box((key[0], value[0]));
+                        seen += 1;
+                    })
+                })
+            })
         })?;
-        self.add("ranges of 10", Unit::Milliseconds, millis(took));
+        // Fewer than ten records follow on the last ten only.
+        let all = seen <= count * 10 && seen + 1_000 > count * 10;
+        check::ensure(all, || {
+            format!("{count} ranges of 10 showed {seen} records")
+        })?;
+        self.add_millis("ranges of 10", took);
         Ok(())
     }
 
     fn scan(&mut self) -> anyhow::Result<()> {
         let (store, records) = (&*self.store, self.records);
+        let mut seen = 0;
         let took = time(|| {
-            let mut seen = 0;
             store.read(&mut |reader| {
-                reader.scan(&mut |k, v| seen += u64::from(black_box(k.len() + v.len()) > 0))
-            })?;
-            anyhow::ensure!(
-                seen == records,
-                "the scan showed {seen} of {records} records"
-            );
-            Ok(())
+                reader.scan(&mut |key, value| {
+                    black_box((key[0], value[0]));
+                    seen += 1;
+                })
+            })
         })?;
-        self.add("full scan", Unit::Milliseconds, millis(took));
+        let what = || format!("the scan showed {seen} of {records} records");
+        check::ensure(seen == records, what)?;
+        self.add_millis("full scan", took);
         Ok(())
     }
 
@@ -180,19 +191,10 @@ impl Table<'_> {
         let (store, records) = (&*self.store, self.records);
         let each = records / THREADS;
         let start = Instant::now();
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..THREADS)
-                .map(|thread| scope.spawn(move || read_some(store, records, each, thread + 10)))
-                .collect();
-            threads
-                .into_iter()
-                .try_for_each(|thread| match thread.join() {
-                    Ok(result) => result,
-                    Err(_) => Err(anyhow::anyhow!("a reading thread panicked")),
-                })
+        on_threads(THREADS, |thread| {
+            read_some(store, records, each, thread + 10)
         })?;
-        let took = start.elapsed();
-        self.add("random reads, 4 threads", Unit::Milliseconds, millis(took));
+        self.add_millis("random reads, 4 threads", start.elapsed());
         Ok(())
     }
 
@@ -203,42 +205,35 @@ impl Table<'_> {
             })
         })?;
         self.removed = count;
-        self.add(
-            "removals, one transaction",
-            Unit::Milliseconds,
-            millis(took),
-        );
+        let row = "removals, one transaction";
+        self.run.add_batches(row, Unit::Milliseconds, millis(took));
         self.drain("removals")
     }
 
-    fn compact(&mut self, directory: &Path) -> anyhow::Result<()> {
-        let size = mebibytes(disk_bytes(directory)?);
-        self.figures
-            .note("size before compaction", Unit::Mebibytes, self.engine, size);
+    fn compact(&mut self) -> anyhow::Result<()> {
+        let size = mebibytes(disk_bytes(self.run.directory)?);
+        self.run
+            .note("size before compaction", Unit::Mebibytes, size);
         let took = time(|| self.store.compact())?;
-        self.figures
-            .note("compaction", Unit::Milliseconds, self.engine, millis(took));
-        let size = mebibytes(disk_bytes(directory)?);
-        self.add("size after compaction", Unit::Mebibytes, size);
-        let kept = self.records - self.removed;
-        let payload = mebibytes(kept * (KEY_LEN + VALUE_LEN) as u64);
-        self.figures
-            .note("payload", Unit::Mebibytes, self.engine, payload);
+        self.run
+            .note("compaction", Unit::Milliseconds, millis(took));
+        let size = disk_bytes(self.run.directory)?;
+        let payload = (self.records - self.removed) * RECORD_LEN;
+        let row = "size after compaction";
+        self.run.add_batches(row, Unit::Mebibytes, mebibytes(size));
+        self.run
+            .note("payload then", Unit::Mebibytes, mebibytes(payload));
+        let row = "size after compaction a byte of payload";
+        self.run.note(row, Unit::Ratio, ratio(size, payload));
         Ok(())
     }
-}
 
-/// Reads `count` records at random and looks at each value.
-fn read_some(store: &dyn Store, records: u64, count: u64, seed: u64) -> anyhow::Result<()> {
-    let mut random = Random::new(seed);
-    store.read(&mut |reader| {
-        for _ in 0..count {
-            let record = random.below(records);
-            let found = reader.get(&key(record), &mut |value| {
-                black_box(value[0]);
-            })?;
-            anyhow::ensure!(found, "record {record} is not there");
-        }
-        Ok(())
-    })
+    fn memory(&mut self) {
+        let memory = Memory::now();
+        let row = "peak memory, mapped files among it";
+        self.run.note(row, Unit::Mebibytes, mebibytes(memory.peak));
+        let row = "memory in no file, at the end";
+        self.run
+            .note(row, Unit::Mebibytes, mebibytes(memory.anonymous));
+    }
 }

@@ -1,53 +1,40 @@
 //! Random reads as a table grows, all of it in the cache.
 
-use std::hint::black_box;
-use std::path::Path;
+use super::load;
+use super::run::{Run, read_some};
+use super::units::{micros_each, ratio};
+use crate::data::{KEY_LEN, VALUE_LEN};
+use crate::measure::{Unit, time};
+use crate::store::Setup;
 
-use super::scale::Scale;
-use crate::data::{Random, VALUE_LEN, key, value};
-use crate::measure::{Figures, Unit, time};
-use crate::store::{Engine, Promise};
-
-const READS: u64 = 200_000;
-const BATCH: u64 = 10_000;
+const READS: u64 = 500_000;
+const RECORD_LEN: u64 = (KEY_LEN + VALUE_LEN) as u64;
 
 /// Reads at 10^4 records, and at each power of ten up to the scale.
-pub fn run(
-    engine: &dyn Engine,
-    directory: &Path,
-    scale: Scale,
-    figures: &mut Figures,
-) -> anyhow::Result<()> {
-    let store = engine.create(directory, scale.cache)?;
-    let mut bytes = [0; VALUE_LEN];
-    let (mut records, mut goal) = (0, 10_000);
-    while goal <= scale.records {
-        while records < goal {
-            store.write(Promise::Visible, &mut |writer| {
-                (records..records + BATCH).try_for_each(|record| {
-                    value(record, 0, &mut bytes);
-                    writer.put(&key(record), &bytes)
-                })
-            })?;
-            records += BATCH;
+pub fn run(run: &mut Run<'_>) -> anyhow::Result<()> {
+    let mut records = 10_000;
+    while records <= run.scale.growth {
+        let directory = run.directory.join(records.to_string());
+        std::fs::create_dir(&directory)?;
+        let setup = Setup {
+            // With room for half-full pages, and for the tables that lead to them.
+            cache: run.scale.cache.max(records * RECORD_LEN * 3),
+            beyond_cache: false,
+        };
+        let store = run.engine.open(&directory, setup)?;
+        load::sorted(store.as_ref(), records)?;
+        read_some(store.as_ref(), records, READS / 5, 1)?;
+        let misses = store.misses();
+        let took = time(|| read_some(store.as_ref(), records, READS, records))?;
+        let row = format!("one random read of {records} records");
+        run.add(&row, Unit::Microseconds, micros_each(took, READS));
+        if let (Some(before), Some(after)) = (misses, store.misses()) {
+            let row = format!("pages fetched a read of {records} records");
+            run.note(&row, Unit::Ratio, ratio(after - before, READS));
         }
-        store.drain()?;
-        let took = time(|| {
-            let mut random = Random::new(goal);
-            store.read(&mut |reader| {
-                for _ in 0..READS {
-                    reader.get(&key(random.below(records)), &mut |value| {
-                        black_box(value[0]);
-                    })?;
-                }
-                Ok(())
-            })
-        })?;
-        #[expect(clippy::cast_precision_loss, reason = "a small constant")]
-        let each = took.as_secs_f64() * 1e6 / READS as f64;
-        let row = format!("one random read of {goal} records");
-        figures.add(&row, Unit::Microseconds, engine.name(), each);
-        goal *= 10;
+        drop(store);
+        std::fs::remove_dir_all(directory)?;
+        records *= 10;
     }
     Ok(())
 }

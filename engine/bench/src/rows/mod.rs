@@ -1,15 +1,21 @@
 //! What is measured.
 
 mod basic;
-mod group_commit;
+mod cold;
+mod commits;
+mod groups;
 mod growth;
+mod load;
 mod physical;
-mod scale;
+mod recovery;
+mod run;
+mod scaling;
+mod snapshot;
+mod stalls;
+mod units;
+mod values;
 mod ycsb;
 
-pub use basic::run as basic;
-pub use group_commit::run as group_commit;
-pub use growth::run as growth;
+pub use groups::{Ends, GROUPS, Group};
 pub use physical::run as physical;
-pub use scale::Scale;
-pub use ycsb::run as ycsb;
+pub use run::{Run, Scale};

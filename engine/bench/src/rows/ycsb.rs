@@ -1,14 +1,15 @@
 //! The six core workloads of YCSB (Cooper et al., 2010), on two threads, a transaction an operation.
 
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use super::scale::{Scale, kilo_rate};
-use crate::data::{Random, VALUE_LEN, Zipf, key, value};
-use crate::measure::{Figures, Unit};
-use crate::store::{Engine, Promise, Store};
+use super::run::{Run, on_threads, put};
+use super::units::kilo_rate;
+use crate::check;
+use crate::data::{Random, VALUE_LEN, Zipf, is_of, key, value};
+use crate::measure::Unit;
+use crate::store::{Promise, Store};
 
 const THREADS: u64 = 2;
 const SCAN_MAX: u64 = 100;
@@ -45,47 +46,34 @@ struct Bench<'s> {
 }
 
 /// Loads a table and runs all six on it, one after the other.
-pub fn run(
-    engine: &dyn Engine,
-    directory: &Path,
-    scale: Scale,
-    figures: &mut Figures,
-) -> anyhow::Result<()> {
-    let store = engine.create(directory, scale.cache)?;
+pub fn run(run: &mut Run<'_>) -> anyhow::Result<()> {
+    let store = run.open()?;
+    let records = run.scale.records;
     let bench = Bench {
         store: store.as_ref(),
-        zipf: Zipf::new(scale.records),
-        loaded: scale.records,
+        zipf: Zipf::new(records),
+        loaded: records,
         records: AtomicU64::new(0),
     };
-    for _ in 0..scale.records.div_ceil(10_000) {
-        bench.load(10_000.min(scale.records))?;
+    for first in (0..records).step_by(10_000) {
+        bench.load(10_000.min(records - first))?;
     }
     store.drain()?;
     for mix in MIXES {
         let operations = if matches!(mix.1, Operation::Scan) {
-            scale.records / 20
+            records / 20
         } else {
-            scale.records / 5
+            records / 5
         };
         let start = Instant::now();
-        std::thread::scope(|scope| {
-            let bench = &bench;
-            let threads: Vec<_> = (0..THREADS)
-                .map(|thread| scope.spawn(move || bench.run(mix, operations / THREADS, thread)))
-                .collect();
-            threads
-                .into_iter()
-                .try_for_each(|thread| match thread.join() {
-                    Ok(result) => result,
-                    Err(_) => Err(anyhow::anyhow!("a thread of {} panicked", mix.0)),
-                })
+        on_threads(THREADS, |thread| {
+            bench.run(mix, operations / THREADS, thread)
         })?;
         let rate = kilo_rate(operations, start.elapsed());
-        figures.add(mix.0, Unit::KiloOpsPerSecond, engine.name(), rate);
+        run.add(mix.0, Unit::KiloOpsPerSecond, rate);
         store.drain()?;
     }
-    Ok(())
+    check::whole_table(store.as_ref(), bench.records.into_inner())
 }
 
 impl Bench<'_> {
@@ -94,8 +82,9 @@ impl Bench<'_> {
         let mut bytes = [0; VALUE_LEN];
         self.store.write(Promise::Visible, &mut |writer| {
             (first..first + count).try_for_each(|record| {
-                value(record, 0, &mut bytes);
-                writer.put(&key(record), &bytes)
+                let key = key(record);
+                value(&key, 0, &mut bytes);
+                writer.put(&key, &bytes)
             })
         })
     }
@@ -132,7 +121,7 @@ impl Bench<'_> {
                 let start = key(self.zipf.record(random));
                 self.store.read(&mut |reader| {
                     reader.range(&start, count, &mut |k, v| {
-                        black_box(k.len() + v.len());
+                        black_box((k[0], v[0]));
                     })
                 })
             }
@@ -145,24 +134,20 @@ impl Bench<'_> {
     }
 
     fn read(&self, record: u64) -> anyhow::Result<()> {
-        self.store.read(&mut |reader| {
-            let found = reader.get(&key(record), &mut |value| {
-                black_box(value[0]);
-            })?;
-            // Of the records that are inserted meanwhile another thread may not have committed the newest.
-            anyhow::ensure!(
-                found || record >= self.loaded,
-                "record {record} is not there"
-            );
-            Ok(())
-        })
+        let key = key(record);
+        let mut ours = false;
+        let found = self
+            .store
+            .get(&key, &mut |value| ours = is_of(&key, value))?;
+        // Of the records that are inserted meanwhile another thread may not have committed the newest.
+        let expected = if found { ours } else { record >= self.loaded };
+        check::ensure(expected, || format!("record {record} is not there"))
     }
 
     fn update(&self, record: u64, random: &mut Random) -> anyhow::Result<()> {
+        let key = key(record);
         let mut bytes = [0; VALUE_LEN];
-        value(record, random.next_u64(), &mut bytes);
-        self.store.write(Promise::Visible, &mut |writer| {
-            writer.put(&key(record), &bytes)
-        })
+        value(&key, random.next_u64(), &mut bytes);
+        put(self.store, Promise::Visible, &key, &bytes)
     }
 }

@@ -1,15 +1,7 @@
-//! How much is done, and in which units it is told.
+//! In which units figures are told.
 
 use std::path::Path;
-
-/// How much of everything.
-#[derive(Clone, Copy, Debug)]
-pub struct Scale {
-    /// Records loaded at the start.
-    pub records: u64,
-    /// Bytes of cache that every engine gets.
-    pub cache: u64,
-}
+use std::time::Duration;
 
 /// Bytes of all files under `directory`, as the file system counts their blocks.
 pub fn disk_bytes(directory: &Path) -> anyhow::Result<u64> {
@@ -35,6 +27,18 @@ pub fn mebibytes(bytes: u64) -> f64 {
 
 /// Thousands a second.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-pub fn kilo_rate(operations: u64, took: std::time::Duration) -> f64 {
+pub fn kilo_rate(operations: u64, took: Duration) -> f64 {
     operations as f64 / took.as_secs_f64() / 1e3
+}
+
+/// Microseconds for each of `operations`.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+pub fn micros_each(took: Duration, operations: u64) -> f64 {
+    took.as_secs_f64() * 1e6 / operations.max(1) as f64
+}
+
+/// One number divided by another.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+pub fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
 }
