@@ -290,6 +290,15 @@ impl<P: ReadPages> FewFreed<'_, P> {
 }
 
 impl<P: ReadPages> ReadPages for FewFreed<'_, P> {
+    type Held<'h>
+        = P::Held<'h>
+    where
+        Self: 'h;
+
+    fn hold(&self) -> Self::Held<'_> {
+        self.pages.hold()
+    }
+
     fn page(&self, no: PageNo) -> Result<PageImage, StorageError> {
         self.pages.page(no)
     }

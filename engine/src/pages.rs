@@ -6,7 +6,7 @@
 
 use crate::error::StorageError;
 use crate::ids::PageNo;
-use crate::image::Image;
+use crate::image::{Image, ImageRef};
 
 /// The bytes of one page, header included. Its length is the page size: a power of two from 4 KiB to
 /// 64 KiB, the same for all pages of a tree.
@@ -17,6 +17,16 @@ pub type ExtentImage = Image;
 
 /// Pages as one snapshot sees them.
 pub trait ReadPages {
+    /// What [`ReadPages::hold`] gives.
+    type Held<'h>: HeldPages
+    where
+        Self: 'h;
+
+    /// Holds what is in memory where it is, so that a descent borrows its pages and counts no references. For a moment: what
+    /// is superseded meanwhile is not freed. Nothing is loaded while it is held (R7): whoever finds a page missing lets go, asks
+    /// for the page, and goes on.
+    fn hold(&self) -> Self::Held<'_>;
+
     /// The page's image. `Corruption` if there is no such page.
     fn page(&self, no: PageNo) -> Result<PageImage, StorageError>;
 
@@ -32,7 +42,40 @@ pub trait ReadPages {
     }
 }
 
+/// Pages in memory that stay where they are while this is held.
+pub trait HeldPages {
+    /// The page's image, if it is in memory.
+    fn page(&self, no: PageNo) -> Option<ImageRef<'_>>;
+
+    /// Ends the holding. What was read meanwhile is right only if this passes it on: the snapshot may have expired.
+    fn settle<T>(self, read: Result<T, StorageError>) -> Result<T, StorageError>
+    where
+        Self: Sized,
+    {
+        read
+    }
+}
+
+/// Holds nothing: every page is asked for.
+#[derive(Debug)]
+pub struct NothingHeld;
+
+impl HeldPages for NothingHeld {
+    fn page(&self, _no: PageNo) -> Option<ImageRef<'_>> {
+        None
+    }
+}
+
 impl<P: ReadPages + ?Sized> ReadPages for &P {
+    type Held<'h>
+        = P::Held<'h>
+    where
+        Self: 'h;
+
+    fn hold(&self) -> Self::Held<'_> {
+        (**self).hold()
+    }
+
     fn page(&self, no: PageNo) -> Result<PageImage, StorageError> {
         (**self).page(no)
     }

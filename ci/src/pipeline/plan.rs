@@ -116,9 +116,10 @@ fn miri() -> Plan {
     }
     // A decoder's property is checked on few inputs: the interpreter is a thousand times slower.
     let mut tests = cargo("+nightly miri test -p lightning-db --lib --");
-    // Bytes from disk, and the module with unsafe code. One test counts to millions; the others are enough.
+    // Bytes from disk, and the modules with unsafe code. One test counts to millions; the others are enough.
     tests.args([
         "disk_format",
+        "image::",
         "page_table",
         "--skip",
         "no_two_pages_share_a_home",

@@ -25,7 +25,9 @@ impl Forbidden {
             // C interfaces of engines that ours is measured beside.
             "engine/bench/src/engines/lmdb.rs",
             "engine/bench/src/engines/sqlite_connection.rs",
-            "engine/src/page_store/page_table.rs",
+            "engine/src/page_store/link.rs",
+            "engine/src/image/frame.rs",
+            "engine/src/image/handle.rs",
             "harness/src/target/sqlite/connection.rs",
             "harness/src/target/sqlite/methods.rs",
             "harness/src/target/sqlite/vfs.rs",

@@ -13,6 +13,7 @@ use crate::ids::{PageNo, Version};
 
 use super::content::{Content, Kind, Stored};
 use super::disk_pages::DiskPages;
+use super::link::Item;
 use super::page_table::{Chains, Edit, Fate, Seen};
 use super::policy::{Outcome, Policy};
 
@@ -80,7 +81,7 @@ impl Cache {
     /// another one, dropped since, was between them: versions that a checkpoint passed over are marked.
     fn is_mapped(&self, seen: &Seen<'_, Content>) -> bool {
         let is_passed = seen
-            .content
+            .item
             .image()
             .is_none_or(|(_, resident)| resident.is_unmapped());
         let newer = seen.newer.is_some_and(|newer| newer > self.durable);
@@ -122,7 +123,7 @@ fn was_hit(
 ) -> bool {
     let mut stays = false;
     chains.retain(page, |seen| {
-        if let Some((_, resident)) = seen.content.image()
+        if let Some((_, resident)) = seen.item.image()
             && let Some(left) = judge(resident.hits())
         {
             resident.set_hits(left);
@@ -142,7 +143,7 @@ pub(super) fn give_up(
 ) -> Outcome {
     let mut outcome = Outcome::Gone;
     chains.retain(page, |seen| {
-        let Some((kind, resident)) = seen.content.image() else {
+        let Some((kind, resident)) = seen.item.image() else {
             return Fate::Keep;
         };
         let is_newest = seen.newer.is_none();
@@ -151,18 +152,20 @@ pub(super) fn give_up(
             match (is_dirty, seen.is_oldest) {
                 (true, _) => Fate::Keep,
                 (false, true) => Fate::Drop,
-                (false, false) => Fate::Replace(Content::Mapped),
+                (false, false) => Fate::Replace(Item::Other(Content::Mapped)),
             }
         } else {
-            let stored = resident.stored.clone();
+            let stored = resident.stored.cloned();
             let stored = stored.or_else(|| pin_mapped(cache, disk, page, kind, &seen));
-            stored.map_or(Fate::Keep, |stored| Fate::Replace(Content::Stored(stored)))
+            stored.map_or(Fate::Keep, |stored| {
+                Fate::Replace(Item::Other(Content::Stored(stored)))
+            })
         };
         match fate {
             Fate::Keep if is_newest => outcome = Outcome::Dirty,
             Fate::Keep => {}
             Fate::Drop | Fate::Replace(_) => {
-                cache.remove(seen.content.bytes(), is_newest);
+                cache.remove(seen.item.bytes(), is_newest);
                 cache.evictions = cache.evictions.saturating_add(1);
                 if outcome == Outcome::Gone {
                     outcome = Outcome::Evicted;
@@ -185,5 +188,5 @@ pub(super) fn pin_mapped(
     if cache.is_switching || !cache.is_mapped(seen) {
         return None;
     }
-    disk.pin(page, kind, seen.version, seen.content.bytes())
+    disk.pin(page, kind, seen.version, seen.item.bytes())
 }

@@ -13,6 +13,7 @@ use super::cache::{Cache, Editing, give_up};
 use super::content::Content;
 use super::disk_pages::DiskPages;
 use super::free_pages::FreePages;
+use super::link::ItemRef;
 use super::page_table::{Chains, Fate};
 use super::snapshots::{Snapshots, Visible};
 
@@ -131,8 +132,8 @@ fn prune(
             is_alone = false;
             return Fate::Keep;
         }
-        cache.remove(seen.content.bytes(), false);
-        if let Some(stored) = seen.content.stored() {
+        cache.remove(seen.item.bytes(), false);
+        if let Some(stored) = seen.item.stored() {
             stored.unpin(&disk.map);
         }
         Fate::Drop
@@ -145,8 +146,10 @@ fn prune(
 
 /// Empties a chain that says no more than the map does.
 pub(super) fn forget(chains: &mut Chains<'_, Content>, cache: &Cache, page: PageNo) {
-    chains.retain(page, |seen| match seen.content {
-        Content::Freed | Content::Mapped if seen.is_oldest && seen.newer.is_none() => {
+    chains.retain(page, |seen| match seen.item {
+        ItemRef::Other(Content::Freed | Content::Mapped)
+            if seen.is_oldest && seen.newer.is_none() =>
+        {
             if seen.version <= cache.durable {
                 Fate::Drop
             } else {

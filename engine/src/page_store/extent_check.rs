@@ -5,7 +5,7 @@ use crate::error::StorageError;
 use crate::ids::{PageNo, Version};
 use crate::map::PageAddress;
 
-use super::content::{Content, Kind, Sight};
+use super::content::{self, Kind, Sight};
 use super::disk_pages::misfit;
 use super::page_table::Found;
 use super::store::PageStore;
@@ -18,7 +18,7 @@ impl PageStore {
         len: u64,
         at: Version,
     ) -> Result<(), StorageError> {
-        match self.table.find(first, at, Content::see) {
+        match self.table.find(first, at, content::see) {
             Found::NotLoaded | Found::Content(Sight::Mapped) => self.check_on_disk(first, len, at),
             Found::Content(Sight::Stored(stored))
                 if stored.kind == Kind::Extent && stored.len == len =>
@@ -43,9 +43,8 @@ impl PageStore {
         for no in (first.get()..end).map(PageNo) {
             while let Err(error) = self.check_mapped_piece(no, &mut page) {
                 let (error, address) = error;
-                let is_mapped = |content: &Content| matches!(content, Content::Mapped);
                 if !matches!(
-                    self.table.find(first, at, is_mapped),
+                    self.table.find(first, at, content::is_mapped),
                     Found::NotLoaded | Found::Content(true)
                 ) {
                     // It was read or freed since; by now the chain has it.

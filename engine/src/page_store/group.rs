@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 
 use crate::error::StorageError;
 use crate::ids::{PageNo, Version};
-use crate::image::Image;
-use crate::pages::{ReadPages, WritePages};
+use crate::image::{Image, ImageRef};
+use crate::pages::{HeldPages, ReadPages, WritePages};
 
 use super::cleaner::Cleaner;
-use super::content::{Content, Kind};
+use super::content::{self, Content, Kind};
 use super::dirty::{DirtyPage, DirtySet};
 use super::disk_pages::misfit;
 use super::free_pages::FreePages;
+use super::link::Item;
+use super::page_table::{Found, Hold};
 use super::publish::Below;
 use super::store::PageStore;
 
@@ -169,13 +171,13 @@ impl Group<'_> {
         writer.shed(store);
         let mut edit = store.table.edit();
         let mut superseded = Vec::new();
-        let mut push = |page, content, below| {
-            store.push(&mut edit, page, (version, content), below);
+        let mut push = |page, item, below| {
+            store.push(&mut edit, page, (version, item), below);
             superseded.push(page);
         };
         let freed = std::mem::take(&mut self.freed);
         for (first, count, below) in &freed {
-            push(*first, Content::Freed, *below);
+            push(*first, Item::Other(Content::Freed), *below);
             for page in first.get()..first.get().saturating_add(*count) {
                 writer.dirty.insert(PageNo(page), DirtyPage::Freed);
             }
@@ -184,13 +186,13 @@ impl Group<'_> {
             let dirty = DirtyPage::Page(version, image.clone());
             writer.dirty.insert(page, dirty);
             let below = if is_new { Below::Nothing } else { Below::Page };
-            push(page, Content::resident(Kind::Page, image, None), below);
+            push(page, Item::Image(image), below);
         }
         for (first, (image, count)) in std::mem::take(&mut self.extents) {
             let dirty = DirtyPage::Extent(version, image.clone(), count);
             writer.dirty.insert(first, dirty);
-            let content = Content::resident(Kind::Extent, image, None);
-            push(first, content, Below::Nothing);
+            let item = content::resident(Kind::Extent, image, None);
+            push(first, item, Below::Nothing);
         }
         edit.parts().1.private = 0;
         store.make_room(&mut edit);
@@ -264,7 +266,40 @@ impl Group<'_> {
     }
 }
 
+/// What a group sees in memory: its own pages, and those that are published.
+#[derive(Debug)]
+pub struct HeldGroup<'g> {
+    hold: Hold<'g, Content>,
+    pages: &'g BTreeMap<PageNo, Private>,
+    base: Version,
+}
+
+impl HeldPages for HeldGroup<'_> {
+    fn page(&self, no: PageNo) -> Option<ImageRef<'_>> {
+        if let Some(private) = self.pages.get(&no) {
+            return Some(private.image.borrow());
+        }
+        match self.hold.find(no, self.base) {
+            Found::Content(item) => item.see_page(),
+            Found::NotLoaded | Found::NotYet => None,
+        }
+    }
+}
+
 impl ReadPages for Group<'_> {
+    type Held<'h>
+        = HeldGroup<'h>
+    where
+        Self: 'h;
+
+    fn hold(&self) -> HeldGroup<'_> {
+        HeldGroup {
+            hold: self.store.table.hold(),
+            pages: &self.pages,
+            base: self.base,
+        }
+    }
+
     fn page(&self, no: PageNo) -> Result<Image, StorageError> {
         match self.pages.get(&no) {
             Some(private) => Ok(private.image.clone()),

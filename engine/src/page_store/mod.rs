@@ -1,5 +1,6 @@
 //! Pages in memory: version chains, snapshots, the dirty set. See `docs/design/page_store.md`.
 
+mod link;
 mod page_table;
 mod policy;
 

@@ -3,20 +3,21 @@
 //! Invariants:
 //! 1. A chain's versions descend strictly from its head.
 //! 2. Chains are changed by one thread at a time: only through [`Chains`], which borrows the held lock.
-//! 3. A node is unlinked before it is given to the epoch's garbage, and never linked again. Whoever can still
-//!    stand on an unlinked node was pinned before that, so before anything that the node leads to was retired. So a
-//!    thread that is pinned may follow every pointer it finds.
+//! 3. What leaves a chain is unlinked first, then given to the epoch's garbage (link.rs), and comes back, if ever, to the same
+//!    place only. Whoever can still stand on it was pinned before that, so before anything that it leads to was retired. So
+//!    a thread that is pinned may follow every link it finds.
 //!
 //! It does not know what a page holds, nor who reads. What else changes together with the chains lives under
 //! their lock (`S`).
 
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
-use crossbeam_epoch::{self as epoch, Atomic, Guard, Owned, Shared};
+use crossbeam_epoch as epoch;
 
 use crate::ids::{PageNo, Version};
 use crate::sync::{Mutex, MutexGuard, lock};
+
+use super::link::{Item, ItemRef, Link};
 
 /// Entries in the first segment; each further one is twice as long.
 const FIRST_SEGMENT_LEN: usize = 64;
@@ -29,14 +30,7 @@ pub struct PageTable<T, S> {
     state: Mutex<S>,
 }
 
-type Segments<T> = [OnceLock<Box<[Entry<T>]>>; SEGMENTS];
-type Entry<T> = Atomic<Node<T>>;
-
-struct Node<T> {
-    version: Version,
-    content: T,
-    prev: Atomic<Self>,
-}
+type Segments<T> = [OnceLock<Box<[Link<T>]>>; SEGMENTS];
 
 /// What a chain holds for a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +41,13 @@ pub enum Found<R> {
     NotLoaded,
     /// All versions are newer than the reader: for it the page does not exist.
     NotYet,
+}
+
+/// The chains, held so that what is found in them stays where it is. What leaves a chain meanwhile is not freed: it is for a
+/// moment only.
+pub struct Hold<'t, T> {
+    segments: &'t Segments<T>,
+    pinned: epoch::Guard,
 }
 
 /// The right to change chains, held as a lock.
@@ -71,7 +72,7 @@ pub struct Seen<'n, T> {
     /// Whether no older one follows.
     pub is_oldest: bool,
     /// What it holds.
-    pub content: &'n T,
+    pub item: ItemRef<'n, T>,
 }
 
 /// What becomes of a version.
@@ -82,7 +83,7 @@ pub enum Fate<T> {
     /// It leaves the chain.
     Drop,
     /// It holds something else from now on, which means the same to readers.
-    Replace(T),
+    Replace(Item<T>),
 }
 
 impl<T, S> PageTable<T, S> {
@@ -95,22 +96,26 @@ impl<T, S> PageTable<T, S> {
     }
 
     /// Applies `read` to what a reader at version `at` sees of `page`.
-    pub fn find<R>(&self, page: PageNo, at: Version, read: impl FnOnce(&T) -> R) -> Found<R> {
-        let Some(entry) = entry(&self.segments, page) else {
-            return Found::NotLoaded;
-        };
-        let guard = epoch::pin();
-        let mut node = entry.load(Acquire, &guard);
-        if node.is_null() {
-            return Found::NotLoaded;
+    pub fn find<R>(
+        &self,
+        page: PageNo,
+        at: Version,
+        read: impl FnOnce(ItemRef<'_, T>) -> R,
+    ) -> Found<R> {
+        match self.hold().find(page, at) {
+            Found::Content(item) => Found::Content(read(item)),
+            Found::NotLoaded => Found::NotLoaded,
+            Found::NotYet => Found::NotYet,
         }
-        while let Some(found) = follow(node, &guard) {
-            if found.version <= at {
-                return Found::Content(read(&found.content));
-            }
-            node = found.prev.load(Acquire, &guard);
+    }
+
+    /// Holds the chains for a moment.
+    #[inline]
+    pub fn hold(&self) -> Hold<'_, T> {
+        Hold {
+            segments: &self.segments,
+            pinned: epoch::pin(),
         }
-        Found::NotYet
     }
 
     /// Takes the lock. No disk is touched while it is held.
@@ -118,6 +123,28 @@ impl<T, S> PageTable<T, S> {
         Edit {
             segments: &self.segments,
             state: lock(&self.state),
+        }
+    }
+}
+
+impl<T> Hold<'_, T> {
+    /// What a reader at version `at` sees of `page`.
+    #[inline]
+    pub fn find(&self, page: PageNo, at: Version) -> Found<ItemRef<'_, T>> {
+        let Some(entry) = entry(self.segments, page) else {
+            return Found::NotLoaded;
+        };
+        let Some(mut step) = entry.follow(&self.pinned) else {
+            return Found::NotLoaded;
+        };
+        loop {
+            if step.version() <= at {
+                return Found::Content(step.item());
+            }
+            let Some(older) = step.older(&self.pinned) else {
+                return Found::NotYet;
+            };
+            step = older;
         }
     }
 }
@@ -134,26 +161,19 @@ impl<T, S> Edit<'_, T, S> {
 
 impl<T> Chains<'_, T> {
     /// Applies `read` to the newest version of `page`, if the chain has one.
-    pub fn head<R>(&self, page: PageNo, read: impl FnOnce(Version, &T) -> R) -> Option<R> {
-        let guard = epoch::pin();
-        let node = entry(self.segments, page)?.load(Acquire, &guard);
-        follow(node, &guard).map(|found| read(found.version, &found.content))
+    pub fn head<R>(
+        &self,
+        page: PageNo,
+        read: impl FnOnce(Version, ItemRef<'_, T>) -> R,
+    ) -> Option<R> {
+        let pinned = epoch::pin();
+        let newest = entry(self.segments, page)?.follow(&pinned)?;
+        Some(read(newest.version(), newest.item()))
     }
 
     /// Puts a newer version at the head of `page`'s chain.
-    pub fn push(&mut self, page: PageNo, version: Version, content: T) {
-        let guard = epoch::pin();
-        let entry = entry_or_grow(self.segments, page);
-        let head = entry.load(Acquire, &guard);
-        let prev = Atomic::from(head);
-        entry.store(
-            Owned::new(Node {
-                version,
-                content,
-                prev,
-            }),
-            Release,
-        );
+    pub fn push(&mut self, page: PageNo, version: Version, item: Item<T>) {
+        entry_or_grow(self.segments, page).push(version, item);
     }
 
     /// Decides the fate of every version of `page`, the newest first.
@@ -161,45 +181,25 @@ impl<T> Chains<'_, T> {
         let Some(entry) = entry(self.segments, page) else {
             return;
         };
-        let guard = epoch::pin();
-        let mut link = entry;
+        let pinned = epoch::pin();
+        let mut place = entry.place();
         let mut newer = None;
-        loop {
-            let node = link.load(Acquire, &guard);
-            let Some(found) = follow(node, &guard) else {
-                return;
-            };
-            let next = found.prev.load(Acquire, &guard);
-            let (version, is_oldest) = (found.version, next.is_null());
+        while let Some(step) = place.follow(&pinned) {
+            let version = step.version();
             let seen = Seen {
                 version,
                 newer,
-                is_oldest,
-                content: &found.content,
+                is_oldest: step.is_oldest(),
+                item: step.item(),
             };
             match decide(seen) {
                 Fate::Keep => {
-                    link = &found.prev;
+                    place = step.place_of_older();
                     newer = Some(version);
                 }
-                Fate::Drop => {
-                    link.store(next, Release);
-                    retire(node, &guard);
-                }
-                Fate::Replace(content) => {
-                    let prev = Atomic::from(next);
-                    let new = Owned::new(Node {
-                        version,
-                        content,
-                        prev,
-                    });
-                    let new = new.into_shared(&guard);
-                    link.store(new, Release);
-                    retire(node, &guard);
-                    let Some(new) = follow(new, &guard) else {
-                        return;
-                    };
-                    link = &new.prev;
+                Fate::Drop => place.drop_first(&step, &pinned),
+                Fate::Replace(item) => {
+                    place = place.replace_first(&step, item, &pinned);
                     newer = Some(version);
                 }
             }
@@ -215,7 +215,8 @@ impl<T> Chains<'_, T> {
     }
 }
 
-fn entry<T>(segments: &Segments<T>, page: PageNo) -> Option<&Entry<T>> {
+#[inline]
+fn entry<T>(segments: &Segments<T>, page: PageNo) -> Option<&Link<T>> {
     let (segment, index) = locate(page);
     segments.get(segment)?.get()?.get(index)
 }
@@ -224,64 +225,27 @@ fn entry<T>(segments: &Segments<T>, page: PageNo) -> Option<&Entry<T>> {
     clippy::indexing_slicing,
     reason = "locate() is within bounds for every u32, as its test shows"
 )]
-fn entry_or_grow<T>(segments: &Segments<T>, page: PageNo) -> &Entry<T> {
+fn entry_or_grow<T>(segments: &Segments<T>, page: PageNo) -> &Link<T> {
     let (segment, index) = locate(page);
     let entries = segments[segment].get_or_init(|| {
         (0..FIRST_SEGMENT_LEN << segment)
-            .map(|_| Atomic::null())
+            .map(|_| Link::default())
             .collect()
     });
     &entries[index]
 }
 
 /// The segment of `page`'s entry and its index there.
+#[inline]
 fn locate(page: PageNo) -> (usize, usize) {
     let place = page.get() as usize + FIRST_SEGMENT_LEN;
     let segment = (place.ilog2() - FIRST_SEGMENT_LEN.ilog2()) as usize;
     (segment, place - (FIRST_SEGMENT_LEN << segment))
 }
 
-#[expect(
-    unsafe_code,
-    reason = "lock-free chains; docs/decisions/0003-epoch-chains.md"
-)]
-fn follow<'g, T>(node: Shared<'g, Node<T>>, _pinned: &'g Guard) -> Option<&'g Node<T>> {
-    // SAFETY: by invariant 3 a node that was reachable while this thread is pinned is not freed before
-    // `_pinned` is dropped, and nodes are never mutated but for `prev`, which is atomic.
-    unsafe { node.as_ref() }
-}
-
-#[expect(
-    unsafe_code,
-    reason = "lock-free chains; docs/decisions/0003-epoch-chains.md"
-)]
-fn retire<T>(node: Shared<'_, Node<T>>, pinned: &Guard) {
-    // SAFETY: the caller has just unlinked the node (invariant 3) and is the only one that changes chains
-    // (invariant 2), so nobody retires it twice and nobody pinned later can reach it.
-    unsafe { pinned.defer_destroy(node) }
-}
-
-impl<T, S> Drop for PageTable<T, S> {
-    #[expect(
-        unsafe_code,
-        reason = "lock-free chains; docs/decisions/0003-epoch-chains.md"
-    )]
-    fn drop(&mut self) {
-        // SAFETY: `&mut self`: no other thread can reach the table any more.
-        let guard = unsafe { epoch::unprotected() };
-        let entries = self
-            .segments
-            .iter_mut()
-            .filter_map(OnceLock::get_mut)
-            .flatten();
-        for entry in entries {
-            let mut node = entry.swap(Shared::null(), AcqRel, guard);
-            while !node.is_null() {
-                // SAFETY: as above, and each node hangs in one chain only, so it is owned here once.
-                let owned = unsafe { node.into_owned() };
-                node = owned.prev.load(Acquire, guard);
-            }
-        }
+impl<T> std::fmt::Debug for Hold<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hold").finish_non_exhaustive()
     }
 }
 
@@ -303,6 +267,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::image::Image;
 
     const PAGE: PageNo = PageNo(7);
 
@@ -322,7 +287,16 @@ mod tests {
 
     fn push<T>(table: &PageTable<T, ()>, version: u64, content: T) {
         let mut edit = table.edit();
-        edit.parts().0.push(PAGE, Version(version), content);
+        edit.parts()
+            .0
+            .push(PAGE, Version(version), Item::Other(content));
+    }
+
+    fn other<T>(item: ItemRef<'_, T>) -> &T {
+        match item {
+            ItemRef::Other(content) => content,
+            ItemRef::Image(_) => panic!("an image where none was put"),
+        }
     }
 
     fn retain<T>(table: &PageTable<T, ()>, decide: impl FnMut(Seen<'_, T>) -> Fate<T>) {
@@ -334,12 +308,12 @@ mod tests {
     fn a_reader_sees_the_newest_version_at_or_below_its_own() {
         let table = PageTable::new(());
         assert_eq!(
-            table.find(PAGE, Version(9), |c| *c),
+            table.find(PAGE, Version(9), |c| *other(c)),
             Found::NotLoaded::<char>
         );
         push(&table, 2, 'a');
         push(&table, 5, 'b');
-        let seen = |v| table.find(PAGE, Version(v), |c| *c);
+        let seen = |v| table.find(PAGE, Version(v), |c| *other(c));
         assert_eq!(seen(1), Found::NotYet);
         assert_eq!(
             (seen(2), seen(4)),
@@ -367,7 +341,7 @@ mod tests {
             ));
             match seen.version.get() {
                 3 | 1 => Fate::Drop,
-                2 => Fate::Replace(Arc::clone(&versions[5])),
+                2 => Fate::Replace(Item::Other(Arc::clone(&versions[5]))),
                 _ => Fate::Keep,
             }
         });
@@ -378,7 +352,7 @@ mod tests {
             (1, Some(2), true),
         ];
         assert_eq!(walked, expected);
-        let seen = |v| table.find(PAGE, Version(v), |c| **c);
+        let seen = |v| table.find(PAGE, Version(v), |c| **other(c));
         assert_eq!(
             (seen(1), seen(2), seen(3), seen(4)),
             (
@@ -407,7 +381,7 @@ mod tests {
             for _ in 0..2 {
                 scope.spawn(|| {
                     for _ in 0..rounds {
-                        let seen = table.find(PAGE, Version(u64::MAX), Clone::clone);
+                        let seen = table.find(PAGE, Version(u64::MAX), |c| other(c).clone());
                         let Found::Content(seen) = seen else {
                             panic!("lost the page")
                         };
@@ -418,7 +392,7 @@ mod tests {
             for version in 2..rounds {
                 push(&table, version, vec![version; 8]);
                 retain(&table, |seen| match seen.newer {
-                    None => Fate::Replace(seen.content.clone()),
+                    None => Fate::Replace(Item::Other(other(seen.item).clone())),
                     Some(_) if version % 3 == 0 => Fate::Drop,
                     Some(_) => Fate::Keep,
                 });
@@ -434,7 +408,9 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for _ in 0..rounds {
-                    match table.find(PAGE, Version(7), Clone::clone) {
+                    match table.find(PAGE, Version(7), |c: ItemRef<'_, Vec<u64>>| {
+                        other(c).clone()
+                    }) {
                         Found::Content(seen) => assert_eq!(seen, vec![7_u64; 8]),
                         Found::NotLoaded => {}
                         Found::NotYet => panic!("version 7 hidden"),
@@ -446,6 +422,111 @@ mod tests {
                 retain(&table, |_| Fate::Drop);
             }
             Chains::<Vec<u64>>::collect();
+        });
+    }
+
+    fn image_of(version: u64) -> Item<u64> {
+        Item::Image(Image::from(vec![version.to_le_bytes()[0]; 256]))
+    }
+
+    /// What a reader sees: an image's bytes are its version's lowest byte each.
+    fn version_seen(item: ItemRef<'_, u64>) -> u64 {
+        match item {
+            ItemRef::Image(image) => {
+                let image = image.to_image();
+                assert!(image.iter().all(|byte| *byte == image[0]));
+                u64::from(image[0])
+            }
+            ItemRef::Other(version) => *version,
+        }
+    }
+
+    #[test]
+    fn images_and_others_stand_in_one_chain_in_any_order() {
+        let table = PageTable::new(());
+        for version in 1..=6 {
+            let mut edit = table.edit();
+            let item = if version % 3 == 0 {
+                Item::Other(version)
+            } else {
+                image_of(version)
+            };
+            edit.parts().0.push(PAGE, Version(version), item);
+        }
+        let seen = |table: &PageTable<u64, ()>| -> Vec<_> {
+            let at = |version| table.find(PAGE, Version(version), version_seen);
+            (0..=7).map(at).collect()
+        };
+        let found = |versions: [u64; 7]| -> Vec<_> {
+            let found = versions.into_iter().map(Found::Content);
+            std::iter::once(Found::NotYet).chain(found).collect()
+        };
+        assert_eq!(seen(&table), found([1, 2, 3, 4, 5, 6, 6]));
+        retain(&table, |seen| match seen.version.get() {
+            5 => Fate::Replace(Item::Other(5)),
+            3 => Fate::Replace(image_of(3)),
+            4 => Fate::Drop,
+            _ => Fate::Keep,
+        });
+        assert_eq!(seen(&table), found([1, 2, 3, 3, 5, 6, 6]));
+        retain(&table, |seen| match seen.version.get() {
+            1 | 6 => Fate::Drop,
+            _ => Fate::Keep,
+        });
+        assert_eq!(seen(&table)[1], Found::NotYet);
+        assert_eq!(seen(&table)[6], Found::Content(5));
+    }
+
+    #[test]
+    fn an_image_outlives_its_chain_and_may_enter_another() {
+        let image = Image::from(vec![4_u8; 64]);
+        let (one, two) = (PageTable::<u64, ()>::new(()), PageTable::<u64, ()>::new(()));
+        for (table, version) in [(&one, 4), (&two, 9)] {
+            let mut edit = table.edit();
+            let item = Item::Image(image.clone());
+            edit.parts().0.push(PAGE, Version(version), item);
+        }
+        assert_eq!(one.find(PAGE, Version(4), version_seen), Found::Content(4));
+        assert_eq!(two.find(PAGE, Version(8), version_seen), Found::NotYet);
+        drop(one);
+        assert_eq!(two.find(PAGE, Version(9), version_seen), Found::Content(4));
+        retain(&two, |_| Fate::Drop);
+        Chains::<u64>::collect();
+        assert_eq!(&*image, &[4; 64]);
+    }
+
+    /// Readers that hold the chains see whole images while versions are pushed, pruned, replaced and given up.
+    #[test]
+    fn held_images_stay_whole_while_their_chain_changes() {
+        let table = Arc::new(PageTable::<u64, ()>::new(()));
+        table.edit().parts().0.push(PAGE, Version(1), image_of(1));
+        let rounds: u64 = if cfg!(miri) { 20 } else { 2000 };
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..rounds {
+                        let hold = table.hold();
+                        let Found::Content(seen) = hold.find(PAGE, Version(u64::MAX)) else {
+                            panic!("lost the page")
+                        };
+                        version_seen(seen);
+                    }
+                });
+            }
+            for version in 2..rounds {
+                let mut edit = table.edit();
+                edit.parts()
+                    .0
+                    .push(PAGE, Version(version), image_of(version));
+                drop(edit);
+                retain(&table, |seen| match (seen.newer, seen.item) {
+                    (None, ItemRef::Image(image)) if version % 2 == 0 => {
+                        Fate::Replace(Item::Image(image.to_image()))
+                    }
+                    (Some(_), _) if version % 3 == 0 => Fate::Drop,
+                    _ => Fate::Keep,
+                });
+            }
         });
     }
 }

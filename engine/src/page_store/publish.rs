@@ -6,8 +6,9 @@ use crate::ids::{PageNo, Version};
 
 use super::cache::{Editing, pin_mapped};
 use super::cleaner::forget;
-use super::content::{Content, Kind, Stored};
+use super::content::{self, Content, Kind, Stored};
 use super::dirty::{DirtyPage, DirtySet};
+use super::link::Item;
 use super::page_table::Fate;
 use super::store::PageStore;
 
@@ -28,41 +29,40 @@ impl PageStore {
         &self,
         edit: &mut Editing<'_>,
         page: PageNo,
-        (version, content): (Version, Content),
+        (version, item): (Version, Item<Content>),
         below: Below,
     ) {
         let (mut chains, cache) = edit.parts();
-        let head = chains.head(page, |version, content| {
-            let hits = content.image().map(|(_, resident)| resident.hits());
-            let is_mapped = matches!(content, Content::Mapped);
-            (version, is_mapped, content.bytes(), hits.unwrap_or(0))
+        let head = chains.head(page, |version, item| {
+            let hits = item.image().map(|(_, resident)| resident.hits());
+            (version, item.is_mapped(), item.bytes(), hits.unwrap_or(0))
         });
         match head {
             // No checkpoint under way touches the page: what is not in memory is not dirty. So the map holds its
             // newest version, now and until this one is in a checkpoint.
             None => {
                 if let Some(stored) = self.pin_below(page, Version(0), below) {
-                    chains.push(page, Version(0), Content::Stored(stored));
+                    chains.push(page, Version(0), Item::Other(Content::Stored(stored)));
                 }
             }
             Some((known, true, ..)) => {
                 let mut stored = self.pin_below(page, known, below);
                 chains.retain(page, |seen| match seen.newer {
-                    None => stored
-                        .take()
-                        .map_or(Fate::Keep, |stored| Fate::Replace(Content::Stored(stored))),
+                    None => stored.take().map_or(Fate::Keep, |stored| {
+                        Fate::Replace(Item::Other(Content::Stored(stored)))
+                    }),
                     Some(_) => Fate::Keep,
                 });
             }
             Some((_, false, bytes, hits)) => {
                 cache.supersede(bytes);
-                if let Some((_, resident)) = content.image() {
+                if let Some((_, resident)) = item.borrow().image() {
                     resident.set_hits(hits);
                 }
             }
         }
-        cache.add(content.bytes(), true);
-        chains.push(page, version, content);
+        cache.add(item.borrow().bytes(), true);
+        chains.push(page, version, item);
     }
 
     fn pin_below(&self, page: PageNo, version: Version, below: Below) -> Option<Arc<Stored>> {
@@ -82,7 +82,7 @@ impl PageStore {
         let (mut chains, cache) = edit.parts();
         for (page, _) in dirty.iter() {
             chains.retain(page, |seen| {
-                let Some((kind, resident)) = seen.content.image() else {
+                let Some((kind, resident)) = seen.item.image() else {
                     return Fate::Keep;
                 };
                 let below = seen.newer.filter(|_| resident.stored.is_none());
@@ -92,11 +92,11 @@ impl PageStore {
                 let Some(stored) = pin_mapped(cache, &self.disk, page, kind, &seen) else {
                     return Fate::Keep;
                 };
-                let content = Content::resident(kind, resident.image.clone(), Some(stored));
-                if let Some((_, copy)) = content.image() {
-                    copy.set_hits(resident.hits());
-                }
-                Fate::Replace(content)
+                Fate::Replace(content::resident(
+                    kind,
+                    resident.image.to_image(),
+                    Some(stored),
+                ))
             });
         }
         cache.is_switching = true;
@@ -121,7 +121,7 @@ impl PageStore {
             };
             chains.retain(page, |seen| {
                 let is_passed = seen.version <= version && Some(seen.version) != written;
-                if is_passed && let Some((_, resident)) = seen.content.image() {
+                if is_passed && let Some((_, resident)) = seen.item.image() {
                     resident.set_unmapped();
                 }
                 Fate::Keep

@@ -230,11 +230,12 @@ impl Snapshot {
         self.register.expired_below.load(Acquire) > self.version.get()
     }
 
-    /// Counts a page read. Threads that share a snapshot may lose each other's counts.
-    pub fn note_page_read(&self) {
+    /// Counts pages read. Threads that share a snapshot may lose each other's counts.
+    #[inline]
+    pub fn note_page_reads(&self, pages: u64) {
         if let Some(slot) = self.register.slots.get(self.slot) {
             let reads = slot.page_reads.load(Relaxed);
-            slot.page_reads.store(reads.wrapping_add(1), Relaxed);
+            slot.page_reads.store(reads.wrapping_add(pages), Relaxed);
         }
     }
 }

@@ -15,8 +15,9 @@ use crate::map::Map;
 use crate::options::Limits;
 
 use super::cache::{Cache, Editing, make_room};
-use super::content::{Content, Kind, Sight, Stored};
+use super::content::{self, Content, Kind, Sight, Stored};
 use super::disk_pages::{DiskPages, misfit};
+use super::link::ItemRef;
 use super::loads::{Join, Loads, Source};
 use super::page_table::{Fate, Found, PageTable};
 use super::snapshots::Snapshots;
@@ -108,7 +109,7 @@ impl PageStore {
     }
 
     pub(super) fn page_at(&self, no: PageNo, at: Version) -> Result<Image, StorageError> {
-        match self.table.find(no, at, Content::see) {
+        match self.table.find(no, at, content::see) {
             Found::Content(Sight::Image(Kind::Page, image)) => Ok(image),
             other => self.fetch(no, at, (Kind::Page, self.disk.page_size as u64), other),
         }
@@ -120,7 +121,7 @@ impl PageStore {
         len: u64,
         at: Version,
     ) -> Result<Image, StorageError> {
-        let found = self.table.find(first, at, Content::see);
+        let found = self.table.find(first, at, content::see);
         self.fetch(first, at, (Kind::Extent, len), found)
     }
 
@@ -159,7 +160,7 @@ impl PageStore {
                 let expected = format!("{} of {len} bytes", kind.describe());
                 return Err(misfit(no, &expected, &format!("{} bytes", image.len())));
             }
-            found = self.table.find(no, at, Content::see);
+            found = self.table.find(no, at, content::see);
         }
     }
 
@@ -176,8 +177,7 @@ impl PageStore {
         };
         // Another thread may have brought it since this one looked.
         if !matches!(
-            self.table
-                .find(no, at, |content| matches!(content, Content::Mapped)),
+            self.table.find(no, at, content::is_mapped),
             Found::NotLoaded | Found::Content(true)
         ) {
             return Ok(None);
@@ -233,7 +233,7 @@ impl PageStore {
     fn is_still_mapped(&self, no: PageNo, durable: Version) -> bool {
         let mut edit = self.table.edit();
         let (chains, cache) = edit.parts();
-        let head = chains.head(no, |_, content| matches!(content, Content::Mapped));
+        let head = chains.head(no, |_, item| item.is_mapped());
         cache.durable == durable && head.unwrap_or(true)
     }
 
@@ -251,9 +251,7 @@ impl PageStore {
             return Ok(false);
         }
         let bytes = image.len() as u64;
-        let head = chains.head(no, |version, content| {
-            (version, matches!(content, Content::Mapped))
-        });
+        let head = chains.head(no, |version, item| (version, item.is_mapped()));
         match head {
             None => {}
             Some((known, true)) if known == version || kind == Kind::Extent => {}
@@ -266,14 +264,14 @@ impl PageStore {
         if bytes.saturating_mul(LARGE_SHARE) > self.memory && kind == Kind::Extent {
             return Ok(true);
         }
-        let mut content = Some(Content::resident(kind, image.clone(), None));
+        let mut item = Some(content::resident(kind, image.clone(), None));
         if head.is_none() {
-            if let Some(content) = content.take() {
-                chains.push(no, version, content);
+            if let Some(item) = item.take() {
+                chains.push(no, version, item);
             }
         } else {
             chains.retain(no, |seen| match seen.newer {
-                None => content.take().map_or(Fate::Keep, Fate::Replace),
+                None => item.take().map_or(Fate::Keep, Fate::Replace),
                 Some(_) => Fate::Keep,
             });
         }
@@ -316,12 +314,12 @@ impl PageStore {
         let mut edit = self.table.edit();
         let (mut chains, cache) = edit.parts();
         let mut is_kept = false;
-        chains.retain(no, |seen| match seen.content {
-            Content::Stored(known) if Arc::ptr_eq(known, stored) => {
+        chains.retain(no, |seen| match seen.item {
+            ItemRef::Other(Content::Stored(known)) if Arc::ptr_eq(known, stored) => {
                 is_kept = true;
                 let stored = Some(Arc::clone(stored));
                 let kind = known.kind;
-                Fate::Replace(Content::resident(kind, image.clone(), stored))
+                Fate::Replace(content::resident(kind, image.clone(), stored))
             }
             _ => Fate::Keep,
         });

@@ -6,7 +6,7 @@ use crate::btree::{Harvest, Key, Loss, PageSet, harvest};
 use crate::disk_format::expect_overflow;
 use crate::error::StorageError;
 use crate::ids::PageNo;
-use crate::pages::ReadPages;
+use crate::pages::{NothingHeld, ReadPages};
 use crate::recovery_report::Damage;
 
 use super::output::{Output, Trust};
@@ -259,6 +259,15 @@ impl<'a> Recorder<'a> {
 }
 
 impl ReadPages for Recorder<'_> {
+    type Held<'h>
+        = NothingHeld
+    where
+        Self: 'h;
+
+    fn hold(&self) -> NothingHeld {
+        NothingHeld
+    }
+
     fn page(&self, no: PageNo) -> Result<crate::pages::PageImage, StorageError> {
         self.pages.page(no)
     }

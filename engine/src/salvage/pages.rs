@@ -8,7 +8,7 @@ use crate::disk_format::{PAGE_HEADER_LEN, PageExpectation, expect_overflow};
 use crate::error::StorageError;
 use crate::ids::{PageNo, Version};
 use crate::image::Image;
-use crate::pages::ReadPages;
+use crate::pages::{NothingHeld, ReadPages};
 
 use super::addresses::Addresses;
 
@@ -80,6 +80,12 @@ impl Pages {
 }
 
 impl ReadPages for Pages {
+    type Held<'h> = NothingHeld;
+
+    fn hold(&self) -> NothingHeld {
+        NothingHeld
+    }
+
     fn page(&self, no: PageNo) -> Result<Image, StorageError> {
         let mut image = Image::zeroed(self.page_size());
         self.read(no, image.make_mut())?;

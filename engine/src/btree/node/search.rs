@@ -39,6 +39,25 @@ impl Node<'_> {
     /// Finds `key`, which must be in the range of keys that this node is responsible for: its prefix is
     /// taken for granted.
     pub(crate) fn search(&self, pages: &impl ReadPages, key: &[u8]) -> Result<Found, StorageError> {
+        let found = self.search_with(key, |stored, suffix| {
+            stored.cmp_suffix(self.no, pages, suffix).map(Some)
+        })?;
+        Ok(found.unwrap_or(Found::Before(0)))
+    }
+
+    /// As `search`, without looking into other pages: none if that is needed.
+    #[inline]
+    pub(crate) fn search_inline(&self, key: &[u8]) -> Result<Option<Found>, StorageError> {
+        self.search_with(key, |stored, suffix| Ok(stored.cmp_inline(suffix)))
+    }
+
+    /// `compare` compares a key with one whose suffix has the same head, or gives up.
+    #[inline]
+    fn search_with(
+        &self,
+        key: &[u8],
+        mut compare: impl FnMut(KeyRef<'_>, &[u8]) -> Result<Option<Ordering>, StorageError>,
+    ) -> Result<Option<Found>, StorageError> {
         let Some(suffix) = key.get(self.header.prefix_len..) else {
             return Err(damage(
                 self.no,
@@ -49,24 +68,17 @@ impl Node<'_> {
         let head = head_of(suffix);
         let heads = self.heads();
         let mut low = lower_bound(heads, head);
-        let mut high = low;
-        if heads
-            .get(low)
-            .is_some_and(|h| u32::from_le_bytes(*h) == head)
-        {
-            high += heads.get(low..).map_or(0, |equal| {
-                equal.partition_point(|h| u32::from_le_bytes(*h) <= head)
-            });
-        }
+        let mut high = low + equal_run(heads.get(low..).unwrap_or_default(), head);
         while low < high {
             let middle = low.midpoint(high);
-            match self.key(middle)?.cmp_suffix(self.no, pages, suffix)? {
-                Ordering::Less => low = middle + 1,
-                Ordering::Greater => high = middle,
-                Ordering::Equal => return Ok(Found::At(middle)),
+            match compare(self.key(middle)?, suffix)? {
+                None => return Ok(None),
+                Some(Ordering::Less) => low = middle + 1,
+                Some(Ordering::Greater) => high = middle,
+                Some(Ordering::Equal) => return Ok(Some(Found::At(middle))),
             }
         }
-        Ok(Found::Before(low))
+        Ok(Some(Found::Before(low)))
     }
 
     /// The index of the child that is responsible for `key`.
@@ -105,21 +117,48 @@ impl KeyRef<'_> {
         pages: &impl ReadPages,
         suffix: &[u8],
     ) -> Result<Ordering, StorageError> {
-        let heads = self
-            .suffix_len
-            .min(HEAD_BYTES)
-            .cmp(&suffix.len().min(HEAD_BYTES));
-        let rest = suffix.get(HEAD_BYTES..).unwrap_or_default();
-        let Some(tail) = self.tail else {
-            return Ok(heads.then_with(|| self.rest.cmp(rest)));
-        };
-        let Some((inline, end)) = rest.split_at_checked(self.rest.len()) else {
-            return Ok(heads.then_with(|| self.rest.cmp(rest)));
-        };
-        match heads.then_with(|| self.rest.cmp(inline)) {
-            Ordering::Equal => Ok((*tail.load(no, pages)?).cmp(end)),
-            unequal => Ok(unequal),
+        match (self.cmp_inline(suffix), self.tail) {
+            (Some(order), _) => Ok(order),
+            (None, None) => Ok(Ordering::Equal),
+            (None, Some(tail)) => {
+                let end = suffix.get(HEAD_BYTES + self.rest.len()..);
+                Ok((*tail.load(no, pages)?).cmp(end.unwrap_or_default()))
+            }
         }
+    }
+
+    /// As `cmp_suffix`, without the tail; none if that decides.
+    #[inline]
+    fn cmp_inline(&self, suffix: &[u8]) -> Option<Ordering> {
+        let heads = || {
+            let sought = suffix.len().min(HEAD_BYTES);
+            self.suffix_len.min(HEAD_BYTES).cmp(&sought)
+        };
+        let rest = suffix.get(HEAD_BYTES..).unwrap_or_default();
+        if self.tail.is_none() {
+            return Some(heads().then_with(|| self.rest.cmp(rest)));
+        }
+        let Some(inline) = rest.get(..self.rest.len()) else {
+            return Some(heads().then_with(|| self.rest.cmp(rest)));
+        };
+        match heads().then_with(|| self.rest.cmp(inline)) {
+            Ordering::Equal => None,
+            unequal => Some(unequal),
+        }
+    }
+}
+
+/// How many heads at the beginning of `heads`, which ascend, are `head`.
+#[inline]
+fn equal_run(heads: &[[u8; HEAD_BYTES]], head: u32) -> usize {
+    let is_equal = |h: &[u8; HEAD_BYTES]| u32::from_le_bytes(*h) == head;
+    match heads {
+        [] => 0,
+        [first, ..] if !is_equal(first) => 0,
+        [_, second, ..] if is_equal(second) => {
+            heads.partition_point(|h| u32::from_le_bytes(*h) <= head)
+        }
+        _ => 1,
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::btree::{Reached, Tree};
 use crate::error::StorageError;
 use crate::ids::PageNo;
-use crate::image::Image;
-use crate::pages::{ExtentImage, PageImage, ReadPages, WritePages};
+use crate::image::{Image, ImageRef};
+use crate::pages::{ExtentImage, HeldPages, PageImage, ReadPages, WritePages};
 
 /// Pages and extents that live. Reading, writing or freeing one that does not is an error.
 #[derive(Debug)]
@@ -79,7 +79,24 @@ fn missing(no: PageNo) -> StorageError {
     StorageError::corruption("data", 0, Some(no), "a page or extent that lives", "none")
 }
 
+/// Every third page must be asked for, as if it were not in memory; and all of them when the budget ends.
+impl HeldPages for &MemoryPages {
+    fn page(&self, no: PageNo) -> Option<ImageRef<'_>> {
+        if no.get().is_multiple_of(3) {
+            return None;
+        }
+        self.budget.set(self.budget.get().checked_sub(1)?);
+        self.pages.get(&no).map(Image::borrow)
+    }
+}
+
 impl ReadPages for MemoryPages {
+    type Held<'h> = &'h MemoryPages;
+
+    fn hold(&self) -> Self::Held<'_> {
+        self
+    }
+
     fn page(&self, no: PageNo) -> Result<PageImage, StorageError> {
         let Some(budget) = self.budget.get().checked_sub(1) else {
             return Err(StorageError::limit("budget", 1, 0));

@@ -6,7 +6,7 @@ use crate::btree::node::{Found, Header, Node, ValueRef, damage, load_extent};
 use crate::btree::value::Value;
 use crate::error::StorageError;
 use crate::ids::PageNo;
-use crate::pages::{PageImage, ReadPages};
+use crate::pages::{HeldPages, PageImage, ReadPages};
 
 /// Where a key is in a tree, or would be.
 pub(super) struct Place {
@@ -17,30 +17,72 @@ pub(super) struct Place {
     pub(super) found: Found,
 }
 
+/// How far a descent came.
+#[derive(Clone, Copy)]
+struct Step {
+    no: PageNo,
+    /// The level that the node must have; none for the root.
+    level: Option<u8>,
+}
+
+/// Where a descent through held pages ended.
+enum End {
+    Place(Place),
+    /// The node must be asked for: it is not in memory, or a key in it is not.
+    Missing(Step),
+}
+
 impl Place {
-    /// Finds `key` in the tree under `root`.
+    /// Finds `key` in the tree under `root`. Nodes in memory are borrowed, all under one hold; the leaf's image is kept.
     pub(super) fn find(
         pages: &impl ReadPages,
         root: PageNo,
         key: &[u8],
     ) -> Result<Self, StorageError> {
-        let mut no = root;
-        let mut level = None;
+        let mut step = Step {
+            no: root,
+            level: None,
+        };
         loop {
-            let image = pages.page(no)?;
-            let node = Node::open_at(no, &image, level)?;
+            let held = pages.hold();
+            let end = Self::find_held(&held, step, key);
+            step = match held.settle(end)? {
+                End::Place(place) => return Ok(place),
+                End::Missing(step) => step,
+            };
+            let image = pages.page(step.no)?;
+            let node = Node::open_at(step.no, &image, step.level)?;
             if node.is_leaf() {
-                let found = node.search(pages, key)?;
-                let header = node.header();
+                let (header, found) = (node.header(), node.search(pages, key)?);
                 return Ok(Self {
-                    leaf: no,
+                    leaf: step.no,
                     image,
                     header,
                     found,
                 });
             }
-            no = node.child(node.child_index(pages, key)?)?;
-            level = node.level().checked_sub(1);
+            step = Step::down(&node, node.child_index(pages, key)?)?;
+        }
+    }
+
+    fn find_held(held: &impl HeldPages, mut step: Step, key: &[u8]) -> Result<End, StorageError> {
+        loop {
+            let Some(image) = held.page(step.no) else {
+                return Ok(End::Missing(step));
+            };
+            let node = Node::open_at(step.no, image.bytes(), step.level)?;
+            let Some(found) = node.search_inline(key)? else {
+                return Ok(End::Missing(step));
+            };
+            if node.is_leaf() {
+                return Ok(End::Place(Self {
+                    leaf: step.no,
+                    image: image.to_image(),
+                    header: node.header(),
+                    found,
+                }));
+            }
+            step = Step::down(&node, found.upper())?;
         }
     }
 
@@ -51,6 +93,16 @@ impl Place {
         };
         let value = Node::reopen(self.leaf, &self.image, self.header).value(i)?;
         resolve(pages, self.leaf, self.image, value).map(Some)
+    }
+}
+
+impl Step {
+    /// The step to child `i` of `node`.
+    fn down(node: &Node<'_>, i: usize) -> Result<Self, StorageError> {
+        Ok(Self {
+            no: node.child(i)?,
+            level: node.level().checked_sub(1),
+        })
     }
 }
 

@@ -1,0 +1,246 @@
+//! Handles of images.
+//!
+//! An image is written while it has one owner and never again once it is shared: whoever holds a clone
+//! may borrow from it for as long as it likes. It does not know what its bytes mean.
+
+#![expect(
+    unsafe_code,
+    reason = "one allocation for count, notes and bytes; docs/decisions/0011-frames.md"
+)]
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+use super::frame::{Fill, Frame, Notes};
+
+/// Bytes that many may hold and nobody may change. A handle is one word and has one count of its frame; a clone costs one
+/// counter increment.
+pub struct Image(Frame);
+
+/// An image that somebody else holds.
+#[derive(Clone, Copy)]
+pub struct ImageRef<'i> {
+    frame: Frame,
+    held: PhantomData<&'i Image>,
+}
+
+// SAFETY: what is shared is atomic, or bytes that nobody changes while they are shared (frame.rs, invariant 2).
+unsafe impl Send for Image {}
+// SAFETY: as above; `&Image` only reads, and clones.
+unsafe impl Sync for Image {}
+// SAFETY: it can do what `&Image` can.
+unsafe impl Send for ImageRef<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for ImageRef<'_> {}
+
+impl Image {
+    /// An image of `len` zeroes.
+    pub fn zeroed(len: usize) -> Self {
+        Self(Frame::new(len, &Fill::Zeroes))
+    }
+
+    /// An image with these bytes.
+    pub fn copy_of(bytes: &[u8]) -> Self {
+        Self(Frame::new(bytes.len(), &Fill::Copy(bytes)))
+    }
+
+    /// Whether both are handles of one image. Two images with the same bytes are not.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    /// The bytes, to be changed in place while this is the only owner; otherwise this handle gets a
+    /// copy of its own first, and the other owners keep the old bytes.
+    pub fn make_mut(&mut self) -> &mut [u8] {
+        // SAFETY: this handle has a count.
+        if !unsafe { self.0.is_sole() } {
+            *self = Self::copy_of(self);
+        }
+        // SAFETY: this handle has the only count, and is borrowed exclusively for as long as the bytes.
+        unsafe { self.0.bytes_mut() }
+    }
+
+    /// As something that can be copied, for as long as this handle is borrowed.
+    pub fn borrow(&self) -> ImageRef<'_> {
+        ImageRef {
+            frame: self.0,
+            held: PhantomData,
+        }
+    }
+
+    /// What stands beside the bytes.
+    pub fn notes(&self) -> &Notes {
+        self.borrow().notes()
+    }
+
+    /// The handle as an address, its count included. It leads to a cache line's edge.
+    pub fn into_address(self) -> NonNull<()> {
+        ManuallyDrop::new(self).0.address()
+    }
+
+    /// The handle that became `address`.
+    ///
+    /// # Safety
+    /// `address` came from [`into_address`](Self::into_address), and becomes a handle again only once.
+    pub unsafe fn from_address(address: NonNull<()>) -> Self {
+        // SAFETY: by the caller's promise.
+        Self(unsafe { Frame::from_address(address) })
+    }
+}
+
+impl<'i> ImageRef<'i> {
+    /// The image of a handle that became `address`.
+    ///
+    /// # Safety
+    /// `address` came from [`Image::into_address`], and its count is not given back before `'i` ends.
+    pub unsafe fn from_address(address: NonNull<()>) -> Self {
+        Self {
+            // SAFETY: by the caller's promise.
+            frame: unsafe { Frame::from_address(address) },
+            held: PhantomData,
+        }
+    }
+
+    /// The bytes, for as long as the image is held.
+    pub fn bytes(self) -> &'i [u8] {
+        // SAFETY: a count is held for `'i`, and so somebody shares the image; nobody changes it (frame.rs, invariant 2): an owner
+        // that changes its bytes borrows its handle exclusively, and this borrows that or a count that is no handle.
+        unsafe { self.frame.bytes() }
+    }
+
+    /// What stands beside the bytes.
+    pub fn notes(self) -> &'i Notes {
+        // SAFETY: a count is held for `'i`.
+        unsafe { self.frame.notes() }
+    }
+
+    /// A handle of its own.
+    pub fn to_image(self) -> Image {
+        // SAFETY: a count is held for `'i`, so now.
+        unsafe { self.frame.count_up() };
+        Image(self.frame)
+    }
+}
+
+impl Clone for Image {
+    fn clone(&self) -> Self {
+        self.borrow().to_image()
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        // SAFETY: this handle has a count and ends now.
+        unsafe { self.0.count_down() };
+    }
+}
+
+impl From<&[u8]> for Image {
+    fn from(bytes: &[u8]) -> Self {
+        Self::copy_of(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Image {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::copy_of(&bytes)
+    }
+}
+
+impl Deref for Image {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.borrow().bytes()
+    }
+}
+
+impl Deref for ImageRef<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+impl AsRef<[u8]> for Image {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Image({} bytes)", self.len())
+    }
+}
+
+impl fmt::Debug for ImageRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ImageRef({} bytes)", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_image_keeps_its_bytes_when_another_owner_writes() {
+        let mut ours = Image::from(vec![1, 2, 3]);
+        let theirs = ours.clone();
+        ours.make_mut()[0] = 9;
+        assert_eq!(&*theirs, &[1, 2, 3]);
+        assert_eq!(&*ours, &[9, 2, 3]);
+    }
+
+    #[test]
+    fn a_sole_owner_writes_in_place() {
+        let mut ours = Image::zeroed(4);
+        drop(ours.clone());
+        let before = ours.as_ptr();
+        ours.make_mut()[3] = 7;
+        assert_eq!(ours.as_ptr(), before);
+        assert_eq!(&*ours, &[0, 0, 0, 7]);
+    }
+
+    #[test]
+    fn an_image_may_be_of_any_length_and_starts_on_a_cache_line() {
+        for len in [0, 1, 63, 64, 4096, 65_536, 100_001] {
+            let zeroes = Image::zeroed(len);
+            let bytes = vec![3; len];
+            let copy = Image::from(&*bytes);
+            assert_eq!((&*zeroes, &*copy), (&*vec![0; len], &*bytes));
+            assert_eq!(copy.as_ptr().addr() % 64, 0);
+        }
+    }
+
+    #[test]
+    fn a_handle_that_became_an_address_keeps_the_image() {
+        let ours = Image::from(vec![5; 100]);
+        let address = ours.clone().into_address();
+        // SAFETY: the address holds its count until it is a handle again, below.
+        let seen = unsafe { ImageRef::from_address(address) };
+        let third = seen.to_image();
+        drop(ours);
+        assert_eq!((seen.bytes(), third.len()), (&[5; 100][..], 100));
+        // SAFETY: for the first time.
+        drop(unsafe { Image::from_address(address) });
+        assert_eq!(&*third, &[5; 100]);
+    }
+
+    #[test]
+    fn the_last_of_many_threads_frees_an_image_that_all_have_read() {
+        let image = Image::from(vec![8; 256]);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let mine = image.clone();
+                scope.spawn(move || assert!(mine.iter().all(|byte| *byte == 8)));
+            }
+            drop(image);
+        });
+    }
+}
