@@ -11,7 +11,7 @@ use std::sync::Arc;
 use lightning_report::{Histogram, TimelineEntry};
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{CheckKind, Scenario};
+use crate::scenario::{CheckKind, Feature, Scenario};
 
 /// One run of a scenario's workload, to be explored.
 #[derive(Clone, Debug)]
@@ -90,6 +90,9 @@ pub struct BatchResult {
     pub elisions_fired: BTreeMap<String, u64>,
     /// In how many states each check really examined something.
     pub checks_seen: BTreeMap<CheckKind, u64>,
+    /// How often clients did what not every workload does.
+    #[serde(default)]
+    pub features: BTreeMap<Feature, u64>,
     /// Disk operations that each recovery took.
     pub recovery_operations: Histogram,
     /// What depends on the machine.

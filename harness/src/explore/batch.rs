@@ -10,7 +10,7 @@ use super::evidence::Failed;
 use super::examine::{Examination, Examined, Next};
 use super::life::{Ground, Life, survivor};
 use super::points;
-use super::setup::Setup;
+use super::setup::{PlantNumber, Setup};
 use crate::batch::{Batch, BatchResult, CaseId, CaseResult, ExploreError, Finding, Inconclusive};
 use crate::crash::{CrashWalker, Sample, is_journaled, is_spoilt};
 use crate::oracle::{History, Obligations, Observed, Violation};
@@ -18,6 +18,7 @@ use crate::rng::Rng;
 use crate::scenario::{CheckKind, CrashModel, Fault, PowerLoss};
 use crate::target::{Promise, Promises};
 use crate::trace::{DiskState, Entry, TracePosition};
+use crate::workload::Features;
 
 /// One state in so many is examined twice.
 pub(super) const TWICE: u128 = 64;
@@ -52,7 +53,11 @@ pub(super) fn run_with(
             explorer.explore(fault, &life, &CasePath::start(place), &points)?;
         }
     }
-    Ok(explorer.result)
+    let mut result = explorer.result;
+    for (plant, shown) in setup.bugs_shown() {
+        note_plant(&mut result, plant, shown);
+    }
+    Ok(result)
 }
 
 /// Runs one case of a batch again.
@@ -399,15 +404,18 @@ impl<'s> Explorer<'s> {
             .record(examined.recovery_calls);
         self.result.timing.recovery_us.record(examined.recovery_us);
         self.note_elisions(&examined.elisions_fired);
+        self.note_features(&examined.features);
     }
 
     pub(super) fn note_elisions(&mut self, fired: &[u64]) {
-        for (plant, fired) in fired.iter().enumerate() {
-            *self
-                .result
-                .elisions_fired
-                .entry(format!("plant {plant}"))
-                .or_default() += fired;
+        for (plant, &fired) in self.setup.elided_by().zip(fired) {
+            note_plant(&mut self.result, plant, fired);
+        }
+    }
+
+    pub(super) fn note_features(&mut self, features: &Features) {
+        for (&feature, count) in features {
+            *self.result.features.entry(feature).or_default() += count;
         }
     }
 }
@@ -503,6 +511,11 @@ fn files(state: &DiskState) -> BTreeMap<String, Vec<u8>> {
     names
         .filter_map(|(name, entry)| Some((name.to_string(), bytes(entry)?)))
         .collect()
+}
+
+fn note_plant(result: &mut BatchResult, plant: PlantNumber, fired: u64) {
+    let fired_before = result.elisions_fired.entry(format!("plant {plant}"));
+    *fired_before.or_default() += fired;
 }
 
 pub(super) fn internal(text: &str) -> ExploreError {

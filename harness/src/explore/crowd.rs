@@ -25,9 +25,7 @@ pub(super) fn work(
 ) -> Result<Option<()>, ExploreError> {
     let record = Arc::new(Record::of(std::mem::take(history)));
     let worked = work_on(trial, clients, &record);
-    let found;
-    (*history, found) = record.take();
-    trial.violations.extend(found);
+    *history = trial.take(&record);
     Ok(worked?.filter(|()| trial.violations.is_empty()))
 }
 

@@ -12,6 +12,7 @@ use crate::scenario::CheckKind;
 use crate::survival::Survival;
 use crate::target::{Ability, Mode};
 use crate::trace::DiskState;
+use crate::workload::Features;
 
 /// Transactions of a life that is to be cut again, at most.
 const TRANSACTIONS_MAX: u64 = 6;
@@ -39,6 +40,8 @@ pub(super) struct Examined {
     pub(super) calls: u64,
     pub(super) recovery_us: u64,
     pub(super) elisions_fired: Vec<u64>,
+    /// What was done after the recovery, beside puts, gets and deletes.
+    pub(super) features: Features,
     pub(super) life: Option<Life>,
     /// Whether the search for a legal order of transactions was given up.
     pub(super) is_undecided: bool,
@@ -77,14 +80,17 @@ impl Examination<'_> {
             calls: 0,
             recovery_us: 0,
             elisions_fired: Vec::new(),
+            features: Features::new(),
             life: None,
             is_undecided: false,
         };
         let history = self.examine(&mut trial, observed, &mut examined);
         examined.calls = trial.calls();
-        let (trace, elisions_fired, violations) = trial.finish();
-        examined.violations = violations;
-        examined.elisions_fired = elisions_fired;
+        let ended = trial.finish();
+        examined.violations = ended.violations;
+        examined.elisions_fired = ended.elisions_fired;
+        examined.features = ended.features;
+        let trace = ended.trace;
         if let (Some(mut history), Next::Life) = (history, self.next) {
             history.sharpen(&trace.events);
             let before = Some(self.ground.clone());
@@ -188,7 +194,7 @@ impl Examination<'_> {
                 format!("{} rows that are not those", observed.len()),
             ));
         }
-        let (_, _, violations) = again.finish();
+        let violations = again.finish().violations;
         let failed = !violations.is_empty();
         trial
             .violations

@@ -7,22 +7,19 @@ use super::case::LIVE;
 use super::crowd;
 use super::evidence::{finding, no_end, thread_panicked};
 use super::life::Life;
-use super::trial::Trial;
+use super::trial::{Ended, Trial};
 use crate::batch::{CaseId, ExploreError};
 use crate::oracle::{History, Judgement, Obligations, Violation};
 use crate::scenario::CheckKind;
 use crate::target::Mode;
 use crate::threads::Baton;
-use crate::trace::{Trace, TracePosition};
+use crate::trace::TracePosition;
 use crate::workload::Clients;
 
 /// Share of first lives that end with a clean close.
 const CLOSED: f64 = 0.25;
 /// Turns of all threads together, at most.
 const TURNS_MAX: u64 = 5_000_000;
-
-/// What a life leaves: its trace, how often each plant dropped something, and what was wrong.
-type End = (Trace, Vec<u64>, Vec<Violation>);
 
 impl Explorer<'_> {
     /// Lives it.
@@ -32,16 +29,18 @@ impl Explorer<'_> {
         (self.announce)(&case);
         let mut history = History::new();
         history.opened(TracePosition(u64::MAX));
-        let (trace, elisions_fired, violations) =
-            if self.setup.batch.scenario.workload.has_threads() {
-                self.live_on_threads(&mut history)?
-            } else {
-                let mut trial = Trial::new(self.setup);
-                self.live_in(&mut trial, &mut history)?;
-                trial.finish()
-            };
-        self.note_elisions(&elisions_fired);
-        let asked = violations
+        let ended = if self.setup.batch.scenario.workload.has_threads() {
+            self.live_on_threads(&mut history)?
+        } else {
+            let mut trial = Trial::new(self.setup);
+            self.live_in(&mut trial, &mut history)?;
+            trial.finish()
+        };
+        self.note_elisions(&ended.elisions_fired);
+        self.note_features(&ended.features);
+        let trace = ended.trace;
+        let asked = ended
+            .violations
             .into_iter()
             .filter(|violation| self.is_asked(violation));
         let findings: Vec<_> = asked.map(|violation| finding(&case, violation)).collect();
@@ -58,20 +57,23 @@ impl Explorer<'_> {
     }
 
     /// The target's threads end with its life, whatever becomes of it.
-    fn live_on_threads(&mut self, history: &mut History) -> Result<End, ExploreError> {
+    fn live_on_threads(&mut self, history: &mut History) -> Result<Ended, ExploreError> {
         let baton = Baton::new(self.setup.rng.split("turns", 0), TURNS_MAX);
         let place = baton.take("main");
         let mut trial = Trial::new(self.setup);
         let lived = self.live_in(&mut trial, history);
-        let (trace, elisions_fired, mut violations) = trial.finish();
+        let mut ended = trial.finish();
         place.leave();
         lived?;
-        match baton.hang() {
+        if let Some(hang) = baton.hang() {
             // All else follows from it.
-            Some(hang) => violations = vec![no_end(&hang)],
-            None => violations.extend(baton.panics().iter().map(|text| thread_panicked(text))),
+            ended.violations = vec![no_end(&hang)];
+        } else {
+            let panics = baton.panics();
+            let panics = panics.iter().map(|text| thread_panicked(text));
+            ended.violations.extend(panics);
         }
-        Ok((trace, elisions_fired, violations))
+        Ok(ended)
     }
 
     fn live_in(

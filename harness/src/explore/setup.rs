@@ -1,5 +1,8 @@
 //! What is the same for all lives of a batch.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::batch::{Batch, ExploreError, PlantSwitch};
@@ -7,13 +10,16 @@ use crate::oracle::History;
 use crate::rng::Rng;
 use crate::scenario::{CrashModel, Elision, Fault, Plant};
 use crate::sim::SimConfig;
-use crate::target::{self, Ability, Options, Promises, Target};
+use crate::target::{self, Ability, Options, Promises, Spoiled, Target};
 use crate::workload::{Clients, Setting};
 
 /// Calls that a first life may make.
 const CALLS_OF_A_RUN_MAX: u64 = 20_000_000;
 /// Calls that a life that begins with a recovery may make.
 const CALLS_OF_A_RECOVERY_MAX: u64 = 200_000;
+
+/// The place of a plant in its scenario's file.
+pub(super) type PlantNumber = usize;
 
 /// What is the same for all lives of a batch.
 #[derive(Debug)]
@@ -24,7 +30,9 @@ pub(super) struct Setup {
     /// What the target promises with these options.
     pub(super) promises: Promises,
     pub(super) rng: Rng,
-    elisions: Vec<Elision>,
+    elisions: Vec<(PlantNumber, Elision)>,
+    /// How often each bug of the target showed.
+    bugs: Vec<(PlantNumber, Arc<AtomicU64>)>,
     setting: Setting,
     /// Of all that makes the same image another case.
     pub(super) digest: u64,
@@ -53,6 +61,7 @@ impl Setup {
                 option: error.name.clone(),
                 reason: error.reason,
             })?;
+        let (target, bugs) = with_bugs(batch, target);
         let promises = target.promises(&options);
         refuse_without_promise(batch, &promises)?;
         if batch.scenario.workload.has_threads() && !target.can(Ability::Threads) {
@@ -60,13 +69,15 @@ impl Setup {
             return Err(ExploreError::NoThreads { target });
         }
         let setting = Setting {
-            interleave: target.can(Ability::Interleave),
-            checkpoint: target.can(Ability::Checkpoint),
+            abilities: Ability::ALL
+                .into_iter()
+                .filter(|&ability| target.can(ability))
+                .collect(),
             roll_back: promises.roll_back(),
             levels: promises.levels().collect(),
         };
         let elisions = elisions(batch);
-        let digest = digest(batch, &options, &elisions);
+        let digest = digest(batch, &options);
         Ok(Self {
             batch: batch.clone(),
             target,
@@ -74,6 +85,7 @@ impl Setup {
             promises,
             rng,
             elisions,
+            bugs,
             setting,
             digest,
         })
@@ -90,6 +102,18 @@ impl Setup {
         )
     }
 
+    /// The scenario's plants that are elisions, by their places in the file.
+    pub(super) fn elided_by(&self) -> impl Iterator<Item = PlantNumber> + '_ {
+        self.elisions.iter().map(|&(plant, _)| plant)
+    }
+
+    /// How often each plant that is a bug of the target showed so far, by its place in the file.
+    pub(super) fn bugs_shown(&self) -> impl Iterator<Item = (PlantNumber, u64)> + '_ {
+        self.bugs
+            .iter()
+            .map(|(plant, shown)| (*plant, shown.load(Relaxed)))
+    }
+
     /// The disk of a first life.
     pub(super) fn run_config(&self) -> SimConfig {
         self.config(CALLS_OF_A_RUN_MAX)
@@ -103,7 +127,7 @@ impl Setup {
     fn config(&self, operation_budget: u64) -> SimConfig {
         SimConfig {
             operation_budget,
-            elide: self.elisions.clone(),
+            elide: self.elisions.iter().map(|(_, e)| e.clone()).collect(),
             ..SimConfig::default()
         }
     }
@@ -136,21 +160,37 @@ fn draw_options(batch: &Batch, rng: &Rng) -> Options {
     drawn
 }
 
-fn elisions(batch: &Batch) -> Vec<Elision> {
-    match batch.plants {
-        PlantSwitch::Healthy => Vec::new(),
-        PlantSwitch::Planted => batch
-            .scenario
-            .plants
-            .iter()
-            .map(|plant| match plant {
-                Plant::Elision(elision) => elision.clone(),
-            })
-            .collect(),
-    }
+/// The plants that are active, by their places in the file.
+fn plants(batch: &Batch) -> impl Iterator<Item = (PlantNumber, &Plant)> {
+    let active = batch.plants == PlantSwitch::Planted;
+    let plants = batch.scenario.plants.iter().enumerate();
+    plants.filter(move |_| active)
 }
 
-fn digest(batch: &Batch, options: &Options, elisions: &[Elision]) -> u64 {
+fn elisions(batch: &Batch) -> Vec<(PlantNumber, Elision)> {
+    let elision = |(place, plant): (PlantNumber, &Plant)| match plant {
+        Plant::Elision(elision) => Some((place, elision.clone())),
+        Plant::Bug(_) => None,
+    };
+    plants(batch).filter_map(elision).collect()
+}
+
+type Bugs = Vec<(PlantNumber, Arc<AtomicU64>)>;
+
+/// The target with the bugs that are planted in it.
+fn with_bugs(batch: &Batch, mut target: Box<dyn Target>) -> (Box<dyn Target>, Bugs) {
+    let mut bugs = Vec::new();
+    for (place, plant) in plants(batch) {
+        if let Plant::Bug(planted) = plant {
+            let shown = Arc::new(AtomicU64::new(0));
+            target = Box::new(Spoiled::new(target, planted.what, Arc::clone(&shown)));
+            bugs.push((place, shown));
+        }
+    }
+    (target, bugs)
+}
+
+fn digest(batch: &Batch, options: &Options) -> u64 {
     let mut hasher = Xxh3::new();
     let mut put = |text: &str| hasher.update(&xxh3_64(text.as_bytes()).to_le_bytes());
     put(&batch.target);
@@ -158,8 +198,8 @@ fn digest(batch: &Batch, options: &Options, elisions: &[Elision]) -> u64 {
         put(name);
         put(value);
     }
-    for elision in elisions {
-        put(&elision.to_string());
+    for (_, plant) in plants(batch) {
+        put(&plant.to_string());
     }
     hasher.digest()
 }

@@ -11,7 +11,7 @@ use crate::sim::{SimConfig, SimDisk};
 use crate::survival::Survival;
 use crate::target::{Mode, Session, TargetError};
 use crate::trace::{DiskState, Mark, Trace, TracePosition};
-use crate::workload::{Clients, Desk, Marks, Record, Stopped};
+use crate::workload::{Clients, Desk, Features, Marks, Record, Stopped};
 
 impl Marks for SimDisk {
     fn mark(&self, mark: Mark) -> TracePosition {
@@ -26,6 +26,17 @@ pub(super) struct Trial<'s> {
     disk: SimDisk,
     session: Option<Box<dyn Session>>,
     pub(super) violations: Vec<Violation>,
+    pub(super) features: Features,
+}
+
+/// What a trial leaves.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) trace: Trace,
+    /// How often each elision dropped something.
+    pub(super) elisions_fired: Vec<u64>,
+    pub(super) violations: Vec<Violation>,
+    pub(super) features: Features,
 }
 
 impl<'s> Trial<'s> {
@@ -62,6 +73,7 @@ impl<'s> Trial<'s> {
             disk,
             session: None,
             violations: Vec::new(),
+            features: Features::new(),
         }
     }
 
@@ -123,10 +135,18 @@ impl<'s> Trial<'s> {
     ) -> Option<()> {
         let record = Record::of(std::mem::take(history));
         let done = self.work_on(&record, clients, work);
-        let found;
-        (*history, found) = record.take();
-        self.violations.extend(found);
+        *history = self.take(&record);
         done
+    }
+
+    /// Takes over what was noted. Returns the history.
+    pub(super) fn take(&mut self, record: &Record) -> History {
+        let noted = record.take();
+        self.violations.extend(noted.violations);
+        for (feature, count) in noted.features {
+            *self.features.entry(feature).or_default() += count;
+        }
+        noted.history
     }
 
     /// Lets clients work on this thread.
@@ -170,13 +190,18 @@ impl<'s> Trial<'s> {
     }
 
     /// Turns the power off, lets the target go, and hands out what happened.
-    pub(super) fn finish(mut self) -> (Trace, Vec<u64>, Vec<Violation>) {
+    pub(super) fn finish(mut self) -> Ended {
         let trace = self.disk.finish();
         let session = self.session.take();
         if let Err(note) = caught(|| drop(session)) {
             self.violations.push(no_panic("drop", &note));
         }
-        (trace, self.disk.elisions_fired(), self.violations)
+        Ended {
+            trace,
+            elisions_fired: self.disk.elisions_fired(),
+            violations: self.violations,
+            features: self.features,
+        }
     }
 
     /// The disk.

@@ -13,7 +13,8 @@ use super::judge::{judge, left_out};
 use super::schedule::{Schedule, Snapshot, Ticket, Unfinished};
 use crate::batch::ExploreError;
 use crate::case::CaseFile;
-use crate::target::{self, Ability, Target};
+use crate::scenario::Feature;
+use crate::target::{self, Ability};
 use crate::worker::{Job, JobEnd, Supervisor, Task};
 
 /// How often the run is looked at for time, interruption and progress.
@@ -100,10 +101,19 @@ pub fn execute(
 
 /// Why the target cannot run a scenario, if it can't.
 fn unable(config: &RunConfig, loaded: &Loaded) -> Option<&'static str> {
-    let needs_threads = loaded.scenario.workload.has_threads();
-    let has_none = |target: Box<dyn Target>| !target.can(Ability::Threads);
-    let reason = "the target cannot be used by several threads";
-    (needs_threads && target::find(&config.target).is_some_and(has_none)).then_some(reason)
+    let target = target::find(&config.target)?;
+    let workload = &loaded.scenario.workload;
+    let asked = workload.features();
+    let lacks = |ability, is_asked: bool| is_asked && !target.can(ability);
+    let asks_for = |features: &[Feature]| features.iter().any(|feature| asked.contains(feature));
+    if lacks(Ability::Threads, workload.has_threads()) {
+        return Some("the target cannot be used by several threads");
+    }
+    if lacks(Ability::Savepoints, asks_for(&[Feature::Savepoints])) {
+        return Some("the target has no savepoints here");
+    }
+    let ranges = [Feature::RangeReads, Feature::RangeDeletes];
+    lacks(Ability::Ranges, asks_for(&ranges)).then_some("the target has no ranges here")
 }
 
 type JudgedList = Vec<(ScenarioReport, Vec<(String, CaseFile)>)>;

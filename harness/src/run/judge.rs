@@ -10,7 +10,7 @@ use super::schedule::{Schedule, Track, TrackEnd, Unfinished};
 use super::tally::{Coverage, Found};
 use crate::batch::PlantSwitch;
 use crate::case::{COMMIT, CaseFile, CaseIdentity};
-use crate::scenario::{Expect, Fault, Plant};
+use crate::scenario::{Expect, Fault};
 
 /// A scenario's report and the case files of its findings, by their path beside the report.
 #[derive(Debug)]
@@ -126,11 +126,9 @@ impl Judged {
             report.faults.insert("power-loss".to_owned(), counts);
         }
         for (index, plant) in loaded.scenario.plants.iter().enumerate() {
-            let Plant::Elision(elision) = plant;
             let fired = tally.plant_fired(index);
-            report
-                .elisions
-                .insert(elision.to_string(), ElisionReport { fired });
+            let planted = ElisionReport { fired };
+            report.elisions.insert(plant.to_string(), planted);
         }
         report.crash_points = CrashPointCoverage {
             total: tally.crash_points,
@@ -251,12 +249,17 @@ fn unfinished(track: &Track) -> Option<String> {
         None | Some(TrackEnd::Unfinished(Unfinished::Interrupted)) => {
             Some(format!("interrupted after {states} states"))
         }
-        Some(TrackEnd::Enough) => tally.undecided_first.as_ref().map(|first| {
-            format!(
-                "{} of {} states without a verdict, the first: {first}",
-                tally.undecided, states
-            )
-        }),
+        Some(TrackEnd::Enough) => {
+            let undecided = tally.undecided_first.as_ref().map(|first| {
+                let undecided = tally.undecided;
+                format!("{undecided} of {states} states without a verdict, the first: {first}")
+            });
+            let never_done = || {
+                let feature = tally.never_done(&track.loaded().scenario)?;
+                Some(format!("not exercised: no {feature}"))
+            };
+            undecided.or_else(never_done)
+        }
     }
 }
 

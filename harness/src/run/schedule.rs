@@ -193,6 +193,11 @@ impl Track {
         }
     }
 
+    /// What it runs.
+    pub(super) fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
     fn can_start(&self, lookahead: u32) -> bool {
         self.end.is_none()
             && self.next_run < self.loaded.scenario.budget.runs.get()

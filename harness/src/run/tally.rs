@@ -6,7 +6,7 @@ use lightning_report::Histogram;
 use num_bigint::BigUint;
 
 use crate::batch::{CoveredPoint, Finding, PlantSwitch};
-use crate::scenario::{CheckKind, Expect, Scenario};
+use crate::scenario::{CheckKind, Expect, Feature, Scenario};
 use crate::worker::Explored;
 
 /// A scenario whose runs give nothing new for this long has no more to give.
@@ -32,6 +32,7 @@ pub(super) struct Tally {
     pub(super) faults_fired: u64,
     pub(super) elisions_fired: BTreeMap<String, u64>,
     pub(super) checks_seen: BTreeMap<CheckKind, u64>,
+    pub(super) features: BTreeMap<Feature, u64>,
     pub(super) recovery_operations: Histogram,
     pub(super) recovery_us: Histogram,
     /// Promises that were tested, by durability level: every one that a run's options made.
@@ -86,6 +87,7 @@ impl Tally {
         self.recovery_us.merge(&result.timing.recovery_us);
         add_counts(&mut self.elisions_fired, &result.elisions_fired);
         add_counts(&mut self.checks_seen, &result.checks_seen);
+        add_counts(&mut self.features, &result.features);
         for (level, promise) in &result.promises {
             let seen = self.promises.entry(level.clone()).or_default();
             seen.insert(promise.clone());
@@ -166,6 +168,12 @@ impl Tally {
             .get(&format!("plant {index}"))
             .copied()
             .unwrap_or(0)
+    }
+
+    /// What the workload was to do and never did.
+    pub(super) fn never_done(&self, scenario: &Scenario) -> Option<Feature> {
+        let mut wanted = scenario.workload.features().into_iter();
+        wanted.find(|feature| !self.features.contains_key(feature))
     }
 
     fn has_caught(&self, scenario: &Scenario) -> bool {

@@ -17,6 +17,59 @@ use super::FileGlob;
 pub enum Plant {
     /// Operations that the target issues and the disk never gets. The target is told that they worked.
     Elision(Elision),
+    /// A bug of the target itself, put between the workload and the target.
+    Bug(PlantedBug),
+}
+
+impl fmt::Display for Plant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Elision(elision) => elision.fmt(f),
+            Self::Bug(planted) => planted.what.fmt(f),
+        }
+    }
+}
+
+/// A bug of the target itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlantedBug {
+    /// Which one.
+    pub what: Bug,
+}
+
+/// Bugs that a target can be given.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bug {
+    /// Going back to a savepoint keeps the first write since.
+    SavepointKeepsAWrite,
+    /// Transactions that are promised to be serializable are not validated.
+    NothingIsValidated,
+    /// A range delete spares the first row of the range.
+    RangeDeleteSparesARow,
+    /// A range read passes over its first row.
+    RangeReadSkipsARow,
+}
+
+impl Bug {
+    /// The name used in files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SavepointKeepsAWrite => "savepoint-keeps-a-write",
+            Self::NothingIsValidated => "nothing-is-validated",
+            Self::RangeDeleteSparesARow => "range-delete-spares-a-row",
+            Self::RangeReadSkipsARow => "range-read-skips-a-row",
+        }
+    }
+}
+
+impl fmt::Display for Bug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Which operations are dropped.

@@ -183,6 +183,22 @@ fn validate_workload(chosen: &Workload) -> Verdict {
 
 fn validate_kv(kv: &KvWorkload) -> Verdict {
     const VALUE_LEN_MAX: u64 = 64 << 20;
+    if kv.reads.get() == 100 {
+        let message = "every operation is a read, so nothing would be stored";
+        return refuse(workload("reads"), message, "expected less than \"100 %\"");
+    }
+    if kv.range_reads.get() > 0 && kv.reads.get() == 0 {
+        let help = "expected `reads` above \"0 %\"";
+        return refuse(workload("range_reads"), "range reads without reads", help);
+    }
+    if kv.range_deletes.get() > 0 && kv.deletes.get() == 0 {
+        let help = "expected `deletes` above \"0 %\"";
+        return refuse(
+            workload("range_deletes"),
+            "range deletes without deletes",
+            help,
+        );
+    }
     if kv.deletes.get() == 100 {
         let message = "every operation is a delete, so nothing would be stored";
         return refuse(workload("deletes"), message, "expected less than \"100 %\"");
@@ -328,11 +344,7 @@ fn validate_checks(scenario: &Scenario) -> Verdict {
             );
         }
     }
-    let transactions = match &scenario.workload {
-        Workload::Kv(kv) => kv.transactions.get(),
-        Workload::Bank(bank) => bank.transactions.get(),
-    };
-    if transactions == 1 && scenario.asks_for(CheckKind::PrefixOrder) {
+    if scenario.workload.transactions() == 1 && scenario.asks_for(CheckKind::PrefixOrder) {
         let message = "check `prefix-order` with a single transaction";
         return refuse(
             workload("transactions"),
@@ -346,7 +358,9 @@ fn validate_checks(scenario: &Scenario) -> Verdict {
 /// A plant that can never drop anything would fail the scenario only when it has run.
 fn validate_plants(scenario: &Scenario) -> Verdict {
     for (index, plant) in scenario.plants.iter().enumerate() {
-        let Plant::Elision(elision) = plant;
+        let Plant::Elision(elision) = plant else {
+            continue;
+        };
         let overlapping = elision.commits_in_flight.filter(|count| count.get() > 1);
         if let Some(count) = overlapping
             && !scenario.workload.has_threads()

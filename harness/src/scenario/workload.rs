@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ByteSize, OneOrMany, Percent};
+use super::{ByteSize, Feature, OneOrMany, Percent};
 
 /// A workload and its parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +24,32 @@ impl Workload {
         match self {
             Self::Kv(_) => "kv",
             Self::Bank(_) => "bank",
+        }
+    }
+
+    /// What a run must have done for its verdict to mean anything, transactions apart.
+    pub fn features(&self) -> Vec<Feature> {
+        let some = |share: Percent, feature| (share.get() > 0).then_some(feature);
+        match self {
+            Self::Kv(kv) => [
+                some(kv.range_reads, Feature::RangeReads),
+                some(kv.range_deletes, Feature::RangeDeletes),
+                some(kv.savepoints, Feature::Savepoints),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            Self::Bank(bank) => some(bank.savepoints, Feature::Savepoints)
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    /// Transactions of one run, all clients together.
+    pub fn transactions(&self) -> u32 {
+        match self {
+            Self::Kv(kv) => kv.transactions.get(),
+            Self::Bank(bank) => bank.transactions.get(),
         }
     }
 
@@ -60,9 +86,21 @@ pub struct KvWorkload {
     /// Operations in one transaction, at most; at least 1.
     #[serde(default = "operations_by_default")]
     pub operations_max: NonZeroU32,
-    /// Share of deletes among the operations.
+    /// Share of reads among the operations; what they return is compared with what was committed.
+    #[serde(
+        default = "reads_by_default",
+        skip_serializing_if = "is_reads_by_default"
+    )]
+    pub reads: Percent,
+    /// Share of reads that are of a range, or of several keys at once.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub range_reads: Percent,
+    /// Share of deletes among the other operations.
     #[serde(default = "deletes_by_default")]
     pub deletes: Percent,
+    /// Share of deletes that are of a range.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub range_deletes: Percent,
     /// Longest ordinary value.
     #[serde(default = "value_len_by_default")]
     pub value_len_max: ByteSize,
@@ -75,6 +113,9 @@ pub struct KvWorkload {
     /// Share of transactions that their client rolls back.
     #[serde(default)]
     pub rollbacks: Percent,
+    /// Share of transactions that set savepoints, nested ones among them, and go back to some.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub savepoints: Percent,
     /// Durability of commits: a level, or a list that each transaction draws from.
     #[serde(default = "sync")]
     pub durability: OneOrMany<DurabilityLevel>,
@@ -110,6 +151,9 @@ pub struct BankWorkload {
     /// Share of transfers that their client rolls back.
     #[serde(default)]
     pub rollbacks: Percent,
+    /// Share of transfers that move a wrong amount first, and go back to a savepoint.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub savepoints: Percent,
     /// Durability of commits: a level, or a list that each transaction draws from.
     #[serde(default = "sync")]
     pub durability: OneOrMany<DurabilityLevel>,
@@ -135,6 +179,20 @@ pub enum DurabilityLevel {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_none(share: &Percent) -> bool {
+    share.get() == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_reads_by_default(share: &Percent) -> bool {
+    *share == reads_by_default()
+}
+
+fn reads_by_default() -> Percent {
+    Percent::clamped(15)
 }
 
 fn sync() -> OneOrMany<DurabilityLevel> {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use lightning_db::disk::Disk;
 
-use super::{Durability, KnownOption, OptionError, Promises, TargetError};
+use super::{Durability, ErrorKind, KnownOption, OptionError, Promises, TargetError};
 
 /// A target's options as drawn for a run: text by name.
 pub type Options = BTreeMap<String, String>;
@@ -58,8 +58,24 @@ pub enum Ability {
     Checkpoint,
     /// Checking its own integrity.
     Verify,
+    /// Savepoints inside transactions.
+    Savepoints,
+    /// Reading and deleting ranges inside transactions.
+    Ranges,
     /// Several threads on one open database, all of them started and blocked through the engine's `sync`.
     Threads,
+}
+
+impl Ability {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::Interleave,
+        Self::Checkpoint,
+        Self::Verify,
+        Self::Savepoints,
+        Self::Ranges,
+        Self::Threads,
+    ];
 }
 
 /// How a database is opened.
@@ -75,7 +91,16 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u16);
 
-/// An open database.
+/// Keys from one on, and before another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRange<'k> {
+    /// The first key that can be in it.
+    pub from: &'k [u8],
+    /// The first key after it.
+    pub to: &'k [u8],
+}
+
+/// An open database. What a target has no [`Ability`] for is never asked of it.
 pub trait Session {
     /// Opens the client's transaction.
     fn begin(&mut self, client: ClientId) -> Result<(), TargetError>;
@@ -86,6 +111,47 @@ pub trait Session {
         table: &str,
         key: &[u8],
     ) -> Result<Option<Vec<u8>>, TargetError>;
+    /// Reads several rows of a table as the client's transaction sees them, in the order of `keys`.
+    fn get_many(
+        &mut self,
+        client: ClientId,
+        table: &str,
+        keys: &[&[u8]],
+    ) -> Result<Vec<Option<Vec<u8>>>, TargetError> {
+        let one = |key: &&[u8]| self.get(client, table, key);
+        keys.iter().map(one).collect()
+    }
+    /// Gives the rows of a range, as the client's transaction sees them, to `sink`.
+    fn range(
+        &mut self,
+        _client: ClientId,
+        _table: &str,
+        _keys: KeyRange<'_>,
+        _sink: &mut RowSink<'_>,
+    ) -> Result<(), TargetError> {
+        Err(unsupported("range reads"))
+    }
+    /// Deletes the rows of a range in the client's transaction.
+    fn delete_range(
+        &mut self,
+        _client: ClientId,
+        _table: &str,
+        _keys: KeyRange<'_>,
+    ) -> Result<(), TargetError> {
+        Err(unsupported("range deletes"))
+    }
+    /// Sets a savepoint in the client's transaction, inside those that are set.
+    fn savepoint(&mut self, _client: ClientId) -> Result<(), TargetError> {
+        Err(unsupported("savepoints"))
+    }
+    /// Undoes what the client's transaction did since a savepoint, counted from the outermost. It stays, those inside it go.
+    fn rollback_to(&mut self, _client: ClientId, _savepoint: usize) -> Result<(), TargetError> {
+        Err(unsupported("savepoints"))
+    }
+    /// Gives up a savepoint, and those inside it; what was done stays.
+    fn release(&mut self, _client: ClientId, _savepoint: usize) -> Result<(), TargetError> {
+        Err(unsupported("savepoints"))
+    }
     /// Writes a row in the client's transaction.
     fn put(
         &mut self,
@@ -112,4 +178,8 @@ pub trait Session {
     }
     /// Closes the database cleanly. Open transactions have no effect.
     fn close(self: Box<Self>) -> Result<(), TargetError>;
+}
+
+fn unsupported(what: &str) -> TargetError {
+    TargetError::refused(ErrorKind::Unsupported, what)
 }

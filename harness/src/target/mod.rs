@@ -18,9 +18,11 @@ mod sqlite;
 mod toy;
 
 mod find;
+mod spoiled;
 
-pub use contract::{Ability, ClientId, Mode, Options, RowSink, Session, Target};
+pub use contract::{Ability, ClientId, KeyRange, Mode, Options, RowSink, Session, Target};
 pub use error::{Applied, ErrorKind, TargetError};
 pub use find::{TARGETS, find};
 pub use options::{KnownOption, OptionError, OptionKind, parse_size};
 pub use promises::{CrashKind, Durability, Isolation, Promise, Promises};
+pub use spoiled::Spoiled;

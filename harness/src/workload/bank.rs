@@ -1,9 +1,11 @@
 //! Accounts and transfers: the sum of all balances never changes.
 
-use super::plan::{Step, table_of};
+use super::kv::drawn;
+use super::plan::{Setting, Step, table_of};
 use crate::oracle::{RowKey, RowMap, Stamp, Violation};
 use crate::rng::Rng;
 use crate::scenario::{BankWorkload, CheckKind};
+use crate::target::Ability;
 
 const AMOUNT_MAX: u64 = 100;
 
@@ -24,14 +26,19 @@ pub(super) fn setup(workload: &BankWorkload) -> Vec<Step> {
     (0..workload.accounts).map(put).collect()
 }
 
-/// The steps of one transfer.
-pub(super) fn steps(workload: &BankWorkload, rng: &mut Rng) -> Vec<Step> {
+/// The steps of one transfer. With a savepoint, a wrong amount is moved first, and moved back by going back.
+pub(super) fn steps(workload: &BankWorkload, setting: &Setting, rng: &mut Rng) -> Vec<Step> {
     let accounts = workload.accounts.max(2);
     let from = draw(rng, accounts);
     let to = (from + 1 + draw(rng, accounts - 1)) % accounts;
     let amount = 1 + rng.below(AMOUNT_MAX).cast_signed();
     let (from, to) = (account(workload, from), account(workload, to));
-    vec![Step::Look { from, to }, Step::Move { amount }]
+    let (look, right) = (Step::Look { from, to }, Step::Move { amount });
+    if setting.can(Ability::Savepoints) && drawn(workload.savepoints, rng) {
+        let wrong = Step::Move { amount: amount + 1 };
+        return vec![look, Step::Savepoint, wrong, Step::RollbackTo(0), right];
+    }
+    vec![look, right]
 }
 
 fn draw(rng: &mut Rng, bound: u32) -> u32 {

@@ -1,12 +1,13 @@
 //! Clients with open transactions, interleaved by the seed on one thread; or each by itself, for a thread of its own.
 
-use super::desk::{Desk, OpenTransaction};
-use super::plan::{End, Plan, Setting, Step, levels, sequence_row, table_names};
+use super::desk::Desk;
+use super::plan::{End, Plan, Setting, levels, table_names};
+use super::work::Work;
 use super::{bank, kv};
-use crate::oracle::{Change, RowKey, RowMap, Stamp, Violation, transaction_id};
+use crate::oracle::{RowMap, Violation, transaction_id};
 use crate::rng::Rng;
 use crate::scenario::Workload;
-use crate::target::{ClientId, Durability, TargetError};
+use crate::target::{Ability, ClientId, Durability, TargetError};
 
 /// How often a transaction that met a conflict is tried, at most.
 const TRIES_MAX: u32 = 4;
@@ -29,16 +30,6 @@ struct Client {
     id: ClientId,
     next_sequence: u32,
     work: Option<Work>,
-}
-
-/// A transaction in work.
-#[derive(Clone, Debug)]
-struct Work {
-    open: OpenTransaction,
-    plan: Plan,
-    next: usize,
-    tries: u32,
-    looked_at: Vec<(RowKey, i64)>,
 }
 
 /// Why a workload did not go on.
@@ -75,7 +66,7 @@ impl Clients {
         };
         let count = u16::try_from(count.get()).unwrap_or(u16::MAX);
         let checkpoint_every = match checkpoints {
-            _ if !setting.checkpoint => u32::MAX,
+            _ if !setting.can(Ability::Checkpoint) => u32::MAX,
             0 => u32::MAX,
             some => (transactions.get() / (some.saturating_add(1))).max(1),
         };
@@ -106,10 +97,7 @@ impl Clients {
 
     /// Transactions of one run.
     pub fn transactions(&self) -> u32 {
-        match &self.workload {
-            Workload::Kv(kv) => kv.transactions.get(),
-            Workload::Bank(bank) => bank.transactions.get(),
-        }
+        self.workload.transactions()
     }
 
     /// What is wrong with a set of rows, whatever the history: the workload's own invariant.
@@ -126,7 +114,7 @@ impl Clients {
         let mut current = 0;
         let mut left = transactions;
         while left > 0 {
-            if self.setting.interleave || self.all[current].work.is_none() {
+            if self.setting.can(Ability::Interleave) || self.all[current].work.is_none() {
                 current = self.rng.index(self.all.len());
             }
             if matches!(self.turn(desk, current)?, Turn::Ended) {
@@ -236,13 +224,7 @@ impl Clients {
             call: "begin",
             error,
         })?;
-        this.work = Some(Work {
-            open,
-            plan,
-            next: 0,
-            tries,
-            looked_at: Vec::new(),
-        });
+        this.work = Some(Work::new(open, plan, tries));
         Ok(())
     }
 
@@ -293,8 +275,14 @@ impl Clients {
 
     fn draw_plan(&mut self) -> Plan {
         let (steps, rollbacks) = match &self.workload {
-            Workload::Kv(kv) => (kv::steps(kv, &mut self.rng), kv.rollbacks),
-            Workload::Bank(bank) => (bank::steps(bank, &mut self.rng), bank.rollbacks),
+            Workload::Kv(kv) => {
+                let steps = kv::steps(kv, &self.setting, &mut self.rng);
+                (steps, kv.rollbacks)
+            }
+            Workload::Bank(bank) => {
+                let steps = bank::steps(bank, &self.setting, &mut self.rng);
+                (steps, bank.rollbacks)
+            }
         };
         let end = match self.rng.pick(&self.levels) {
             _ if self.setting.roll_back && self.rng.clone().chance(kv::share(rollbacks.get())) => {
@@ -319,60 +307,5 @@ impl Clients {
             call: "checkpoint",
             error,
         })
-    }
-}
-
-impl Work {
-    fn step(&mut self, desk: &mut Desk<'_>, step: Step) -> Result<(), TargetError> {
-        match step {
-            Step::Get(row) => desk.get(&self.open, &row).map(|_| ()),
-            Step::Delete(row) => desk.change(&mut self.open, Change { row, value: None }),
-            Step::Put { row, len, payload } => self.put(desk, row, len, payload),
-            Step::Look { from, to } => {
-                self.looked_at.clear();
-                for row in [from, to] {
-                    let value = desk.get(&self.open, &row)?;
-                    let balance = bank::balance(&row, value.as_deref());
-                    self.looked_at.push((row, balance));
-                }
-                Ok(())
-            }
-            Step::Move { amount } => {
-                for ((row, balance), change) in std::mem::take(&mut self.looked_at)
-                    .into_iter()
-                    .zip([-amount, amount])
-                {
-                    self.put(desk, row, 0, balance.wrapping_add(change))?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn put(
-        &mut self,
-        desk: &mut Desk<'_>,
-        row: RowKey,
-        len: usize,
-        payload: i64,
-    ) -> Result<(), TargetError> {
-        let operation = u32::try_from(self.open.operations.len()).unwrap_or(u32::MAX);
-        let stamp = Stamp {
-            transaction: self.open.id,
-            operation,
-            payload,
-        };
-        let value = Some(stamp.write(row.table, &row.key, len).into());
-        desk.change(&mut self.open, Change { row, value })
-    }
-
-    fn write_sequence(&mut self, desk: &mut Desk<'_>) -> Result<(), TargetError> {
-        let (_, sequence) = crate::oracle::client_and_sequence(self.open.id);
-        self.put(
-            desk,
-            sequence_row(self.open.client.0),
-            0,
-            i64::from(sequence),
-        )
     }
 }

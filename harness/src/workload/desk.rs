@@ -3,14 +3,19 @@
 //! Other threads may run before each call and between a commit and its answer. A request is noted before the target hears of it, an
 //! acknowledgement perhaps long after it was given: early and late, never the reverse.
 
+use std::collections::BTreeMap;
+
 use lightning_db::sync::pause;
 
+use super::open::OpenTransaction;
+use super::plan::RowRange;
 use super::record::Record;
 use crate::oracle::{
-    Change, History, Outcome, Request, RowKey, Violation, row_text, transaction_text, value_text,
+    Change, History, Outcome, Request, RowKey, TableId, Violation, row_text, transaction_text,
+    value_text,
 };
-use crate::scenario::CheckKind;
-use crate::target::{Applied, ClientId, Durability, Session, TargetError};
+use crate::scenario::{CheckKind, Feature};
+use crate::target::{Applied, ClientId, Durability, KeyRange, Session, TargetError};
 use crate::trace::{Mark, TracePosition, TransactionId};
 
 /// Where marks go.
@@ -31,21 +36,6 @@ pub struct Desk<'a> {
     pub tables: &'a [String],
 }
 
-/// A transaction that a client has open.
-#[derive(Clone, Debug)]
-pub(super) struct OpenTransaction {
-    pub(super) id: TransactionId,
-    pub(super) client: ClientId,
-    /// Its writes so far, in order.
-    pub(super) operations: Vec<Change>,
-}
-
-impl OpenTransaction {
-    fn wrote(&self, row: &RowKey) -> bool {
-        self.operations.iter().any(|change| change.row == *row)
-    }
-}
-
 impl Desk<'_> {
     pub(super) fn begin(
         &mut self,
@@ -57,11 +47,7 @@ impl Desk<'_> {
         self.session.begin(client)?;
         pause();
         self.record.history().began(id);
-        Ok(OpenTransaction {
-            id,
-            client,
-            operations: Vec::new(),
-        })
+        Ok(OpenTransaction::new(id, client))
     }
 
     /// Reads a row and notes it if the transaction should see another value.
@@ -73,20 +59,91 @@ impl Desk<'_> {
         pause();
         let value = self
             .session
-            .get(open.client, table_name(self.tables, row), &row.key)?;
+            .get(open.client, table_name(self.tables, row.table), &row.key)?;
+        self.note_read(open, row, value.as_deref());
+        Ok(value)
+    }
+
+    /// Reads several rows of one table at once.
+    pub(super) fn get_many(
+        &mut self,
+        open: &OpenTransaction,
+        rows: &[RowKey],
+    ) -> Result<(), TargetError> {
+        let Some(first) = rows.first() else {
+            return Ok(());
+        };
+        pause();
+        let keys: Vec<&[u8]> = rows.iter().map(|row| &*row.key).collect();
+        let table = table_name(self.tables, first.table);
+        let values = self.session.get_many(open.client, table, &keys)?;
+        if values.len() != rows.len() {
+            self.record.accuse(wrong_range(
+                open,
+                &format!("{} values", rows.len()),
+                format!("{} values", values.len()),
+            ));
+        }
+        for (row, value) in rows.iter().zip(&values) {
+            self.note_read(open, row, value.as_deref());
+        }
+        self.record.did(Feature::RangeReads);
+        Ok(())
+    }
+
+    /// Reads a range, and notes what it should not show, or not in that order.
+    pub(super) fn read_range(
+        &mut self,
+        open: &OpenTransaction,
+        range: &RowRange,
+    ) -> Result<(), TargetError> {
+        pause();
+        let mut found: BTreeMap<RowKey, Vec<u8>> = BTreeMap::new();
+        let mut out_of_order = None;
+        let table = table_name(self.tables, range.table);
+        let mut sink = |key: &[u8], value: &[u8]| {
+            let row = RowKey::new(range.table, key);
+            let is_next = found.keys().next_back().is_none_or(|last| *last < row);
+            if !is_next {
+                out_of_order = Some(row.clone());
+            }
+            found.insert(row, value.to_vec());
+        };
+        self.session
+            .range(open.client, table, range.keys(), &mut sink)?;
+        if let Some(row) = out_of_order {
+            let expected = "each row once, in ascending order of keys";
+            let place = row_text(row.table, &row.key);
+            let actual = format!("{place} comes twice or too late");
+            self.record.accuse(wrong_range(open, expected, actual));
+        }
+        for row in &range.rows {
+            let value = found.remove(row);
+            self.note_read(open, row, value.as_deref());
+        }
+        for (row, value) in found {
+            let nobody_wrote = [None];
+            let wrong = wrong_read(open, &row, &nobody_wrote, Some(&value));
+            self.record.accuse(wrong);
+        }
+        self.record.did(Feature::RangeReads);
+        Ok(())
+    }
+
+    /// Notes what was read in a row, and whether the transaction should see another value.
+    fn note_read(&self, open: &OpenTransaction, row: &RowKey, value: Option<&[u8]>) {
         let wrong = {
             let history = self.record.history();
             let expected = expected(&history, open, row);
-            let is_right = expected.contains(&value.as_deref());
-            (!is_right).then(|| wrong_read(open, row, &expected, value.as_deref()))
+            let is_right = expected.contains(&value);
+            (!is_right).then(|| wrong_read(open, row, &expected, value))
         };
         if let Some(wrong) = wrong {
             self.record.accuse(wrong);
         }
-        if !open.wrote(row) {
-            self.record.history().read(open.id, row, value.as_deref());
+        if open.own(row).is_none() {
+            self.record.history().read(open.id, row, value);
         }
-        Ok(value)
     }
 
     /// Puts or deletes a row.
@@ -96,14 +153,71 @@ impl Desk<'_> {
         change: Change,
     ) -> Result<(), TargetError> {
         pause();
-        let table = table_name(self.tables, &change.row);
+        let table = table_name(self.tables, change.row.table);
         match &change.value {
             Some(value) => self
                 .session
                 .put(open.client, table, &change.row.key, value)?,
             None => self.session.delete(open.client, table, &change.row.key)?,
         }
-        open.operations.push(change);
+        open.did(change);
+        Ok(())
+    }
+
+    /// Deletes all rows of a range.
+    pub(super) fn delete_range(
+        &mut self,
+        open: &mut OpenTransaction,
+        range: &RowRange,
+    ) -> Result<(), TargetError> {
+        pause();
+        let table = table_name(self.tables, range.table);
+        self.session
+            .delete_range(open.client, table, range.keys())?;
+        let gone = |row: &RowKey| Change {
+            row: row.clone(),
+            value: None,
+        };
+        range
+            .rows
+            .iter()
+            .map(gone)
+            .for_each(|change| open.did(change));
+        self.record.did(Feature::RangeDeletes);
+        Ok(())
+    }
+
+    /// Sets a savepoint inside those that are set.
+    pub(super) fn savepoint(&mut self, open: &mut OpenTransaction) -> Result<(), TargetError> {
+        pause();
+        self.session.savepoint(open.client)?;
+        open.mark();
+        Ok(())
+    }
+
+    /// Goes back to a savepoint, counted from the outermost.
+    pub(super) fn rollback_to(
+        &mut self,
+        open: &mut OpenTransaction,
+        savepoint: usize,
+    ) -> Result<(), TargetError> {
+        pause();
+        self.session.rollback_to(open.client, savepoint)?;
+        if open.return_to(savepoint) > 0 {
+            self.record.did(Feature::Savepoints);
+        }
+        Ok(())
+    }
+
+    /// Gives up a savepoint and those inside it.
+    pub(super) fn release(
+        &mut self,
+        open: &mut OpenTransaction,
+        savepoint: usize,
+    ) -> Result<(), TargetError> {
+        pause();
+        self.session.release(open.client, savepoint)?;
+        open.release(savepoint);
         Ok(())
     }
 
@@ -112,11 +226,8 @@ impl Desk<'_> {
         open: OpenTransaction,
         durability: Durability,
     ) -> Result<(), TargetError> {
-        let OpenTransaction {
-            id,
-            client,
-            operations,
-        } = open;
+        let (id, client) = (open.id, open.client);
+        let operations = open.into_operations();
         let at = self.marks.mark(Mark::Request(id));
         self.record.history().request(Request {
             id,
@@ -163,8 +274,7 @@ fn expected<'a>(
     open: &'a OpenTransaction,
     row: &RowKey,
 ) -> Vec<Option<&'a [u8]>> {
-    let own = open.operations.iter().rev();
-    match own.into_iter().find(|change| change.row == *row) {
+    match open.own(row) {
         Some(own) => vec![own.value.as_deref()],
         None => history
             .may_read(open.id, row)
@@ -174,10 +284,14 @@ fn expected<'a>(
     }
 }
 
-fn table_name<'t>(tables: &'t [String], row: &RowKey) -> &'t str {
-    tables
-        .get(usize::from(row.table.0))
-        .map_or("", String::as_str)
+fn table_name(tables: &[String], table: TableId) -> &str {
+    tables.get(usize::from(table.0)).map_or("", String::as_str)
+}
+
+fn wrong_range(open: &OpenTransaction, expected: &str, actual: String) -> Violation {
+    let reader = transaction_text(open.id);
+    let expected = format!("{reader} reads {expected}");
+    Violation::new(CheckKind::Durability, "wrong-range", expected, actual)
 }
 
 fn wrong_read(
@@ -200,4 +314,13 @@ fn wrong_read(
         format!("{reader} reads {expected} in {place}"),
         actual,
     )
+}
+
+impl RowRange {
+    fn keys(&self) -> KeyRange<'_> {
+        KeyRange {
+            from: &self.from,
+            to: &self.to,
+        }
+    }
 }

@@ -1,43 +1,123 @@
-//! Puts, overwrites, deletes and reads of random keys.
+//! Puts, overwrites, deletes and reads of random keys and ranges, with savepoints between them.
 
-use super::plan::{Step, table_of};
-use crate::oracle::{RowKey, VALUE_LEN_MIN};
+use super::plan::{RowRange, Setting, Step, table_of};
+use crate::oracle::{RowKey, TableId, VALUE_LEN_MIN};
 use crate::rng::Rng;
-use crate::scenario::KvWorkload;
+use crate::scenario::{KvWorkload, Percent};
+use crate::target::Ability;
 
-/// Share of reads; what they return is compared with the history.
-const READS: f64 = 0.15;
+/// Keys in a range, at most.
+const RANGE_MAX: u64 = 12;
+/// Savepoints that are set at a time, at most.
+const NESTED_MAX: usize = 3;
 
 /// The steps of one transaction.
-pub(super) fn steps(workload: &KvWorkload, rng: &mut Rng) -> Vec<Step> {
+pub(super) fn steps(workload: &KvWorkload, setting: &Setting, rng: &mut Rng) -> Vec<Step> {
     let count = 1 + rng.below(u64::from(workload.operations_max.get()));
-    (0..count).map(|_| step(workload, rng)).collect()
+    let with_savepoints = setting.can(Ability::Savepoints) && drawn(workload.savepoints, rng);
+    let steps = (0..count).map(|_| step(workload, setting, rng)).collect();
+    if with_savepoints {
+        return among_savepoints(workload, steps, rng);
+    }
+    steps
 }
 
-fn step(workload: &KvWorkload, rng: &mut Rng) -> Step {
+fn step(workload: &KvWorkload, setting: &Setting, rng: &mut Rng) -> Step {
     let row = row(workload, rng);
-    if rng.chance(READS) {
+    if rng.chance(share(workload.reads.get())) {
+        if setting.can(Ability::Ranges) && drawn(workload.range_reads, rng) {
+            return read_many(workload, row.table, rng);
+        }
         Step::Get(row)
     } else if rng.chance(share(workload.deletes.get())) {
+        if setting.can(Ability::Ranges) && drawn(workload.range_deletes, rng) {
+            return Step::DeleteRange(range(workload, row.table, rng));
+        }
         Step::Delete(row)
     } else {
-        Step::Put {
-            row,
-            len: value_len(workload, rng),
-            payload: 0,
+        put(workload, row, rng)
+    }
+}
+
+fn put(workload: &KvWorkload, row: RowKey, rng: &mut Rng) -> Step {
+    Step::Put {
+        row,
+        len: value_len(workload, rng),
+        payload: 0,
+    }
+}
+
+/// Sets savepoints before some of the steps, and goes back to one after at least one put.
+fn among_savepoints(workload: &KvWorkload, steps: Vec<Step>, rng: &mut Rng) -> Vec<Step> {
+    let mut all = Vec::new();
+    let mut depth = 0;
+    for step in steps {
+        if depth < NESTED_MAX && rng.chance(0.4) {
+            all.push(Step::Savepoint);
+            depth += 1;
         }
+        all.push(step);
+        if depth > 0 && rng.chance(0.4) {
+            let to = rng.index(depth);
+            let back = rng.chance(0.7);
+            all.push(if back {
+                Step::RollbackTo(to)
+            } else {
+                Step::Release(to)
+            });
+            depth = to + usize::from(back);
+        }
+    }
+    let undone = row(workload, rng);
+    let undone = put(workload, undone, rng);
+    let kept = row(workload, rng);
+    let kept = put(workload, kept, rng);
+    all.extend([Step::Savepoint, undone, Step::RollbackTo(depth), kept]);
+    all
+}
+
+fn read_many(workload: &KvWorkload, table: TableId, rng: &mut Rng) -> Step {
+    let range = range(workload, table, rng);
+    if rng.chance(0.7) {
+        return Step::ReadRange(range);
+    }
+    let mut rows = range.rows;
+    rng.shuffle(&mut rows);
+    Step::GetMany(rows)
+}
+
+fn range(workload: &KvWorkload, table: TableId, rng: &mut Rng) -> RowRange {
+    let keys = u64::from(workload.keys.get());
+    let from = rng.below(keys);
+    let to = (from + 1 + rng.below(RANGE_MAX)).min(keys);
+    RowRange {
+        table,
+        from: short_key(from),
+        to: short_key(to),
+        rows: (from..to)
+            .map(|number| RowKey::new(table, &key(number)))
+            .collect(),
     }
 }
 
 fn row(workload: &KvWorkload, rng: &mut Rng) -> RowKey {
     let number = rng.below(u64::from(workload.keys.get()));
     let table = table_of(rng.next_u64() >> 8, workload.tables.get());
-    let mut key = format!("key/{number:05}").into_bytes();
+    RowKey::new(table, &key(number))
+}
+
+/// A few keys are long, and differ only before a long common end.
+fn key(number: u64) -> Vec<u8> {
+    let mut key = short_key(number);
     if number % 16 == 15 {
-        // A few keys are long, and differ only before a long common end.
         key.resize(key.len() + 180, b'x');
     }
-    RowKey::new(table, &key)
+    key
+}
+
+/// A key that stands before all keys of greater numbers, and not after the key of this one.
+fn short_key(number: u64) -> Vec<u8> {
+    format!("key/{number:05}").into_bytes()
 }
 
 fn value_len(workload: &KvWorkload, rng: &mut Rng) -> usize {
@@ -50,6 +130,64 @@ fn value_len(workload: &KvWorkload, rng: &mut Rng) -> usize {
     usize::try_from(len).unwrap_or(VALUE_LEN_MIN)
 }
 
+/// Whether a share draws this one. A share of nothing draws nothing: what is drawn else does not depend on it.
+pub(super) fn drawn(percent: Percent, rng: &mut Rng) -> bool {
+    percent.get() > 0 && rng.chance(share(percent.get()))
+}
+
 pub(super) fn share(percent: u8) -> f64 {
     f64::from(percent) / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workload(keys: u32) -> KvWorkload {
+        let text = format!("transactions = 1\nkeys = {keys}\nsavepoints = \"100 %\"");
+        toml::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_range_holds_the_rows_whose_keys_are_between_its_ends_and_no_other() {
+        let (workload, mut rng) = (workload(40), Rng::from_seed(7));
+        let all: Vec<_> = (0..40)
+            .map(|number| RowKey::new(TableId(0), &key(number)))
+            .collect();
+        for _ in 0..200 {
+            let range = range(&workload, TableId(0), &mut rng);
+            let within = all.iter().filter(|row| {
+                row.key.as_ref() >= range.from.as_slice() && row.key.as_ref() < range.to.as_slice()
+            });
+            assert_eq!(within.cloned().collect::<Vec<_>>(), range.rows);
+            assert!(!range.rows.is_empty());
+        }
+    }
+
+    #[test]
+    fn savepoints_gone_back_to_are_always_set() {
+        let (workload, mut rng) = (workload(40), Rng::from_seed(7));
+        let mut nested = 0;
+        for _ in 0..200 {
+            let mut depth = 0;
+            let steps =
+                (0..3).map(|_| put(&workload, row(&workload, &mut rng), &mut Rng::from_seed(1)));
+            for step in among_savepoints(&workload, steps.collect(), &mut rng) {
+                match step {
+                    Step::Savepoint => depth += 1,
+                    Step::RollbackTo(to) => {
+                        assert!(to < depth);
+                        depth = to + 1;
+                    }
+                    Step::Release(to) => {
+                        assert!(to < depth);
+                        depth = to;
+                    }
+                    _ => {}
+                }
+                nested = nested.max(depth);
+            }
+        }
+        assert!(nested >= 2, "savepoints nest");
+    }
 }

@@ -6,7 +6,9 @@
 
 mod clients;
 mod desk;
+mod open;
 mod record;
+mod work;
 
 mod bank;
 mod kv;
@@ -15,4 +17,4 @@ mod plan;
 pub use clients::{Clients, Stopped};
 pub use desk::{Desk, Marks};
 pub use plan::Setting;
-pub use record::Record;
+pub use record::{Features, Noted, Record};

@@ -2,19 +2,24 @@
 
 use crate::oracle::{RowKey, TableId};
 use crate::scenario::{DurabilityLevel, Workload};
-use crate::target::Durability;
+use crate::target::{Ability, Durability};
 
 /// What of a target's abilities and promises a workload has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// Whether several transactions may be open at once.
-    pub interleave: bool,
-    /// Whether checkpoints can be asked for.
-    pub checkpoint: bool,
+    /// What the target can.
+    pub abilities: Vec<Ability>,
     /// Whether transactions can be rolled back.
     pub roll_back: bool,
     /// The durability levels of the target.
     pub levels: Vec<Durability>,
+}
+
+impl Setting {
+    /// Whether the target can do this.
+    pub(super) fn can(&self, ability: Ability) -> bool {
+        self.abilities.contains(&ability)
+    }
 }
 
 /// What a transaction will do.
@@ -34,6 +39,17 @@ pub(super) enum Step {
         payload: i64,
     },
     Delete(RowKey),
+    /// Reads all rows of a range at once.
+    ReadRange(RowRange),
+    /// Reads several rows at once, in any order.
+    GetMany(Vec<RowKey>),
+    DeleteRange(RowRange),
+    /// Sets a savepoint inside those that are set.
+    Savepoint,
+    /// Goes back to a savepoint, counted from the outermost, and keeps it.
+    RollbackTo(usize),
+    /// Gives up a savepoint, and those inside it.
+    Release(usize),
     /// Reads the balances of two accounts.
     Look {
         from: RowKey,
@@ -43,6 +59,17 @@ pub(super) enum Step {
     Move {
         amount: i64,
     },
+}
+
+/// A range of keys in one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RowRange {
+    pub(super) table: TableId,
+    pub(super) from: Vec<u8>,
+    /// The first key that is not in it any more.
+    pub(super) to: Vec<u8>,
+    /// Every row in it that the workload ever writes.
+    pub(super) rows: Vec<RowKey>,
 }
 
 /// How a transaction ends.

@@ -68,7 +68,7 @@ impl<E: Engine> Target for Redb<E> {
 
     fn can(&self, ability: Ability) -> bool {
         match ability {
-            Ability::Interleave | Ability::Threads => false,
+            Ability::Interleave | Ability::Savepoints | Ability::Ranges | Ability::Threads => false,
             Ability::Checkpoint | Ability::Verify => true,
         }
     }

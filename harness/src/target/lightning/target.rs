@@ -1,0 +1,81 @@
+//! Lightning DB as a target.
+
+use std::sync::Arc;
+
+use lightning_db::Database;
+use lightning_db::disk::Disk;
+
+use super::errors::of_open;
+use super::options::{KNOWN, check, engine_options, is_serializable};
+use super::session::LightningSession;
+use crate::target::{
+    Ability, Durability, KnownOption, Mode, OptionError, Options, Promise, Promises, Session,
+    Target, TargetError,
+};
+
+/// Lightning DB.
+#[derive(Debug)]
+pub struct Lightning {
+    promises: Promises,
+}
+
+impl Default for Lightning {
+    fn default() -> Self {
+        use Promise::{Durable, Prefix};
+        let promises = Promises::none()
+            .with(Durability::Sync, Durable, Durable)
+            .with(Durability::Buffered, Durable, Prefix)
+            .with(Durability::None, Prefix, Prefix);
+        Self { promises }
+    }
+}
+
+impl Target for Lightning {
+    fn name(&self) -> &'static str {
+        "lightning"
+    }
+
+    fn can(&self, ability: Ability) -> bool {
+        match ability {
+            Ability::Interleave
+            | Ability::Checkpoint
+            | Ability::Verify
+            | Ability::Savepoints
+            | Ability::Ranges
+            | Ability::Threads => true,
+        }
+    }
+
+    fn known_options(&self) -> &'static [KnownOption] {
+        KNOWN
+    }
+
+    fn promises(&self, options: &Options) -> Promises {
+        let promises = self.promises.clone();
+        if is_serializable(options) {
+            return promises.serializable();
+        }
+        promises
+    }
+
+    fn check_options(&self, options: &Options) -> Result<(), OptionError> {
+        let known = |(name, value): (&String, &String)| KnownOption::check(KNOWN, name, value);
+        options.iter().try_for_each(known)?;
+        check(options)
+    }
+
+    fn open(
+        &self,
+        disk: Arc<dyn Disk>,
+        options: &Options,
+        mode: Mode,
+    ) -> Result<Box<dyn Session>, TargetError> {
+        let options = engine_options(options);
+        let database = match mode {
+            Mode::Existing => Database::open_on(disk, options),
+            Mode::CreateOrOpen => Database::open_or_create_on(disk, options),
+        };
+        let database = database.map_err(|error| of_open(&error))?;
+        Ok(Box::new(LightningSession::new(database)))
+    }
+}

@@ -1,0 +1,238 @@
+//! A target with a bug put between it and the workload: what the harness must see.
+//!
+//! Promises are those of the sound target. Every call but those that the bug is about goes through unchanged.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use lightning_db::disk::Disk;
+
+use super::{
+    Ability, ClientId, Durability, KeyRange, KnownOption, Mode, OptionError, Options, Promises,
+    RowSink, Session, Target, TargetError,
+};
+use crate::scenario::Bug;
+
+/// A target with a bug.
+#[derive(Debug)]
+pub struct Spoiled {
+    sound: Box<dyn Target>,
+    bug: Bug,
+    fired: Arc<AtomicU64>,
+}
+
+impl Spoiled {
+    /// Puts a bug into a target, and counts in `fired` how often it showed.
+    pub fn new(sound: Box<dyn Target>, bug: Bug, fired: Arc<AtomicU64>) -> Self {
+        Self { sound, bug, fired }
+    }
+
+    fn session(&self, sound: Box<dyn Session>) -> SpoiledSession<dyn Session> {
+        SpoiledSession {
+            bug: self.bug,
+            fired: Arc::clone(&self.fired),
+            undone: BTreeMap::new(),
+            sound,
+        }
+    }
+}
+
+impl Target for Spoiled {
+    fn name(&self) -> &'static str {
+        self.sound.name()
+    }
+
+    fn can(&self, ability: Ability) -> bool {
+        self.sound.can(ability)
+    }
+
+    fn known_options(&self) -> &'static [KnownOption] {
+        self.sound.known_options()
+    }
+
+    fn promises(&self, options: &Options) -> Promises {
+        self.sound.promises(options)
+    }
+
+    fn check_options(&self, options: &Options) -> Result<(), OptionError> {
+        self.sound.check_options(options)
+    }
+
+    fn open(
+        &self,
+        disk: Arc<dyn Disk>,
+        options: &Options,
+        mode: Mode,
+    ) -> Result<Box<dyn Session>, TargetError> {
+        let mut options = options.clone();
+        if self.bug == Bug::NothingIsValidated && options.remove("isolation").is_some() {
+            self.fired.fetch_add(1, Relaxed);
+        }
+        let sound = self.sound.open(disk, &options, mode)?;
+        Ok(Box::new(self.session(sound)))
+    }
+}
+
+/// A row and its value.
+type Write = (String, Vec<u8>, Vec<u8>);
+
+struct SpoiledSession<S: Session + ?Sized> {
+    bug: Bug,
+    fired: Arc<AtomicU64>,
+    /// The first write since each savepoint, the outermost first.
+    undone: BTreeMap<ClientId, Vec<Option<Write>>>,
+    sound: Box<S>,
+}
+
+impl<S: Session + ?Sized> SpoiledSession<S> {
+    /// Whether the bug is this one; then it shows.
+    fn shows(&self, bug: Bug) -> bool {
+        let shows = self.bug == bug;
+        self.fired.fetch_add(u64::from(shows), Relaxed);
+        shows
+    }
+
+    fn savepoints(&mut self, client: ClientId) -> &mut Vec<Option<Write>> {
+        self.undone.entry(client).or_default()
+    }
+}
+
+impl<S: Session + ?Sized> Session for SpoiledSession<S> {
+    fn begin(&mut self, client: ClientId) -> Result<(), TargetError> {
+        self.undone.remove(&client);
+        self.sound.begin(client)
+    }
+
+    fn get(
+        &mut self,
+        client: ClientId,
+        table: &str,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, TargetError> {
+        self.sound.get(client, table, key)
+    }
+
+    fn get_many(
+        &mut self,
+        client: ClientId,
+        table: &str,
+        keys: &[&[u8]],
+    ) -> Result<Vec<Option<Vec<u8>>>, TargetError> {
+        self.sound.get_many(client, table, keys)
+    }
+
+    fn range(
+        &mut self,
+        client: ClientId,
+        table: &str,
+        keys: KeyRange<'_>,
+        sink: &mut RowSink<'_>,
+    ) -> Result<(), TargetError> {
+        let mut skip = self.bug == Bug::RangeReadSkipsARow;
+        let fired = Arc::clone(&self.fired);
+        self.sound.range(client, table, keys, &mut |key, value| {
+            if std::mem::take(&mut skip) {
+                fired.fetch_add(1, Relaxed);
+            } else {
+                sink(key, value);
+            }
+        })
+    }
+
+    fn delete_range(
+        &mut self,
+        client: ClientId,
+        table: &str,
+        keys: KeyRange<'_>,
+    ) -> Result<(), TargetError> {
+        if self.bug != Bug::RangeDeleteSparesARow {
+            return self.sound.delete_range(client, table, keys);
+        }
+        let mut first = None;
+        self.sound.range(client, table, keys, &mut |key, value| {
+            first.get_or_insert((key.to_vec(), value.to_vec()));
+        })?;
+        self.sound.delete_range(client, table, keys)?;
+        match first {
+            Some((key, value)) if self.shows(Bug::RangeDeleteSparesARow) => {
+                self.sound.put(client, table, &key, &value)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn savepoint(&mut self, client: ClientId) -> Result<(), TargetError> {
+        self.savepoints(client).push(None);
+        self.sound.savepoint(client)
+    }
+
+    fn rollback_to(&mut self, client: ClientId, savepoint: usize) -> Result<(), TargetError> {
+        self.sound.rollback_to(client, savepoint)?;
+        let savepoints = self.savepoints(client);
+        savepoints.truncate(savepoint + 1);
+        let first = savepoints.last_mut().and_then(Option::take);
+        match first {
+            Some((table, key, value)) if self.shows(Bug::SavepointKeepsAWrite) => {
+                self.sound.put(client, &table, &key, &value)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn release(&mut self, client: ClientId, savepoint: usize) -> Result<(), TargetError> {
+        self.savepoints(client).truncate(savepoint);
+        self.sound.release(client, savepoint)
+    }
+
+    fn put(
+        &mut self,
+        client: ClientId,
+        table: &str,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), TargetError> {
+        for first in self.savepoints(client) {
+            first.get_or_insert_with(|| (table.to_owned(), key.to_vec(), value.to_vec()));
+        }
+        self.sound.put(client, table, key, value)
+    }
+
+    fn delete(&mut self, client: ClientId, table: &str, key: &[u8]) -> Result<(), TargetError> {
+        self.sound.delete(client, table, key)
+    }
+
+    fn commit(&mut self, client: ClientId, durability: Durability) -> Result<(), TargetError> {
+        self.sound.commit(client, durability)
+    }
+
+    fn rollback(&mut self, client: ClientId) -> Result<(), TargetError> {
+        self.sound.rollback(client)
+    }
+
+    fn scan(&mut self, table: &str, sink: &mut RowSink<'_>) -> Result<(), TargetError> {
+        self.sound.scan(table, sink)
+    }
+
+    fn checkpoint(&mut self) -> Result<(), TargetError> {
+        self.sound.checkpoint()
+    }
+
+    fn verify(&mut self) -> Result<Vec<String>, TargetError> {
+        self.sound.verify()
+    }
+
+    fn share(&self) -> Option<Box<dyn Session + Send>> {
+        let sound = self.sound.share()?;
+        Some(Box::new(SpoiledSession {
+            bug: self.bug,
+            fired: Arc::clone(&self.fired),
+            undone: BTreeMap::new(),
+            sound,
+        }))
+    }
+
+    fn close(self: Box<Self>) -> Result<(), TargetError> {
+        self.sound.close()
+    }
+}

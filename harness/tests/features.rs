@@ -1,0 +1,144 @@
+//! What workloads do beside puts and gets counts only where it was done, and options that go over all scenarios hold for each.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lightning_chaos::scenario::Scenario;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The exit code of `chaos run`, and what it printed.
+fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    let out = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_chaos"))
+        .current_dir(root())
+        .arg("run")
+        .args(arguments)
+        .arg("--out")
+        .arg(out.path())
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
+
+fn scenario(workload: &str, options: &str) -> String {
+    format!(
+        r#"format = 1
+id = "features"
+title = "What this workload does is seen or missed"
+
+[workload]
+kind = "kv"
+{workload}
+
+[options.lightning]
+{options}
+
+[[fault]]
+kind = "power-loss"
+model = "posix"
+at = "sampled"
+points = 5
+
+[[check]]
+kind = "durability"
+
+[budget]
+cases = 50
+runs = 3
+"#
+    )
+}
+
+fn run_on(text: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("features.toml");
+    fs::write(&file, text).unwrap();
+    run(&[&[file.to_str().unwrap()], arguments].concat())
+}
+
+#[test]
+fn what_a_workload_asks_for_and_no_run_of_it_did_leaves_the_scenario_undecided() {
+    let never = [
+        ("savepoints = \"1 %\"", "no returns to a savepoint"),
+        ("reads = \"1 %\"\nrange_reads = \"1 %\"", "no range reads"),
+        (
+            "deletes = \"1 %\"\nrange_deletes = \"1 %\"",
+            "no range deletes",
+        ),
+    ];
+    for (workload, missing) in never {
+        let text = scenario(&format!("transactions = 2\n{workload}"), "");
+        let (code, text) = run_on(&text, &[]);
+        assert_eq!(code, Some(4), "{text}");
+        assert!(
+            text.contains(&format!("not exercised: {missing}")),
+            "{text}"
+        );
+    }
+    let always = "transactions = 5\nsavepoints = \"100 %\"";
+    assert_eq!(run_on(&scenario(always, ""), &[]).0, Some(0));
+}
+
+#[test]
+fn a_target_that_lacks_what_a_workload_does_leaves_its_scenario_out() {
+    for file in ["savepoints", "range-deletes"] {
+        let file = format!("scenarios/transactions/{file}.toml");
+        let (_, text) = run(&[&file, "--target", "redb"]);
+        assert!(text.contains("skipped"), "{text}");
+        assert!(text.contains("the target has no"), "{text}");
+    }
+}
+
+#[test]
+fn one_figure_of_memory_goes_with_every_page_size() {
+    let text = scenario("transactions = 5", "page_size = [\"4 KiB\", \"64 KiB\"]");
+    for memory in ["frames=16", "frames=1", "memory=64 KiB", "memory=1 MiB"] {
+        for page_size in ["page_size=4 KiB", "page_size=32 KiB", "page_size=64 KiB"] {
+            let options = ["--target-option", memory, "--target-option", page_size];
+            let (code, said) = run_on(&text, &options);
+            assert_eq!(code, Some(0), "{memory}, {page_size}: {said}");
+        }
+    }
+}
+
+#[test]
+fn an_option_that_the_engine_refuses_is_a_wrong_use_and_no_finding() {
+    let text = scenario("transactions = 5", "");
+    for wrong in [
+        "page_size=5000",
+        "log_segment=20000",
+        "frames=many",
+        "isolation=none",
+    ] {
+        let (code, said) = run_on(&text, &["--target-option", wrong]);
+        assert_eq!(code, Some(1), "{wrong}: {said}");
+    }
+}
+
+#[test]
+fn combinations_that_would_do_nothing_are_refused() {
+    let refused = [
+        ("reads = \"100 %\"", "every operation is a read"),
+        (
+            "reads = \"0 %\"\nrange_reads = \"10 %\"",
+            "range reads without reads",
+        ),
+        (
+            "deletes = \"0 %\"\nrange_deletes = \"10 %\"",
+            "range deletes without deletes",
+        ),
+    ];
+    for (workload, message) in refused {
+        let text = scenario(&format!("transactions = 5\n{workload}"), "");
+        let error = Scenario::parse("features.toml", &text).unwrap_err();
+        assert!(format!("{error:?}").contains(message), "{error:?}");
+    }
+}
