@@ -55,6 +55,13 @@ pub fn sleep(time: Duration) {
     }
 }
 
+/// Lets other threads run. A thread that takes part in a scheduler goes on: there it is held only where it says so.
+pub fn yield_now() {
+    if part().is_none() {
+        std::thread::yield_now();
+    }
+}
+
 impl<T> JoinHandle<T> {
     /// Waits for the thread to end. An error is what it panicked with.
     pub fn join(self) -> std::thread::Result<T> {

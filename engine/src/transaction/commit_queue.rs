@@ -1,16 +1,20 @@
 //! Group commit: transactions that arrive while a group is being written form the next one.
 //!
 //! The leader is a caller's own thread: the first to arrive when nobody leads, then the first of each group
-//! that formed meanwhile. Followers park. See `write_group` for what a leader does.
+//! that formed meanwhile; it is always the group's first member. Followers park. See `write_group` for what a leader does,
+//! and `GroupSize` for whether it waits for more members before.
 
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 
 use crate::error::{CommitError, StorageError};
 use crate::options::Durability;
 use crate::page_store::View;
-use crate::sync::{Condvar, Moment, Mutex, lock, now};
+use crate::sync::{Condvar, Moment, Mutex, MutexGuard, lock, now};
 
 use super::conflicts::Conflicts;
+use super::group_size::GroupSize;
 use super::read_set::ReadSet;
 use super::report::CommitReport;
 use super::write_set::WriteSet;
@@ -31,7 +35,8 @@ pub struct Member {
     pub durability: Durability,
     /// When it came here.
     pub arrived: Moment,
-    ticket: Arc<Ticket>,
+    /// None if it leads.
+    ticket: Option<Arc<Ticket>>,
 }
 
 /// Where a member waits for its turn or its result.
@@ -53,14 +58,22 @@ enum Turn {
 #[derive(Debug)]
 pub struct CommitQueue {
     waiting: Mutex<Waiting>,
-    /// Touched by the leader only.
-    conflicts: Mutex<Conflicts>,
+    /// How many wait.
+    gathered: AtomicUsize,
+    leader: Mutex<Leader>,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     members: Vec<Member>,
     led: bool,
+}
+
+/// What only the leader touches.
+#[derive(Debug)]
+struct Leader {
+    conflicts: Conflicts,
+    size: GroupSize,
 }
 
 impl Member {
@@ -77,7 +90,7 @@ impl Member {
             reads,
             durability,
             arrived: now(),
-            ticket: Arc::default(),
+            ticket: None,
         }
     }
 }
@@ -85,65 +98,107 @@ impl Member {
 impl CommitQueue {
     /// An empty queue. Snapshots below the conflict index's floor conflict.
     pub fn new(conflicts: Conflicts) -> Self {
+        let size = GroupSize::default();
         Self {
             waiting: Mutex::default(),
-            conflicts: Mutex::new(conflicts),
+            gathered: AtomicUsize::new(0),
+            leader: Mutex::new(Leader { conflicts, size }),
         }
     }
 
     /// Commits, in a group led by this thread or another. `write_group` returns one result a member.
     pub fn commit(
         &self,
-        member: Member,
+        mut member: Member,
         write_group: impl Fn(&[Member], &mut Conflicts) -> Vec<CommitResult>,
     ) -> CommitResult {
-        let ticket = Arc::clone(&member.ticket);
-        let leads = {
+        let is_slow = member.durability == Durability::Sync;
+        let ticket = {
             let mut waiting = lock(&self.waiting);
+            if std::mem::replace(&mut waiting.led, true) {
+                member.ticket = Some(Arc::default());
+            }
+            let ticket = member.ticket.clone();
             waiting.members.push(member);
-            !std::mem::replace(&mut waiting.led, true)
+            self.gathered.store(waiting.members.len(), Relaxed);
+            ticket
         };
-        if !leads && let Turn::Done(result) = ticket.wait() {
-            return result;
-        }
-        self.lead(&write_group);
-        match ticket.wait() {
-            Turn::Done(result) => result,
-            Turn::Wait | Turn::Lead => Err(CommitError::Unknown(panicked())),
-        }
-    }
-
-    fn lead(&self, write_group: &impl Fn(&[Member], &mut Conflicts) -> Vec<CommitResult>) {
-        let members = std::mem::take(&mut lock(&self.waiting).members);
+        let has_waited = match ticket.map(|ticket| ticket.wait()) {
+            Some(Turn::Done(result)) => return result,
+            Some(Turn::Wait | Turn::Lead) => true,
+            None => false,
+        };
         let led = LedGroup {
             queue: self,
-            tickets: members.iter().map(|m| Arc::clone(&m.ticket)).collect(),
+            followers: Vec::new(),
+            is_led: true,
         };
-        let results = write_group(&members, &mut lock(&self.conflicts));
-        // Their snapshots end before they know: a transaction that is over counts against no limit.
-        drop(members);
-        for (ticket, result) in led.tickets.iter().zip(results) {
-            ticket.set(Turn::Done(result));
+        let mut leader = lock(&self.leader);
+        if is_slow {
+            leader.size.gather(&self.gathered, has_waited);
         }
+        led.write(leader, &write_group)
     }
 }
 
 /// A group and its leadership: both end when this is dropped, also by a panic.
 struct LedGroup<'q> {
     queue: &'q CommitQueue,
-    tickets: Vec<Arc<Ticket>>,
+    followers: Vec<Arc<Ticket>>,
+    is_led: bool,
+}
+
+impl LedGroup<'_> {
+    fn write(
+        mut self,
+        mut leader: MutexGuard<'_, Leader>,
+        write_group: &impl Fn(&[Member], &mut Conflicts) -> Vec<CommitResult>,
+    ) -> CommitResult {
+        let members = {
+            let mut waiting = lock(&self.queue.waiting);
+            self.queue.gathered.store(0, Relaxed);
+            std::mem::take(&mut waiting.members)
+        };
+        let others = members.iter().skip(1);
+        self.followers = others.filter_map(|member| member.ticket.clone()).collect();
+        leader.size.note(members.len());
+        let mut results = write_group(&members, &mut leader.conflicts).into_iter();
+        drop(leader);
+        // Their snapshots end before they know: a transaction that is over counts against no limit.
+        drop(members);
+        let own = results.next();
+        // The next group is written while the members of this one wake up.
+        self.hand_over();
+        for (ticket, result) in self.followers.iter().zip(results) {
+            ticket.set(Turn::Done(result));
+        }
+        self.followers.clear();
+        own.unwrap_or_else(|| Err(CommitError::Unknown(panicked())))
+    }
+
+    fn hand_over(&mut self) {
+        if !std::mem::replace(&mut self.is_led, false) {
+            return;
+        }
+        let next = {
+            let mut waiting = lock(&self.queue.waiting);
+            let next = waiting.members.first();
+            let next = next.and_then(|member| member.ticket.clone());
+            waiting.led = next.is_some();
+            next
+        };
+        if let Some(next) = next {
+            next.set(Turn::Lead);
+        }
+    }
 }
 
 impl Drop for LedGroup<'_> {
     fn drop(&mut self) {
-        for ticket in &self.tickets {
+        for ticket in &self.followers {
             ticket.finish(|| Err(CommitError::Unknown(panicked())));
         }
-        let mut waiting = lock(&self.queue.waiting);
-        match waiting.members.first() {
-            Some(next) => next.ticket.set(Turn::Lead),
-            None => waiting.led = false,
-        }
+        self.hand_over();
     }
 }
 
@@ -177,21 +232,6 @@ impl Ticket {
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        // A turn to lead is taken once; a result stays for whoever asks.
-        if matches!(*state, Turn::Lead) {
-            std::mem::take(&mut state)
-        } else {
-            state.copy()
-        }
-    }
-}
-
-impl Turn {
-    fn copy(&self) -> Self {
-        match self {
-            Self::Wait => Self::Wait,
-            Self::Lead => Self::Lead,
-            Self::Done(result) => Self::Done(result.clone()),
-        }
+        std::mem::take(&mut state)
     }
 }

@@ -9,23 +9,10 @@
 //! one hash make a false conflict, which costs a retry; they never hide a true one.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::ids::{PageNo, Version};
 
-/// The hash of one key of one table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct KeyHash(u64);
-
-impl KeyHash {
-    /// Hashes `key` of the table under `root`. The same for the same bytes, always.
-    pub fn of(root: PageNo, key: &[u8]) -> Self {
-        let mut hasher = DefaultHasher::new();
-        root.get().hash(&mut hasher);
-        key.hash(&mut hasher);
-        Self(hasher.finish())
-    }
-}
+use super::key_hash::{Hashed, KeyHash};
 
 /// Whether something was written after a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,26 +54,41 @@ struct TableNote {
 /// The keys and tables written by commits that some open transaction may not have seen.
 #[derive(Debug)]
 pub struct Conflicts {
-    newest: HashMap<KeyHash, Version>,
+    newest: HashMap<KeyHash, Version, Hashed>,
     commits: VecDeque<(Version, Vec<KeyHash>)>,
     tables: HashMap<PageNo, TableNote>,
     keys: usize,
     /// Bounds the keys, and the tables.
     entries_max: usize,
     floor: Version,
+    /// Makes hashes that nobody can foresee who does not know it.
+    seed: u64,
 }
 
 impl Conflicts {
     /// An index of at most `entries_max` keys and as many tables, for snapshots at `floor` or above.
     pub fn new(entries_max: usize, floor: Version) -> Self {
         Self {
-            newest: HashMap::new(),
+            newest: HashMap::default(),
             commits: VecDeque::new(),
             tables: HashMap::new(),
             keys: 0,
             entries_max,
             floor,
+            seed: 0,
         }
+    }
+
+    /// Hashes keys with `seed`, as long as none are in it yet.
+    #[must_use]
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The hash of `key` of the table under `root`.
+    pub fn hash(&self, root: PageNo, key: &[u8]) -> KeyHash {
+        KeyHash::of(self.seed, root, key)
     }
 
     /// Whether a key of the table under `root` was written after `snapshot`.
@@ -139,6 +141,20 @@ impl Conflicts {
         }
     }
 
+    /// Records that a group was committed at `version` of which nothing is known, and forgets all: no transaction is open
+    /// that has not seen it, but for one that began while it was written.
+    pub fn record_unseen(&mut self, version: Version) {
+        self.floor = self.floor.max(version);
+        if !self.commits.is_empty() {
+            self.commits.clear();
+            self.newest.clear();
+            self.keys = 0;
+        }
+        if !self.tables.is_empty() {
+            self.tables.clear();
+        }
+    }
+
     fn forget_tables(&mut self, version: Version, oldest: Version) {
         if self.tables.len() > self.entries_max {
             self.tables.retain(|_, note| note.written > oldest);
@@ -170,7 +186,7 @@ mod tests {
     const ROOT: PageNo = PageNo(9);
 
     fn hash(n: u8) -> KeyHash {
-        KeyHash::of(ROOT, &[n])
+        KeyHash::of(0, ROOT, &[n])
     }
 
     fn keys(keys: &[u8]) -> Written {
@@ -252,7 +268,19 @@ mod tests {
     }
 
     #[test]
-    fn the_same_key_in_two_tables_is_two_keys() {
-        assert_ne!(KeyHash::of(ROOT, b"k"), KeyHash::of(PageNo(8), b"k"));
+    fn what_was_committed_unseen_is_cleared_for_nobody_who_began_before() {
+        let mut index = index(100);
+        index.record(Version(2), keys(&[1]), Version(1));
+        index.record_unseen(Version(3));
+        assert_eq!((index.newest.len(), index.keys), (0, 0));
+        let both = |snapshot| {
+            let snapshot = Version(snapshot);
+            (
+                index.key(snapshot, ROOT, hash(1)),
+                index.table(snapshot, ROOT),
+            )
+        };
+        assert_eq!(both(2), (Since::Unknown, Since::Unknown));
+        assert_eq!(both(3), (Since::Unwritten, Since::Unwritten));
     }
 }

@@ -25,7 +25,7 @@ use crate::wal::Wal;
 use super::commit_queue::{CommitResult, Member};
 use super::conflicts::{Conflicts, Written};
 use super::report::CommitReport;
-use super::validation::{Earlier, Judge};
+use super::validation::{Audience, Earlier, Judge};
 
 /// Commits `members` as one group; returns a result for each.
 pub fn write_group(
@@ -47,8 +47,13 @@ pub fn write_group(
     let outcome = write_accepted(engine, writer, members, &mut verdicts, conflicts);
     engine.note_gauges(writer);
     let outcome = outcome.map(|done| {
-        let oldest = engine.store.snapshots().advance_floor();
-        conflicts.record(done.version, done.written, oldest);
+        match done.written {
+            Some(written) => {
+                let oldest = engine.store.snapshots().advance_floor();
+                conflicts.record(done.version, written, oldest);
+            }
+            None => conflicts.record_unseen(done.version),
+        }
         let times = done.steps.map(|steps| steps.since(began));
         CommitReport::of_group(done.version, members.len(), times.unwrap_or_default())
     });
@@ -103,7 +108,8 @@ fn accepted<'m>(
 /// A group that is over.
 struct Done {
     version: Version,
-    written: Written,
+    /// None if nobody will ask.
+    written: Option<Written>,
     /// None if nothing was written.
     steps: Option<Steps>,
 }
@@ -143,15 +149,18 @@ fn write_accepted(
     let limits = &engine.options.limits;
     // By members whose changes cannot be applied.
     let mut refused: Vec<Verdict> = members.iter().map(|_| Ok(())).collect();
+    // Of those who begin from here on none conflicts that `Conflicts::record_unseen` does not tell.
+    let is_watched = members.len() > 1 || engine.store.snapshots().held().0 > 1;
     loop {
         let mut group = pages.begin(&engine.store);
         verdicts.clone_from_slice(&refused);
-        let applied = apply(&mut group, limits, members, verdicts, conflicts);
+        let watched = (conflicts, is_watched);
+        let applied = apply(&mut group, limits, members, verdicts, watched);
         match applied {
             Ok(_) if verdicts.iter().all(Result::is_err) => {
                 return Ok(Done {
                     version: engine.store.snapshots().published(),
-                    written: Written::default(),
+                    written: Some(Written::default()),
                     steps: None,
                 });
             }
@@ -170,7 +179,7 @@ fn write_accepted(
                 });
                 return Ok(Done {
                     version,
-                    written,
+                    written: is_watched.then_some(written),
                     steps,
                 });
             }
@@ -197,7 +206,7 @@ fn apply(
     limits: &Limits,
     members: &[Member],
     verdicts: &mut [Verdict],
-    conflicts: &Conflicts,
+    (conflicts, is_watched): (&Conflicts, bool),
 ) -> Result<Written, (usize, StorageError)> {
     let mut applier = Applier::new(limits.freed_pages);
     let mut earlier = Earlier::default();
@@ -215,9 +224,15 @@ fn apply(
             applier.may_free(limits.freed_pages);
             group.begin_member(limits.commit_share());
             let is_last = index.saturating_add(1) == members.len();
+            let audience = match (is_watched, is_last) {
+                (false, _) => Audience::None,
+                (true, false) => Audience::Group,
+                (true, true) => Audience::Later,
+            };
+            let asked = (conflicts, audience);
             applier
                 .apply_all(group, member.writes.operations())
-                .and_then(|()| earlier.note(member, &mut applier, group, is_last))
+                .and_then(|()| earlier.note(member, &mut applier, group, asked))
                 .map_err(|error| (index, error))?;
         }
     }

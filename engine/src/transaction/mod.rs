@@ -3,7 +3,9 @@
 mod commit_queue;
 mod conflicts;
 mod group_commit;
+mod group_size;
 mod handle;
+mod key_hash;
 mod key_ranges;
 mod queries;
 mod read_set;

@@ -42,7 +42,8 @@ impl Session {
     /// Starts taking transactions.
     pub fn new(engine: Engine) -> Arc<Self> {
         let floor = engine.store.snapshots().published();
-        let conflicts = Conflicts::new(engine.options.limits.conflict_keys, floor);
+        let conflicts = Conflicts::new(engine.options.limits.conflict_keys, floor)
+            .seeded(engine.wal_config().salt);
         Arc::new(Self {
             engine,
             queue: CommitQueue::new(conflicts),

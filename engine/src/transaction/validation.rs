@@ -22,7 +22,8 @@ use crate::ids::{PageNo, Version};
 use crate::page_store::Group;
 
 use super::commit_queue::Member;
-use super::conflicts::{Conflicts, KeyHash, Since, Touch, Written};
+use super::conflicts::{Conflicts, Since, Touch, Written};
+use super::key_hash::{Hashed, KeyHash};
 use super::key_ranges::{Bounds, to_owned};
 use super::read_set::TableReads;
 use super::table_writes::TableWrites;
@@ -30,9 +31,21 @@ use super::table_writes::TableWrites;
 /// What the accepted members of one group wrote, so far.
 #[derive(Debug, Default)]
 pub struct Earlier {
-    keys: HashSet<KeyHash>,
+    keys: HashSet<KeyHash, Hashed>,
     written: Written,
     tables: BTreeMap<PageNo, Touch>,
+    is_any: bool,
+}
+
+/// Who will ask what a member wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Members of its group that follow, and later groups.
+    Group,
+    /// Later groups.
+    Later,
+    /// Nobody.
+    None,
 }
 
 /// One member's judgement.
@@ -57,14 +70,18 @@ struct Both {
 type Verdict = Result<(), CommitError>;
 
 impl Earlier {
-    /// Notes what a member wrote, which has just been applied. `is_last` says that nobody is left to be judged.
+    /// Notes what a member wrote, which has just been applied.
     pub fn note(
         &mut self,
         member: &Member,
         applier: &mut Applier,
         group: &Group<'_>,
-        is_last: bool,
+        (conflicts, audience): (&Conflicts, Audience),
     ) -> Result<(), StorageError> {
+        self.is_any = true;
+        if audience == Audience::None {
+            return Ok(());
+        }
         for (name, writes) in member.writes.tables() {
             let tree = applier.tree(group, name)?;
             let Some(tree) = tree.filter(|_| !writes.is_untouched()) else {
@@ -78,11 +95,12 @@ impl Earlier {
             };
             let noted = self.tables.entry(root).or_insert(touch);
             *noted = touch.max(*noted);
-            let hashes = writes.writes.keys().map(|key| KeyHash::of(root, key));
-            if !is_last {
-                self.keys.extend(hashes.clone());
-            }
+            let known = self.written.keys.len();
+            let hashes = writes.writes.keys().map(|key| conflicts.hash(root, key));
             self.written.keys.extend(hashes);
+            if audience == Audience::Group {
+                self.keys.extend(self.written.keys.iter().skip(known));
+            }
         }
         Ok(())
     }
@@ -97,6 +115,10 @@ impl Earlier {
 impl Judge<'_, '_> {
     /// `Conflict` if the member must not commit, `Refused` if that cannot be found out.
     pub fn judge(&self, applier: &mut Applier) -> Verdict {
+        if self.snapshot() == self.group.base() && !self.earlier.is_any {
+            // What it sees is what there is.
+            return Ok(());
+        }
         self.names(applier)?;
         for (name, writes) in self.member.writes.tables() {
             if !writes.is_untouched() {
@@ -219,7 +241,7 @@ impl Judge<'_, '_> {
     /// What is known of `key` in the tree `now` without looking at it, and who wrote it.
     fn key_since(&self, both: Both, now: Tree, key: &[u8]) -> (Since, Option<Version>) {
         let root = now.root();
-        let hash = KeyHash::of(root, key);
+        let hash = self.conflicts.hash(root, key);
         if self.earlier.keys.contains(&hash) {
             let version = self.group.next_version();
             return (Since::Written(version), Some(version));
