@@ -3,6 +3,8 @@
 //! The catalog's root is page 1, for life. An entry's key is the table's name, its value the root's
 //! page number (u32). A table comes into being with its first key, or by being created; emptied it stays.
 
+mod roots;
+
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 
@@ -11,6 +13,8 @@ use crate::disk_format::commit_group::{Action, Operation};
 use crate::error::StorageError;
 use crate::ids::PageNo;
 use crate::pages::{ExtentImage, PageImage, ReadPages, WritePages};
+
+pub use roots::Roots;
 
 /// The page that a new database allocates first.
 const CATALOG_ROOT: PageNo = PageNo(1);
@@ -23,6 +27,7 @@ pub fn catalog() -> Tree {
 /// Makes the catalog of a new database.
 pub fn create(pages: &mut impl WritePages) -> Result<(), StorageError> {
     let tree = Tree::create(pages)?;
+    pages.note_tables_changed();
     if tree.root() == CATALOG_ROOT {
         return Ok(());
     }
@@ -188,6 +193,7 @@ impl Applier {
     ) -> Result<(), StorageError> {
         let root = tree.root().get().to_le_bytes();
         catalog().insert(pages, table.as_bytes(), &root)?;
+        pages.note_tables_changed();
         self.trees.insert(table.to_owned(), tree);
         Ok(())
     }
@@ -198,6 +204,7 @@ impl Applier {
         let tree = tree.ok_or_else(|| misnamed(table, "a table of this name", "none"))?;
         self.trees.remove(table);
         catalog().delete(pages, table.as_bytes())?;
+        pages.note_tables_changed();
         Ok(tree)
     }
 
@@ -324,6 +331,10 @@ impl<P: WritePages> WritePages for FewFreed<'_, P> {
 
     fn allocate_extent(&mut self, value: &[u8]) -> Result<PageNo, StorageError> {
         self.pages.allocate_extent(value)
+    }
+
+    fn note_tables_changed(&mut self) {
+        self.pages.note_tables_changed();
     }
 
     fn free_extent(&mut self, first: PageNo, len: u64) -> Result<(), StorageError> {

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use crate::archive::Archiver;
+use crate::btree::Tree;
+use crate::catalog::Roots;
 use crate::disk::{Disk, DiskLock};
 use crate::error::StorageError;
 use crate::ids::{CommitTime, LogPosition, Lsn};
 use crate::map::Map;
 use crate::options::Options;
-use crate::page_store::{PageStore, PageWriter};
+use crate::page_store::{PageStore, PageWriter, Sight};
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::wal::{LogEnd, Wal, WalConfig};
 
@@ -27,6 +29,8 @@ pub struct Engine {
     pub map: Arc<Map>,
     /// The pages.
     pub store: Arc<PageStore>,
+    /// Where tables are.
+    pub roots: Roots,
     /// What happened since it was opened.
     pub counters: Counters,
     writer: Mutex<Writer>,
@@ -104,6 +108,7 @@ impl Engine {
             options,
             map,
             store,
+            roots: Roots::default(),
             counters: Counters::default(),
             writer: Mutex::new(writer),
             checkpointing: Mutex::new(()),
@@ -115,6 +120,12 @@ impl Engine {
             latest_time: AtomicU64::new(0),
             _lock: disk_lock,
         }
+    }
+
+    /// The table called `name`, if it exists for this snapshot.
+    #[inline]
+    pub fn table(&self, sight: Sight<'_>, name: &str) -> Result<Option<Tree>, StorageError> {
+        self.roots.find(&sight, sight.tables_as_of(), name)
     }
 
     /// The configuration of this database's log.

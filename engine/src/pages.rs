@@ -106,6 +106,9 @@ pub trait WritePages: ReadPages {
     /// Stores `value`, which is never empty, in a new extent, and returns its first page.
     fn allocate_extent(&mut self, value: &[u8]) -> Result<PageNo, StorageError>;
 
+    /// Tells that tables came, went or changed their names, to whoever remembers where they are.
+    fn note_tables_changed(&mut self) {}
+
     /// Gives an extent of `len` bytes back. As in [`ReadPages::extent`], `len` may be damaged.
     fn free_extent(&mut self, first: PageNo, len: u64) -> Result<(), StorageError>;
 }

@@ -16,7 +16,7 @@ use crate::ids::Version;
 use crate::options::{Isolation, Options};
 use crate::recovery;
 use crate::recovery_report::RecoveryReport;
-use crate::transaction::{Session, Snapshot, Transaction};
+use crate::transaction::{Session, Snapshot, Transaction, get_now};
 
 use super::stats::Stats;
 use super::verify::{self, VerifyProgress, VerifyReport};
@@ -156,7 +156,7 @@ impl Database {
 
     /// The value of `key` in `table` now.
     pub fn get(&self, table: &str, key: &[u8]) -> Result<Option<Value>, ReadError> {
-        self.snapshot()?.get(table, key)
+        get_now(&self.open.session, table, key)
     }
 
     /// Sets one key, in a transaction of its own.

@@ -5,6 +5,7 @@
 //! 2. A page freed at a version is given out again only when no snapshot below that version lives (P3).
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Release;
 
 use crate::error::StorageError;
 use crate::ids::{PageNo, Version};
@@ -61,6 +62,7 @@ impl PageWriter {
             recycled: Vec::new(),
             freed: Vec::new(),
             private: 0,
+            tables_changed: false,
             allowed: None,
         }
     }
@@ -146,6 +148,7 @@ pub struct Group<'w> {
     freed: Vec<(PageNo, u32, Below)>,
     /// Bytes of its images.
     private: u64,
+    tables_changed: bool,
     /// How many bytes it may hold, and how many of these are for its newest member.
     allowed: Option<(u64, u64)>,
 }
@@ -202,6 +205,10 @@ impl Group<'_> {
         }
         self.taken.clear();
         self.next = writer.next;
+        if self.tables_changed {
+            // Before anybody can see the version: whoever does finds this.
+            store.tables_changed.store(version.get(), Release);
+        }
         store.snapshots.publish(version);
         // The members still hold their snapshots: what they see is looked at next time.
         for page in superseded {
@@ -371,6 +378,10 @@ impl WritePages for Group<'_> {
         let first = self.take(count)?;
         self.extents.insert(first, (Image::from(value), count));
         Ok(first)
+    }
+
+    fn note_tables_changed(&mut self) {
+        self.tables_changed = true;
     }
 
     fn free_extent(&mut self, first: PageNo, len: u64) -> Result<(), StorageError> {

@@ -22,4 +22,4 @@ pub use dirty::{DirtyPage, DirtySet};
 pub use free_pages::FreePages;
 pub use group::{Group, PageWriter};
 pub use store::PageStore;
-pub use view::View;
+pub use view::{Glance, Sight, View};

@@ -14,7 +14,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use crate::error::StorageError;
@@ -25,6 +25,8 @@ use crate::ids::Version;
 #[repr(align(128))]
 struct Slot {
     version: AtomicU64,
+    /// Handles of the snapshot that has this slot.
+    handles: AtomicUsize,
     /// Pages read by the snapshots that had this slot. Only about right if several threads share one.
     page_reads: AtomicU64,
 }
@@ -107,48 +109,97 @@ impl Snapshots {
         self.published.store(version.get(), SeqCst);
     }
 
-    /// Registers a snapshot of the newest published version.
-    pub fn register(self: &Arc<Self>) -> Result<Snapshot, StorageError> {
+    /// Registers a snapshot of the newest published version, with one handle, which is to be given back.
+    #[inline]
+    pub fn register(&self) -> Result<Seat, StorageError> {
         let mut version = self.published.load(SeqCst);
-        let index = self.claim(version).ok_or_else(|| {
-            let slots = self.slots.len() as u64;
-            StorageError::limit("snapshots", slots + 1, slots)
-        })?;
-        let Some(slot) = self.slots.get(index) else {
-            return Err(StorageError::limit("snapshots", 1, 0));
-        };
+        let (index, slot) = self.claim(version).ok_or_else(|| self.all_taken())?;
+        slot.handles.store(1, Relaxed);
         while self.announced_floor.load(SeqCst) > version {
             version = self.published.load(SeqCst);
             slot.version.store(version, SeqCst);
         }
-        Ok(Snapshot {
-            register: Arc::clone(self),
+        Ok(Seat {
             slot: index,
             version: Version(version),
         })
     }
 
-    fn claim(&self, version: u64) -> Option<usize> {
-        let start = HINT.get();
-        let order = (start..self.slots.len()).chain(0..start.min(self.slots.len()));
-        for index in order {
-            let slot = self.slots.get(index)?;
-            if slot.version.load(SeqCst) != EMPTY {
-                continue;
-            }
-            // Before the slot is taken: a cleaner that does not look this far has announced its floor before.
-            if self.claimed_end.load(SeqCst) <= index {
-                self.claimed_end.fetch_max(index + 1, SeqCst);
-            }
-            let taken = slot
-                .version
-                .compare_exchange(EMPTY, version, SeqCst, SeqCst);
-            if taken.is_ok() {
-                HINT.set(index);
-                return Some(index);
-            }
+    #[cold]
+    fn all_taken(&self) -> StorageError {
+        let slots = self.slots.len() as u64;
+        StorageError::limit("snapshots", slots + 1, slots)
+    }
+
+    #[inline]
+    fn claim(&self, version: u64) -> Option<(usize, &Slot)> {
+        let hint = HINT.get();
+        match self.slots.get(hint) {
+            Some(slot) if self.take(hint, slot, version) => Some((hint, slot)),
+            _ => self.claim_another(hint, version),
         }
-        None
+    }
+
+    #[cold]
+    fn claim_another(&self, hint: usize, version: u64) -> Option<(usize, &Slot)> {
+        let start = hint.min(self.slots.len());
+        let (before, after) = self.slots.split_at_checked(start)?;
+        let mut order = (start..).zip(after).chain((0..).zip(before));
+        let taken = order.find(|(index, slot)| self.take(*index, slot, version))?;
+        HINT.set(taken.0);
+        Some(taken)
+    }
+
+    #[inline]
+    fn take(&self, index: usize, slot: &Slot, version: u64) -> bool {
+        if slot.version.load(SeqCst) != EMPTY {
+            return false;
+        }
+        // Before the slot is taken: a cleaner that does not look this far has announced its floor before.
+        if self.claimed_end.load(SeqCst) <= index {
+            self.claimed_end.fetch_max(index + 1, SeqCst);
+        }
+        let taken = slot
+            .version
+            .compare_exchange(EMPTY, version, SeqCst, SeqCst);
+        taken.is_ok()
+    }
+
+    /// Takes another handle of a snapshot that has one.
+    #[inline]
+    pub fn share(&self, seat: Seat) -> Seat {
+        if let Some(slot) = self.slots.get(seat.slot) {
+            slot.handles.fetch_add(1, Relaxed);
+        }
+        seat
+    }
+
+    /// Gives a handle back. The last one ends the snapshot.
+    #[inline]
+    pub fn release(&self, seat: Seat) {
+        let Some(slot) = self.slots.get(seat.slot) else {
+            return;
+        };
+        // A handle is made from another one only, so of a single one nobody else can make a second. What was read through handles
+        // that were given back comes before the end.
+        if slot.handles.load(Acquire) == 1 || slot.handles.fetch_sub(1, AcqRel) == 1 {
+            slot.version.store(EMPTY, Release);
+        }
+    }
+
+    /// Whether a snapshot was given up, so that what was read through it since may be gone. Looked at after a read.
+    #[inline]
+    pub fn is_expired(&self, seat: Seat) -> bool {
+        self.expired_below.load(Acquire) > seat.version.get()
+    }
+
+    /// Counts pages read. Threads that share a snapshot may lose each other's counts.
+    #[inline]
+    pub fn note_page_reads(&self, seat: Seat, pages: u64) {
+        if let Some(slot) = self.slots.get(seat.slot) {
+            let reads = slot.page_reads.load(Relaxed);
+            slot.page_reads.store(reads.wrapping_add(pages), Relaxed);
+        }
     }
 
     /// The version below which no snapshot can see, expired ones included.
@@ -211,40 +262,18 @@ impl Snapshots {
     }
 }
 
-/// A registered version: what it sees stays readable until it is dropped.
-#[derive(Debug)]
-pub struct Snapshot {
-    register: Arc<Snapshots>,
+/// A registered version: what it sees stays readable until its last handle is given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
     slot: usize,
     version: Version,
 }
 
-impl Snapshot {
+impl Seat {
     /// The version it sees.
-    pub fn version(&self) -> Version {
-        self.version
-    }
-
-    /// Whether it was given up, so that what was read since may be gone. Looked at after a read.
-    pub fn is_expired(&self) -> bool {
-        self.register.expired_below.load(Acquire) > self.version.get()
-    }
-
-    /// Counts pages read. Threads that share a snapshot may lose each other's counts.
     #[inline]
-    pub fn note_page_reads(&self, pages: u64) {
-        if let Some(slot) = self.register.slots.get(self.slot) {
-            let reads = slot.page_reads.load(Relaxed);
-            slot.page_reads.store(reads.wrapping_add(pages), Relaxed);
-        }
-    }
-}
-
-impl Drop for Snapshot {
-    fn drop(&mut self) {
-        if let Some(slot) = self.register.slots.get(self.slot) {
-            slot.version.store(EMPTY, SeqCst);
-        }
+    pub const fn version(self) -> Version {
+        self.version
     }
 }
 
@@ -260,7 +289,10 @@ mod tests {
         let young = register.register().unwrap();
         assert_eq!((old.version(), young.version()), (Version(5), Version(9)));
         assert_eq!(register.advance_floor(), Version(5));
-        drop(old);
+        let shared = register.share(old);
+        register.release(old);
+        assert_eq!(register.advance_floor(), Version(5), "one handle is left");
+        register.release(shared);
         assert_eq!(register.advance_floor(), Version(9));
     }
 

@@ -36,6 +36,8 @@ pub struct PageStore {
     pub(super) table: PageTable<Content, Cache>,
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) snapshot_bytes: u64,
+    /// The version of the last commit that changed the catalog since this was opened.
+    pub(super) tables_changed: AtomicU64,
     memory: u64,
     loads: Loads,
     counters: Counters,
@@ -73,6 +75,7 @@ impl PageStore {
             table: PageTable::new(cache),
             snapshots: Snapshots::new(limits.snapshots, version),
             snapshot_bytes: limits.snapshot_share(),
+            tables_changed: AtomicU64::new(0),
             memory: limits.memory,
             loads: Loads::default(),
             counters: Counters::default(),

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Acquire;
 
 use crate::error::{SnapshotTooOld, StorageError};
 use crate::ids::{PageNo, Version};
@@ -10,38 +11,121 @@ use crate::pages::{HeldPages, ReadPages};
 
 use super::content::Content;
 use super::page_table::{Found, Hold};
-use super::snapshots::Snapshot;
+use super::snapshots::Seat;
 use super::store::PageStore;
 
 /// A snapshot together with the store it sees. A clone shares the snapshot.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct View {
     store: Arc<PageStore>,
-    snapshot: Arc<Snapshot>,
+    seat: Seat,
+}
+
+/// A snapshot of a store that somebody else holds: for one read, without a count that other threads change too.
+#[derive(Debug)]
+pub struct Glance<'s> {
+    sight: Sight<'s>,
+}
+
+/// What a view or a glance sees.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight<'s> {
+    store: &'s PageStore,
+    seat: Seat,
+}
+
+/// What a sight sees in memory.
+#[derive(Debug)]
+pub struct HeldSight<'s> {
+    hold: Hold<'s, Content>,
+    sight: Sight<'s>,
+    pages: Cell<u64>,
 }
 
 impl View {
     /// A view of what is published now.
     pub fn new(store: &Arc<PageStore>) -> Result<Self, StorageError> {
-        let snapshot = Arc::new(store.snapshots().register()?);
+        let seat = store.snapshots().register()?;
         Ok(Self {
             store: Arc::clone(store),
-            snapshot,
+            seat,
         })
     }
 
     /// The version it sees.
     pub fn version(&self) -> Version {
-        self.snapshot.version()
+        self.seat.version()
+    }
+
+    /// What it sees.
+    #[inline]
+    pub fn sight(&self) -> Sight<'_> {
+        Sight {
+            store: &self.store,
+            seat: self.seat,
+        }
     }
 }
 
-impl View {
+impl Clone for View {
+    fn clone(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            seat: self.store.snapshots.share(self.seat),
+        }
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        self.store.snapshots.release(self.seat);
+    }
+}
+
+impl<'s> Glance<'s> {
+    /// A glance at what is published now.
+    #[inline]
+    pub fn new(store: &'s PageStore) -> Result<Self, StorageError> {
+        let seat = store.snapshots.register()?;
+        let sight = Sight { store, seat };
+        Ok(Self { sight })
+    }
+
+    /// What it sees.
+    #[inline]
+    pub const fn sight(&self) -> Sight<'_> {
+        self.sight
+    }
+}
+
+impl Drop for Glance<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.sight.store.snapshots.release(self.sight.seat);
+    }
+}
+
+impl Sight<'_> {
+    /// The version it sees.
+    #[inline]
+    pub const fn version(&self) -> Version {
+        self.seat.version()
+    }
+
+    /// The version of the commit that made the catalog what it is for this snapshot; none if there is a newer one, so that it is not
+    /// known. Versions before the store was opened count as one.
+    #[inline]
+    pub fn tables_as_of(&self) -> Option<Version> {
+        let changed = Version(self.store.tables_changed.load(Acquire));
+        (changed <= self.version()).then_some(changed)
+    }
+
     /// What a snapshot that has expired reads may be anything, so the mark is looked at afterwards.
     #[inline]
-    fn checked<T>(&self, pages: u64, read: Result<T, StorageError>) -> Result<T, StorageError> {
-        self.snapshot.note_page_reads(pages);
-        if self.snapshot.is_expired() {
+    fn checked<T>(self, pages: u64, read: Result<T, StorageError>) -> Result<T, StorageError> {
+        let snapshots = &self.store.snapshots;
+        snapshots.note_page_reads(self.seat, pages);
+        if snapshots.is_expired(self.seat) {
             return Err(self.too_old());
         }
         read
@@ -56,19 +140,11 @@ impl View {
     }
 }
 
-/// What a view sees in memory.
-#[derive(Debug)]
-pub struct HeldView<'v> {
-    hold: Hold<'v, Content>,
-    view: &'v View,
-    pages: Cell<u64>,
-}
-
-impl HeldPages for HeldView<'_> {
+impl HeldPages for HeldSight<'_> {
     #[inline]
     fn page(&self, no: PageNo) -> Option<ImageRef<'_>> {
         self.pages.set(self.pages.get().wrapping_add(1));
-        match self.hold.find(no, self.view.version()) {
+        match self.hold.find(no, self.sight.version()) {
             Found::Content(item) => item.see_page(),
             Found::NotLoaded | Found::NotYet => None,
         }
@@ -76,18 +152,21 @@ impl HeldPages for HeldView<'_> {
 
     #[inline]
     fn settle<T>(self, read: Result<T, StorageError>) -> Result<T, StorageError> {
-        self.view.checked(self.pages.get(), read)
+        self.sight.checked(self.pages.get(), read)
     }
 }
 
-impl ReadPages for View {
-    type Held<'h> = HeldView<'h>;
+impl<'s> ReadPages for Sight<'s> {
+    type Held<'h>
+        = HeldSight<'s>
+    where
+        Self: 'h;
 
     #[inline]
-    fn hold(&self) -> HeldView<'_> {
-        HeldView {
+    fn hold(&self) -> HeldSight<'s> {
+        HeldSight {
             hold: self.store.table.hold(),
-            view: self,
+            sight: *self,
             pages: Cell::new(0),
         }
     }
@@ -102,5 +181,26 @@ impl ReadPages for View {
 
     fn check_extent(&self, first: PageNo, len: u64) -> Result<(), StorageError> {
         self.store.check_extent_at(first, len, self.version())
+    }
+}
+
+impl ReadPages for View {
+    type Held<'h> = HeldSight<'h>;
+
+    #[inline]
+    fn hold(&self) -> HeldSight<'_> {
+        self.sight().hold()
+    }
+
+    fn page(&self, no: PageNo) -> Result<Image, StorageError> {
+        self.sight().page(no)
+    }
+
+    fn extent(&self, first: PageNo, len: u64) -> Result<Image, StorageError> {
+        self.sight().extent(first, len)
+    }
+
+    fn check_extent(&self, first: PageNo, len: u64) -> Result<(), StorageError> {
+        self.sight().check_extent(first, len)
     }
 }

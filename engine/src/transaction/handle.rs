@@ -3,11 +3,11 @@
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
-use crate::btree::Value;
-use crate::error::{CommitError, ReadError, WriteError};
+use crate::btree::{Tree, Value};
+use crate::error::{CommitError, ReadError, StorageError, WriteError};
 use crate::ids::Version;
 use crate::options::{Durability, Isolation, Options};
-use crate::page_store::View;
+use crate::page_store::{Glance, View};
 use crate::sync::lock;
 
 use super::key_ranges::Bounds;
@@ -22,7 +22,7 @@ use super::write_set::{Seen, WriteSet};
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     view: View,
-    _session: Arc<Session>,
+    session: Arc<Session>,
 }
 
 /// A transaction: reads from a snapshot and its own writes, commits all of these or none.
@@ -45,13 +45,13 @@ impl Snapshot {
         let view = View::new(&session.engine.store)?;
         Ok(Self {
             view,
-            _session: Arc::clone(session),
+            session: Arc::clone(session),
         })
     }
 
     /// The value of `key`, borrowed from its page.
     pub fn get(&self, table: &str, key: &[u8]) -> Result<Option<Value>, ReadError> {
-        reader::get(&self.view, table, key)
+        reader::get(&self.session.engine, self.view.sight(), table, key)
     }
 
     /// The entries of `table` with keys in `bounds`, ascending and from both ends.
@@ -61,20 +61,38 @@ impl Snapshot {
         bounds: impl RangeBounds<K>,
     ) -> Result<Range<'static>, ReadError> {
         let bounds = (as_bytes(bounds.start_bound()), as_bytes(bounds.end_bound()));
-        reader::range(&self.view, Seen::stored(table), bounds, None)
+        reader::range(
+            &self.session.engine,
+            &self.view,
+            Seen::stored(table),
+            bounds,
+            None,
+        )
     }
 
     /// All entries of `table`.
     pub fn scan(&self, table: &str) -> Result<Range<'static>, ReadError> {
         let everything = (Bound::Unbounded, Bound::Unbounded);
-        reader::range(&self.view, Seen::stored(table), everything, None)
+        reader::range(
+            &self.session.engine,
+            &self.view,
+            Seen::stored(table),
+            everything,
+            None,
+        )
     }
 
     /// The entries of `table` whose keys start with `prefix`.
     pub fn prefix(&self, table: &str, prefix: &[u8]) -> Result<Range<'static>, ReadError> {
         let mut end = Vec::new();
         let bounds = reader::prefix_bounds(prefix, &mut end);
-        reader::range(&self.view, Seen::stored(table), bounds, None)
+        reader::range(
+            &self.session.engine,
+            &self.view,
+            Seen::stored(table),
+            bounds,
+            None,
+        )
     }
 
     /// The names of all tables.
@@ -87,10 +105,25 @@ impl Snapshot {
         &self.view
     }
 
+    /// The table called `name`, if it exists.
+    pub(super) fn table(&self, name: &str) -> Result<Option<Tree>, StorageError> {
+        self.session.engine.table(self.view.sight(), name)
+    }
+
     /// The version of the newest commit that it sees.
     pub fn version(&self) -> Version {
         self.view.version()
     }
+}
+
+/// The value of `key` in `table` now, by a snapshot that lives for this one read.
+pub(crate) fn get_now(
+    session: &Session,
+    table: &str,
+    key: &[u8],
+) -> Result<Option<Value>, ReadError> {
+    let glance = Glance::new(&session.engine.store)?;
+    reader::get(&session.engine, glance.sight(), table, key)
 }
 
 impl Transaction {
@@ -118,6 +151,11 @@ impl Transaction {
         self.view.version()
     }
 
+    /// The table called `name`, if it exists beside this transaction's own changes.
+    pub(super) fn stored_table(&self, name: &str) -> Result<Option<Tree>, StorageError> {
+        self.session.engine.table(self.view.sight(), name)
+    }
+
     pub(super) fn options(&self) -> &Options {
         &self.session.engine.options
     }
@@ -134,7 +172,7 @@ impl Transaction {
         if let Some(reads) = &self.reads {
             lock(reads).key(base, key);
         }
-        reader::get(&self.view, base, key)
+        reader::get(&self.session.engine, self.view.sight(), base, key)
     }
 
     /// Sets `key` to `value`. The table is created if it does not exist.
@@ -200,7 +238,7 @@ impl Transaction {
             (Some(reads), Some(base)) => Some(Watch::new(reads, base, bounds)),
             _ => None,
         };
-        reader::range(&self.view, seen, bounds, watch)
+        reader::range(&self.session.engine, &self.view, seen, bounds, watch)
     }
 
     /// Commits with the database's default durability. Returns the version that shows the writes.

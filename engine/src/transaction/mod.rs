@@ -23,6 +23,7 @@ mod updates;
 mod validation;
 mod write_set;
 
+pub(crate) use handle::get_now;
 pub use handle::{Snapshot, Transaction};
 pub use queries::Seek;
 pub(crate) use queries::{count, first, get_many, last, queries, seek};

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::ops::Bound;
 
 use crate::btree::{Cursor, Key, Value};
-use crate::catalog;
+use crate::engine::Engine;
 use crate::error::{ReadError, StorageError};
-use crate::page_store::View;
+use crate::page_store::{Sight, View};
 
 use super::key_ranges::{Bounds, KeyRanges, is_empty_range};
 use super::read_set::Watch;
@@ -29,15 +29,22 @@ pub fn prefix_bounds<'b>(prefix: &'b [u8], end: &'b mut Vec<u8>) -> Bounds<'b> {
 }
 
 /// The value of `key` in `table`.
-pub fn get(view: &View, table: &str, key: &[u8]) -> Result<Option<Value>, ReadError> {
-    match catalog::find(view, table)? {
-        Some(tree) => Ok(tree.get(view, key)?),
+#[inline]
+pub fn get(
+    engine: &Engine,
+    sight: Sight<'_>,
+    table: &str,
+    key: &[u8],
+) -> Result<Option<Value>, ReadError> {
+    match engine.table(sight, table)? {
+        Some(tree) => Ok(tree.get(&sight, key)?),
         None => Ok(None),
     }
 }
 
 /// The entries of `table` within `bounds`. `watch` learns how far they are read.
 pub fn range<'t>(
+    engine: &Engine,
     view: &View,
     table: Seen<'_, 't>,
     bounds: Bounds<'_>,
@@ -45,7 +52,7 @@ pub fn range<'t>(
 ) -> Result<Range<'t>, ReadError> {
     let tree = table
         .base
-        .map(|base| catalog::find(view, base))
+        .map(|base| engine.table(view.sight(), base))
         .transpose()?;
     let tree = tree.flatten().filter(|_| !is_empty_range(bounds));
     Ok(Range {

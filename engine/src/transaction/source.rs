@@ -3,7 +3,6 @@
 use std::ops::Bound;
 
 use crate::btree::{Key, Value};
-use crate::catalog;
 use crate::error::ReadError;
 
 use super::handle::{Snapshot, Transaction};
@@ -57,14 +56,14 @@ impl Source for Snapshot {
     }
 
     fn read_many(&self, table: &str, keys: &[&[u8]]) -> Result<Vec<Option<Value>>, ReadError> {
-        match catalog::find(self.view(), table)? {
+        match self.table(table)? {
             Some(tree) => Ok(tree.get_many(self.view(), keys)?),
             None => Ok(vec![None; keys.len()]),
         }
     }
 
     fn has(&self, table: &str, key: &[u8]) -> Result<bool, ReadError> {
-        match catalog::find(self.view(), table)? {
+        match self.table(table)? {
             Some(tree) => Ok(tree.contains(self.view(), key)?),
             None => Ok(false),
         }
@@ -75,7 +74,7 @@ impl Source for Snapshot {
     }
 
     fn count_entries(&self, table: &str, bounds: Bounds<'_>) -> Result<u64, ReadError> {
-        let tree = catalog::find(self.view(), table)?.filter(|_| !is_empty_range(bounds));
+        let tree = self.table(table)?.filter(|_| !is_empty_range(bounds));
         match tree {
             Some(tree) => Ok(tree.range(self.view(), bounds).entries_left()?),
             None => Ok(0),

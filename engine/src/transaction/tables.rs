@@ -78,7 +78,7 @@ impl Transaction {
     }
 
     fn is_stored(&self, name: &str) -> Result<bool, ReadError> {
-        Ok(catalog::find(&self.view, name)?.is_some())
+        Ok(self.stored_table(name)?.is_some())
     }
 
     fn may_change(&self, name: &str) -> Result<(), WriteError> {
