@@ -19,8 +19,6 @@ const TURNS: u32 = 5;
 const RAW: u64 = 200;
 /// Clients that think between commits.
 const CLIENTS: u64 = 8;
-/// Commits of each.
-const THOUGHTS: u64 = 400;
 /// How long they think, on average: the log is asked for less than half of what it can do.
 const THINK_MICROS: f64 = 2_000.0;
 
@@ -105,13 +103,17 @@ fn commit(store: &dyn Store, record: u64) -> anyhow::Result<()> {
 /// Clients that come when they like, not when the last group is done: what it costs them that commits are grouped
 /// shows beside a single client that waits for each commit and goes on.
 fn thinking(run: &mut Run<'_>, store: &dyn Store, next: &AtomicU64) -> anyhow::Result<()> {
-    let alone = (0..THOUGHTS).map(|_| time(|| commit(store, next.fetch_add(1, Relaxed))));
-    let mut alone: Vec<_> = alone.collect::<anyhow::Result<_>>()?;
+    let mut alone = Vec::new();
+    let start = Instant::now();
+    while start.elapsed() < SPAN / 3 {
+        alone.push(time(|| commit(store, next.fetch_add(1, Relaxed)))?);
+    }
     let all = Mutex::new(Vec::new());
+    let start = Instant::now();
     on_threads(CLIENTS, |client| {
         let mut random = Random::new(client);
         let mut took = Vec::new();
-        for _ in 0..THOUGHTS {
+        while start.elapsed() < SPAN {
             let think = -(1.0 - random.unit()).ln() * THINK_MICROS;
             std::thread::sleep(Duration::from_secs_f64(think / 1e6));
             took.push(time(|| commit(store, next.fetch_add(1, Relaxed)))?);
