@@ -7,6 +7,33 @@ use serde::{Deserialize, Serialize};
 
 /// Engines whose name ends so write batches, not transactions: they are compared where a row asks for no more.
 const BATCHES_ONLY: &str = "-batch";
+/// Engines whose durable commits do not survive a power cut: they are not compared where a row asks for that.
+const NOT_DURABLE: [&str; 1] = ["sled"];
+
+/// What a row asks of an engine that is compared in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asks {
+    /// Transactions and snapshots.
+    #[default]
+    Transactions,
+    /// Transactions that survive a power cut.
+    DurableTransactions,
+    /// Atomic batches that survive a power cut.
+    DurableBatches,
+}
+
+impl Asks {
+    fn are_met_by(self, engine: &str) -> bool {
+        let isolated = !engine.ends_with(BATCHES_ONLY);
+        let durable = !NOT_DURABLE.contains(&engine);
+        match self {
+            Self::Transactions => isolated,
+            Self::DurableTransactions => isolated && durable,
+            Self::DurableBatches => durable,
+        }
+    }
+}
 
 /// What a figure counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,8 +83,8 @@ pub struct Row {
     pub unit: Unit,
     /// Whether it takes part in the comparison; else it only explains another row.
     pub compared: bool,
-    /// Whether atomic batches are all that it asks for.
-    pub batches: bool,
+    /// What it asks of those that are compared.
+    pub asks: Asks,
     /// The figures by engine, one a round, in the order of rounds.
     pub figures: BTreeMap<String, Vec<f64>>,
 }
@@ -71,14 +98,9 @@ pub struct Figures {
 
 impl Figures {
     /// Adds a figure of a row that is compared.
-    pub fn add(&mut self, row: &str, unit: Unit, engine: &str, figure: f64) {
-        self.row(row, unit, true).push(engine, figure);
-    }
-
-    /// Adds a figure of a row that is compared, and for which a batch is as good as a transaction.
-    pub fn add_batches(&mut self, row: &str, unit: Unit, engine: &str, figure: f64) {
+    pub fn add(&mut self, row: &str, unit: Unit, asks: Asks, engine: &str, figure: f64) {
         let row = self.row(row, unit, true);
-        row.batches = true;
+        row.asks = asks;
         row.push(engine, figure);
     }
 
@@ -92,7 +114,7 @@ impl Figures {
         for other in others.rows {
             let row = self.row(&other.name, other.unit, other.compared);
             group.clone_into(&mut row.group);
-            row.batches |= other.batches;
+            row.asks = other.asks;
             for (engine, mut figures) in other.figures {
                 row.figures.entry(engine).or_default().append(&mut figures);
             }
@@ -112,7 +134,7 @@ impl Figures {
                 group: String::new(),
                 unit,
                 compared,
-                batches: false,
+                asks: Asks::default(),
                 figures: BTreeMap::new(),
             });
             self.rows.len() - 1
@@ -136,9 +158,8 @@ impl Row {
 
     /// The best of the other engines that keep the same promise, by median.
     pub fn best_peer(&self, ours: &str) -> Option<(&str, f64)> {
-        let compared = |name: &str| self.batches || !name.ends_with(BATCHES_ONLY);
         let peers = self.figures.iter();
-        let peers = peers.filter(|(name, _)| *name != ours && compared(name));
+        let peers = peers.filter(|(name, _)| *name != ours && self.asks.are_met_by(name));
         let medians = peers.filter_map(|(name, figures)| Some((name.as_str(), median(figures)?)));
         medians.min_by(|(_, a), (_, b)| {
             let order = a.total_cmp(b);
@@ -220,8 +241,9 @@ mod tests {
             ("a", 2.0),
             ("a", 20.0),
         ] {
-            figures.add("time", Unit::Milliseconds, engine, figure);
-            figures.add("rate", Unit::KiloOpsPerSecond, engine, figure);
+            let asks = Asks::Transactions;
+            figures.add("time", Unit::Milliseconds, asks, engine, figure);
+            figures.add("rate", Unit::KiloOpsPerSecond, asks, engine, figure);
         }
         let [time, rate] = &figures.rows[..] else {
             panic!("two rows")
@@ -233,18 +255,21 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_writes_batches_is_compared_where_a_batch_is_asked_for() {
+    fn an_engine_is_compared_where_it_does_what_is_asked_for() {
         let mut figures = Figures::default();
-        for (engine, figure) in [("us", 4.0), ("a", 8.0), ("a-batch", 2.0)] {
-            figures.add("transaction", Unit::Milliseconds, engine, figure);
-            figures.add_batches("batch", Unit::Milliseconds, engine, figure);
+        for (engine, figure) in [("us", 4.0), ("a", 8.0), ("a-batch", 2.0), ("sled", 1.0)] {
+            for (row, asks) in [
+                ("transaction", Asks::Transactions),
+                ("durable", Asks::DurableTransactions),
+                ("batch", Asks::DurableBatches),
+            ] {
+                figures.add(row, Unit::Milliseconds, asks, engine, figure);
+            }
         }
-        let [transaction, batch] = &figures.rows[..] else {
-            panic!("two rows")
-        };
-        assert_eq!(transaction.best_peer("us"), Some(("a", 8.0)));
-        assert_eq!(batch.best_peer("us"), Some(("a-batch", 2.0)));
-        assert_eq!(standing(&figures, "us", &[0.5, 1.0]), (vec![2, 1], 2));
+        let best = figures.rows.iter().map(|row| row.best_peer("us"));
+        let best: Vec<_> = best.flatten().map(|(name, _)| name).collect();
+        assert_eq!(best, ["sled", "a", "a-batch"]);
+        assert_eq!(standing(&figures, "us", &[0.5, 1.0]), (vec![2, 1], 3));
     }
 
     #[test]
@@ -252,7 +277,7 @@ mod tests {
         let mut all = Figures::default();
         for figure in [1.0, 3.0] {
             let mut round = Figures::default();
-            round.add("time", Unit::Milliseconds, "us", figure);
+            round.add("time", Unit::Milliseconds, Asks::Transactions, "us", figure);
             all.merge("basic", round);
         }
         assert_eq!(all.rows.len(), 1);

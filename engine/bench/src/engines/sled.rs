@@ -19,7 +19,7 @@ impl Engine for Sled {
     }
 
     fn setting(&self) -> &'static str {
-        "durable: flush after the batch, which is NOT power-loss safe (its log is not synced in order); no snapshots"
+        "durable: flush after the batch, which is NOT power-loss safe (its log is not synced in order), so not compared in durable rows; no snapshots"
     }
 
     fn open(&self, directory: &Path, setup: Setup) -> anyhow::Result<Box<dyn Store>> {

@@ -188,13 +188,19 @@ impl Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::Unit;
+    use crate::measure::{Asks, Unit};
 
     #[test]
     fn a_goal_is_judged_only_if_its_figure_was_measured() {
         let mut figures = Figures::default();
         figures.note("syncs a commit, 8 threads", Unit::Ratio, OURS, 0.16);
-        figures.add("random reads", Unit::Milliseconds, OURS, 700.0);
+        figures.add(
+            "random reads",
+            Unit::Milliseconds,
+            Asks::Transactions,
+            OURS,
+            700.0,
+        );
         let goals = judge(&figures, 1_000_000);
         let met = |name: &str| {
             goals

@@ -101,7 +101,7 @@ impl Table<'_, '_> {
             quantile_micros(&mut took, 0.99),
         );
         self.run
-            .add("durable transaction, p50", Unit::Microseconds, median);
+            .add_durable("durable transaction, p50", Unit::Microseconds, median);
         self.run
             .note("durable transaction, p99", Unit::Microseconds, high);
         self.drain("durable transactions")

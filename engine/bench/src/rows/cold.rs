@@ -53,7 +53,7 @@ pub fn read(run: &mut Run<'_>) -> anyhow::Result<()> {
     compare(run, store.as_ref(), &largest, "from the page cache")?;
     steady(run, store.as_ref())?;
     let took = time(|| overwrite(store.as_ref()))?;
-    run.add(
+    run.add_durable(
         "beyond the cache: 50 durable batches of 100 overwrites",
         Unit::Milliseconds,
         millis(took),

@@ -42,7 +42,7 @@ pub fn run(run: &mut Run<'_>) -> anyhow::Result<()> {
 
 fn report(run: &mut Run<'_>, threads: u64, commits: u64, took: Duration) {
     let row = format!("durable commits, {threads} threads");
-    run.add(&row, Unit::KiloOpsPerSecond, kilo_rate(commits, took));
+    run.add_durable(&row, Unit::KiloOpsPerSecond, kilo_rate(commits, took));
 }
 
 fn one_thread(run: &mut Run<'_>, store: &dyn Store, next: &AtomicU64) -> anyhow::Result<()> {
@@ -129,7 +129,7 @@ fn thinking(run: &mut Run<'_>, store: &dyn Store, next: &AtomicU64) -> anyhow::R
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let unit = Unit::Microseconds;
     let row = format!("commit of {CLIENTS} clients that think, p50");
-    run.add(&row, unit, quantile_micros(&mut all, 0.5));
+    run.add_durable(&row, unit, quantile_micros(&mut all, 0.5));
     let row = format!("commit of {CLIENTS} clients that think, p99");
     run.note(&row, unit, quantile_micros(&mut all, 0.99));
     let row = "commit of a client alone, just before, p50";

@@ -40,7 +40,7 @@ pub fn reopen<const MIB: u64>(run: &mut Run<'_>) -> anyhow::Result<()> {
     })?;
     if run.engine.has_log() {
         let row = format!("opening after a crash, {MIB} MiB since the checkpoint");
-        run.add(&row, Unit::Milliseconds, millis(took));
+        run.add_durable(&row, Unit::Milliseconds, millis(took));
     } else {
         let row = format!("opening after a crash, {MIB} MiB written, without a log");
         run.note(&row, Unit::Milliseconds, millis(took));

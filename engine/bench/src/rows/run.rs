@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::check;
-use crate::measure::{Figures, Unit};
+use crate::measure::{Asks, Figures, Unit};
 use crate::store::{Engine, Setup, Store};
 
 /// How much of everything.
@@ -45,13 +45,22 @@ impl Run<'_> {
 
     /// Adds a figure that is compared.
     pub fn add(&mut self, row: &str, unit: Unit, figure: f64) {
-        self.figures.add(row, unit, self.engine.name(), figure);
+        self.push(row, unit, Asks::Transactions, figure);
     }
 
-    /// Adds a figure that is compared with that of batches, too.
+    /// Adds a figure that is compared with those of engines whose commits survive a power cut.
+    pub fn add_durable(&mut self, row: &str, unit: Unit, figure: f64) {
+        self.push(row, unit, Asks::DurableTransactions, figure);
+    }
+
+    /// Adds a figure that is compared with those of batches, too, if they survive a power cut.
     pub fn add_batches(&mut self, row: &str, unit: Unit, figure: f64) {
+        self.push(row, unit, Asks::DurableBatches, figure);
+    }
+
+    fn push(&mut self, row: &str, unit: Unit, asks: Asks, figure: f64) {
         let engine = self.engine.name();
-        self.figures.add_batches(row, unit, engine, figure);
+        self.figures.add(row, unit, asks, engine, figure);
     }
 
     /// Adds a figure that explains others.

@@ -134,7 +134,7 @@ fn report(run: &mut Run<'_>, spans: &[Span], commits: &[Commit]) {
     let mut all: Vec<_> = commits.iter().map(|(_, took)| *took).collect();
     let high = quantile_micros(&mut all, 0.999);
     let row = "durable commit beside batches and checkpoints, p99.9";
-    run.add(row, Unit::Microseconds, high);
+    run.add_durable(row, Unit::Microseconds, high);
     let median = quantile_micros(&mut outside, 0.5);
     let unit = Unit::Microseconds;
     run.note("durable commit outside checkpoints, p50", unit, median);

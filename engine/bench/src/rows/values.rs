@@ -38,7 +38,7 @@ pub fn run(run: &mut Run<'_>) -> anyhow::Result<()> {
         let records = (TOTAL / len).min(RECORDS_MAX) as u64;
         let took = time(|| fill(store.as_ref(), records, len))?;
         let each = micros_each(took, records);
-        run.add(
+        run.add_durable(
             &format!("a value of {name} written, durable batches"),
             Unit::Microseconds,
             each,
