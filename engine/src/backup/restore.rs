@@ -180,7 +180,7 @@ impl Restore {
         report: &mut RestoreReport,
     ) -> Result<(), RestoreError> {
         let mut end = start;
-        let mut untimed = None;
+        let (mut untimed, mut is_passed) = (None, false);
         let archive = self.archive.as_ref().filter(|_| !self.is_at(report));
         if let Some(archive) = archive {
             let mut is_full = false;
@@ -191,6 +191,7 @@ impl Restore {
                     return Ok(ControlFlow::Break(()));
                 }
                 if self.is_beyond(&archived) {
+                    is_passed = true;
                     return Ok(ControlFlow::Break(()));
                 }
                 let (file, lsn) = (archived.file, group.end.lsn);
@@ -210,7 +211,7 @@ impl Restore {
             let why = format!("version {version} carries no time: it was written without a clock");
             return Err(RestoreError::Target(why));
         }
-        self.check_reached(end, report)
+        self.check_reached((end, is_passed), report)
     }
 
     /// Whether this is the target exactly.
@@ -232,13 +233,17 @@ impl Restore {
         }
     }
 
-    /// `end` is how far the archive was read.
-    fn check_reached(&self, end: Reached, report: &RestoreReport) -> Result<(), RestoreError> {
+    /// `end` is how far the archive was read, and whether there is more, all of it beyond the target.
+    fn check_reached(
+        &self,
+        (end, is_passed): (Reached, bool),
+        report: &RestoreReport,
+    ) -> Result<(), RestoreError> {
         let lsn = end.position.lsn.max(report.lsn);
         let is_reached = match self.until {
             Until::End | Until::Time(_) => true,
             Until::Version(target) => report.version == target,
-            Until::Lsn(target) => lsn >= target,
+            Until::Lsn(target) => is_passed || lsn >= target,
         };
         if is_reached {
             return Ok(());

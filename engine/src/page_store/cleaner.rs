@@ -132,7 +132,7 @@ fn prune(
             is_alone = false;
             return Fate::Keep;
         }
-        cache.prune(seen.version, newer, seen.item.bytes());
+        cache.remove(seen.item.bytes(), false);
         if let Some(stored) = seen.item.stored() {
             stored.unpin(&disk.map);
         }

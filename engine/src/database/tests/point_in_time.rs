@@ -124,6 +124,33 @@ fn a_restore_reaches_every_version_position_and_time() {
 }
 
 #[test]
+fn a_position_between_two_commits_is_reached_as_the_one_before_it() {
+    let rig = busy();
+    for pair in rig.points.windows(2) {
+        let until = Until::Lsn(Lsn(pair[1].lsn.get() - 1));
+        let found = restored(&rig.restore().until(until)).unwrap();
+        assert!(found == pair[0].rows, "{until:?}");
+    }
+}
+
+#[test]
+fn a_position_that_was_told_stays_reachable_when_a_session_began_there_and_went_on() {
+    let mut rig = Rig::new();
+    let db = rig.open();
+    load(&db, 0..10, 40);
+    db.backup(&file(&rig.backups, "full")).unwrap();
+    rig.commit(&db, 1, 300);
+    drop(db);
+    let db = rig.open();
+    let told = db.archive_log().unwrap();
+    assert!(told > rig.points[0].lsn, "the session moved the position");
+    rig.commit(&db, 2, 300);
+    db.archive_log().unwrap();
+    let found = restored(&rig.restore().until(Until::Lsn(told))).unwrap();
+    assert!(found == rig.points[0].rows);
+}
+
+#[test]
 fn what_cannot_be_reached_is_said_not_approximated() {
     let rig = busy();
     let last = rig.points.last().unwrap();
