@@ -176,12 +176,9 @@ fn write_dirty(engine: &Engine, more: &mut More<'_>) -> Result<u64, CheckpointEr
             return Err(CheckpointError::ReadOnly);
         };
         let bytes = writer.pages.dirty_bytes();
-        (
-            writer.pages.take_dirty(),
-            engine.store.snapshots().published(),
-            start,
-            bytes,
-        )
+        let version = engine.store.snapshots().published();
+        engine.store.begin_writing(version);
+        (writer.pages.take_dirty(), version, start, bytes)
     };
     match write_out(engine, (&dirty, more), version, start) {
         Ok(()) => {

@@ -18,6 +18,9 @@ pub mod backups {}
 #[doc = include_str!("../guide/tuning.md")]
 pub mod tuning {}
 
+#[doc = include_str!("../guide/metrics.md")]
+pub mod metrics {}
+
 #[doc = include_str!("../guide/recovery.md")]
 pub mod recovery {}
 

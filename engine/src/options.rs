@@ -100,7 +100,7 @@ pub struct Limits {
     /// database may be much larger. Pages newer than the disk take at most half of it (see `dirty_bytes`), one
     /// commit a quarter, and versions that only old snapshots see another (see `snapshot_bytes`); 8 MiB is
     /// allowed to either, however small the memory. The tables that lead to pages are in it, 40 bytes for each page of the
-    /// database, up to a quarter. Not in it: what an open transaction has written (`transaction_bytes`), and values that a
+    /// database, an eighth at least and a quarter at most. Not in it: what an open transaction has written (`transaction_bytes`), and values that a
     /// caller holds.
     pub memory: u64,
     /// Memory of pages newer than the disk, in bytes; half of `memory` if that is less. A writer that would exceed

@@ -2,7 +2,8 @@
 //!
 //! Both cost next to nothing until the program installs a recorder or a subscriber. Reads tell nothing at all: what they
 //! cost is counted where they happen, and handed over by [`Stats::record`](crate::Stats::record), which a program calls
-//! as often as it wants to look. All databases of a process share the names.
+//! as often as it wants to look: the gauges, and the counters of pages and snapshots, which are then set to what one database
+//! has counted since it was opened. All databases of a process share the names.
 //!
 //! | metric | kind | what |
 //! |---|---|---|
@@ -29,6 +30,13 @@
 //! | `lightning_data_bytes` | gauge | length of the data file |
 //! | `lightning_snapshots` | gauge | snapshots and transactions that are open |
 //! | `lightning_versions_held` | gauge | commit groups since the oldest of them began |
+//! | `lightning_memory_bytes` | gauge | page images in memory |
+//! | `lightning_superseded_bytes` | gauge | page images among them that only old snapshots see |
+//! | `lightning_pinned_slots` | gauge | slots of the data file that only old snapshots see |
+//! | `lightning_page_hits_total` | counter | pages looked up and found in memory |
+//! | `lightning_page_misses_total` | counter | pages looked up and read from disk, or waited for |
+//! | `lightning_evictions_total` | counter | page images that left memory for others |
+//! | `lightning_snapshots_expired_total` | counter | snapshots given up at their limit |
 //! | `lightning_poisoned` | gauge | 1 once the database takes no more writes |
 //!
 //! Spans: `commit_group` (debug), `checkpoint` (info), `recovery` (info); what ended badly is an event of level `warn`
@@ -102,6 +110,13 @@ define! {
     DATA_BYTES = "lightning_data_bytes", Gauge, Bytes, "Length of the data file.";
     SNAPSHOTS = "lightning_snapshots", Gauge, Count, "Snapshots and transactions that are open.";
     VERSIONS_HELD = "lightning_versions_held", Gauge, Count, "Commit groups since the oldest of them began.";
+    MEMORY_BYTES = "lightning_memory_bytes", Gauge, Bytes, "Page images in memory.";
+    SUPERSEDED_BYTES = "lightning_superseded_bytes", Gauge, Bytes, "Page images among them that only old snapshots see.";
+    PINNED_SLOTS = "lightning_pinned_slots", Gauge, Count, "Slots of the data file that only old snapshots see.";
+    PAGE_HITS = "lightning_page_hits_total", Counter, Count, "Pages looked up and found in memory.";
+    PAGE_MISSES = "lightning_page_misses_total", Counter, Count, "Pages looked up and read from disk, or waited for.";
+    EVICTIONS = "lightning_evictions_total", Counter, Count, "Page images that left memory for others.";
+    SNAPSHOTS_EXPIRED = "lightning_snapshots_expired_total", Counter, Count, "Snapshots given up at their limit.";
     POISONED = "lightning_poisoned", Gauge, Count, "1 once the database takes no more writes.";
 }
 

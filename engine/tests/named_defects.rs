@@ -412,3 +412,27 @@ fn buffered_commits_are_durable_after_close() {
         assert_eq!(db.recovery_report().groups, 0);
     }
 }
+
+#[test]
+fn every_defect_has_a_test_that_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("../docs/design/named_defects.md")).unwrap();
+    let mut named = Vec::new();
+    for row in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, file, tests] = cells[..] else {
+            panic!("{row}")
+        };
+        if file == "file" {
+            continue;
+        }
+        let source = std::fs::read_to_string(root.join("tests").join(file.trim_matches('`')));
+        let source = source.unwrap();
+        for test in tests.split(", ").map(|test| test.trim_matches('`')) {
+            let is_there = source.contains(&format!("#[test]\nfn {test}() {{"));
+            assert!(is_there, "{test} in {file}");
+            named.push((file.to_owned(), test.to_owned()));
+        }
+    }
+    assert!(named.len() >= 14, "{named:?}");
+}

@@ -10,6 +10,11 @@
 
 mod recorder;
 
+#[allow(dead_code, reason = "a disk of another test")]
+#[path = "model/power.rs"]
+mod power;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -178,4 +183,84 @@ fn every_metric_is_described_and_stands_in_the_documentation() {
         .lines()
         .filter(|line| line.starts_with("//! | `lightning_"));
     assert_eq!(rows.count(), METRICS.len());
+}
+
+/// The names in the first column of a guide's table.
+fn documented() -> BTreeSet<String> {
+    let rows = include_str!("../guide/metrics.md").lines();
+    let names = rows.filter_map(|row| row.strip_prefix("| `")?.split('`').next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn all_that_is_recorded_stands_in_the_guide_and_all_that_stands_there_is_recorded() {
+    let recorder = Recorder::default();
+    metrics::with_local_recorder(&recorder, || {
+        let disk = power::PowerDisk::default();
+        let mut limits = lightning_db::Limits::default();
+        limits.freed_pages = 1;
+        let options = || options().limits(limits.clone());
+        let db = Database::create_on(disk.shared(), options()).unwrap();
+        db.put("t", b"k", b"v").unwrap();
+        let (mut one, mut two) = (db.begin().unwrap(), db.begin().unwrap());
+        one.put("t", b"k", b"1").unwrap();
+        two.put("t", b"k", b"2").unwrap();
+        one.commit().unwrap();
+        two.commit().unwrap_err();
+        for key in 0..10_u8 {
+            db.put("large", &[key], &[key; 2000]).unwrap();
+        }
+        db.drop_table("large").unwrap_err();
+        db.checkpoint().unwrap();
+        db.close().unwrap();
+        let db = Database::open_on(disk.shared(), options()).unwrap();
+        db.put("t", b"k", b"3").unwrap();
+        disk.set_life(Some(0));
+        db.checkpoint().unwrap_err();
+        db.stats().record();
+    });
+    let documented = documented();
+    assert_eq!(recorder.names(), documented);
+    let defined = METRICS.iter().map(|metric| metric.name.to_owned());
+    assert_eq!(defined.collect::<BTreeSet<_>>(), documented);
+}
+
+#[test]
+fn the_cache_and_expired_snapshots_are_counted() {
+    let recorder = Recorder::default();
+    metrics::with_local_recorder(&recorder, || {
+        let mut limits = lightning_db::Limits::default();
+        limits.memory = 64 * 4096;
+        limits.snapshot_bytes = 8 * 4096;
+        let db = Database::in_memory(options().limits(limits)).unwrap();
+        for key in 0..200_u8 {
+            db.put("t", &[key], &[key; 3000]).unwrap();
+        }
+        db.checkpoint().unwrap();
+        for key in 0..200_u8 {
+            assert!(db.get("t", &[key]).unwrap().is_some());
+        }
+        db.stats().record();
+        let misses = recorder.counter(telemetry::PAGE_MISSES);
+        assert!(misses >= 100, "{misses}");
+        assert!(recorder.counter(telemetry::EVICTIONS) >= 100);
+        assert!(recorder.counter(telemetry::PAGE_HITS) > 0);
+        let memory = recorder.gauge(telemetry::MEMORY_BYTES).unwrap();
+        assert!(memory > 0.0 && memory <= 64.0 * 4096.0, "{memory}");
+        assert_eq!(recorder.counter(telemetry::SNAPSHOTS_EXPIRED), 0);
+        // No checkpoint: what these see stands in no slot.
+        let mut held = Vec::new();
+        for n in 0..20_u8 {
+            db.put("t", b"k", &[n]).unwrap();
+            held.push(db.snapshot().unwrap());
+        }
+        db.put("t", b"k", b"newest").unwrap();
+        db.stats().record();
+        let gone = held
+            .iter()
+            .filter(|old| old.get("t", b"k").is_err())
+            .count();
+        assert!(gone > 0);
+        assert_eq!(recorder.counter(telemetry::SNAPSHOTS_EXPIRED), gone as u64);
+    });
 }

@@ -6,9 +6,10 @@
     reason = "a test stops at what it did not expect"
 )]
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use lightning_db::{CheckpointMode, Database, Durability, Options};
+use lightning_db::{CheckpointMode, Database, Durability, Limits, Options, ReadError, VerifyPhase};
 
 fn write(db: &Database, round: u32) {
     let mut txn = db.begin().unwrap();
@@ -55,5 +56,35 @@ fn verify_beside_writers_and_checkpoints_finds_nothing_wrong() {
         }
     });
     assert!(db.stats().checkpoints > 3);
+    assert!(db.verify().unwrap().is_clean());
+}
+
+#[test]
+fn a_verification_whose_snapshot_expires_says_so_and_finds_no_damage() {
+    let mut limits = Limits::default();
+    limits.snapshot_bytes = 4 * 4096;
+    let options = Options::new()
+        .log_segment(64 << 10)
+        .checkpoint_mode(CheckpointMode::Manual)
+        .limits(limits);
+    let db = Database::in_memory(options).unwrap();
+    for round in 0..60 {
+        write(&db, round);
+    }
+    let mut rounds = 60;
+    let verified = db.verify_with(&mut |progress| {
+        if progress.phase == VerifyPhase::Tables && rounds < 120 {
+            // What the verification's snapshot sees is superseded, and stands in no slot.
+            for _ in 0..20 {
+                write(&db, rounds);
+                rounds += 1;
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(
+        matches!(verified, Err(ReadError::SnapshotTooOld(_))),
+        "{verified:?}"
+    );
     assert!(db.verify().unwrap().is_clean());
 }

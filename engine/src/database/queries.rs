@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use crate::btree::Value;
-use crate::error::{CommitError, ReadError, UpdateError};
+use crate::error::{ReadError, UpdateError};
 use crate::ids::Version;
 use crate::transaction::{Mismatch, Range, Source, Transaction, queries, sealed};
 
@@ -58,7 +58,8 @@ impl Database {
     }
 
     /// As [`Transaction::update`], in a transaction of its own. After a conflict it is repeated over what is
-    /// there then, so `change` may be called more than once.
+    /// there then, as often and with such waits as [`Options::retry`](crate::Options::retry) says, so `change` may be called more
+    /// than once.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -99,18 +100,12 @@ impl Database {
         Ok(old)
     }
 
-    /// Repeats after a conflict: of the transactions that met, one has won, so somebody gets on each time.
+    /// Repeats after a conflict, as [`transact`](Self::transact) does: of the transactions that met, one has won.
     fn write_after_reading<T>(
         &self,
         mut attempt: impl FnMut(&mut Transaction) -> Result<T, UpdateError>,
     ) -> Result<(T, Version), WriteFailure> {
-        loop {
-            let mut transaction = self.begin()?;
-            let found = attempt(&mut transaction)?;
-            match transaction.commit() {
-                Err(CommitError::Conflict { .. }) => {}
-                committed => return Ok((found, committed?)),
-            }
-        }
+        let isolation = self.options().isolation;
+        self.repeat(isolation, |txn| Ok::<_, WriteFailure>(attempt(txn)?))
     }
 }

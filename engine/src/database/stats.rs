@@ -44,6 +44,8 @@ pub struct Stats {
     pub log_segments: usize,
     /// Snapshots and transactions that are open.
     pub snapshots: usize,
+    /// Snapshots that were given up, because what they saw took more than [`Limits::snapshot_bytes`](crate::Limits::snapshot_bytes).
+    pub snapshots_expired: u64,
     /// The oldest version that one of them sees.
     pub oldest_snapshot: Option<Version>,
     /// Where the log ends: what a restore up to an `Lsn` can be asked for. 0 before this session's first commit.
@@ -105,6 +107,7 @@ impl Stats {
             log_bytes: counters.log_bytes.load(Relaxed),
             dirty_bytes: counters.dirty_bytes.load(Relaxed),
             snapshots,
+            snapshots_expired: engine.store.snapshots().expired(),
             oldest_snapshot,
             log_end: writer.log.position().unwrap_or_default().lsn,
             log_kept_bytes: counters.log_kept_bytes.load(Relaxed),

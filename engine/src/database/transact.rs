@@ -47,7 +47,7 @@ impl Database {
     }
 
     /// What `body` returned, and the version that shows what it did.
-    fn repeat<T, E: From<ReadError> + From<CommitError>>(
+    pub(super) fn repeat<T, E: From<ReadError> + From<CommitError>>(
         &self,
         isolation: Isolation,
         mut body: impl FnMut(&mut Transaction) -> Result<T, E>,

@@ -123,7 +123,7 @@ fn fill_table(
     let engine = &session.engine;
     let mut key = Some(Vec::new());
     while let Some(from) = key {
-        if engine.counters.dirty_bytes() > engine.options.limits.dirty_bytes / 2 {
+        if engine.counters.dirty_bytes() > engine.options.limits.dirty_share() / 2 {
             checkpoint::run(engine)?;
         }
         let filled = reorganize(engine, |group| match catalog::find(group, name)? {

@@ -259,6 +259,7 @@ impl Run<'_> {
                     self.tree(&view, (&name, tree), &mut walk)?;
                 }
             }
+            Err(error @ StorageError::SnapshotTooOld(_)) => return Err(error.into()),
             // The catalog's own walk has said so.
             Err(_) => walk.is_whole = false,
         }
@@ -293,6 +294,10 @@ impl Run<'_> {
             Some(as_error(damage))
         });
         for problem in problems {
+            // What the snapshot saw may be gone: that says nothing of the tree.
+            if matches!(problem.error, StorageError::SnapshotTooOld(_)) {
+                return Err(Stop::Failure(problem.error.into()));
+            }
             walk.is_whole = false;
             let mut damage = self.located(Some(problem.page), &problem.error);
             damage.table = Some(name.to_owned());

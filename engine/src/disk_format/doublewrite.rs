@@ -142,7 +142,13 @@ pub struct SealedBuffer {
 impl SealedBuffer {
     /// The whole buffer: header and body.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![0; BUFFER_HEADER_LEN];
+        let lens = self
+            .pages
+            .iter()
+            .map(|(_, page)| 2 + trim(page.bytes()).len());
+        let mut bytes =
+            Vec::with_capacity(BUFFER_HEADER_LEN + SUPERBLOCK_LEN + lens.sum::<usize>());
+        bytes.resize(BUFFER_HEADER_LEN, 0);
         bytes.extend_from_slice(&self.superblock.encode());
         for (_, page) in &self.pages {
             let content = trim(page.bytes());

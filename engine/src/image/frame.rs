@@ -20,6 +20,8 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, fence};
 
 /// A cache line.
 const LINE: usize = 64;
+/// What every allocator aligns to by itself.
+const ALIGNED: usize = 16;
 /// Where the bytes begin.
 const BYTES: usize = size_of::<Header>();
 /// Far below where the count would wrap, far above what handles memory can hold.
@@ -30,6 +32,8 @@ const COUNT_MAX: usize = isize::MAX as usize;
 struct Header {
     count: AtomicUsize,
     len: usize,
+    /// How far behind the start of its memory the frame begins.
+    shift: usize,
     notes: Notes,
 }
 
@@ -61,15 +65,21 @@ impl Frame {
     pub(super) fn new(len: usize, fill: &Fill<'_>) -> Self {
         let layout = layout(len);
         // SAFETY: the layout has the header's size at least, so it is not zero.
-        let memory = unsafe {
+        let start = unsafe {
             match fill {
                 Fill::Zeroes => alloc_zeroed(layout),
                 Fill::Copy(_) => alloc(layout),
             }
         };
+        if start.is_null() {
+            handle_alloc_error(layout);
+        }
+        let shift = start.addr().wrapping_neg() % LINE;
+        // SAFETY: the layout has room for a shift of less than a line.
+        let memory = unsafe { start.add(shift) };
         #[expect(
             clippy::cast_ptr_alignment,
-            reason = "the layout's alignment is the header's"
+            reason = "the shift brings it to a line's edge, which is the header's alignment"
         )]
         let Some(header) = NonNull::new(memory.cast::<Header>()) else {
             handle_alloc_error(layout)
@@ -77,6 +87,7 @@ impl Frame {
         let first = Header {
             count: AtomicUsize::new(1),
             len,
+            shift,
             notes: Notes::default(),
         };
         // SAFETY: the allocation is large enough for a header, aligned for it, and nobody else's.
@@ -169,16 +180,20 @@ impl Frame {
             return;
         }
         fence(Acquire);
-        let layout = layout(header.len);
+        let (layout, shift) = (layout(header.len), header.shift);
+        // SAFETY: the memory begins `shift` before the frame, and the pointer reaches all of it (invariant 3).
+        let start = unsafe { self.0.as_ptr().cast::<u8>().sub(shift) };
         // SAFETY: that was the last count (invariant 1), and the fence orders all that others did before this.
-        unsafe { dealloc(self.0.as_ptr().cast(), layout) };
+        unsafe { dealloc(start, layout) };
     }
 }
 
+/// Memory for a frame wherever in it the next line begins. An allocator that is asked for aligned memory may leave holes that no
+/// other frame fits into: with glibc's a database at its limit took a fifth more.
 fn layout(len: usize) -> Layout {
     let layout = len
-        .checked_add(BYTES)
-        .and_then(|size| Layout::from_size_align(size, LINE).ok());
+        .checked_add(BYTES + LINE - ALIGNED)
+        .and_then(|size| Layout::from_size_align(size, ALIGNED).ok());
     match layout {
         Some(layout) => layout,
         // No slice is that long; the allocator's own answer to such a wish.

@@ -54,7 +54,7 @@ impl Checkpoint<'_> {
     pub fn commit(mut self, version: Version, log_start: LogPosition) -> Result<(), StorageError> {
         self.sync_data()?;
         let changes = std::mem::take(&mut self.changes);
-        let (plan, before) = {
+        let (mut plan, before) = {
             let state = self.map.state();
             (state.plan(changes), state.superblock)
         };
@@ -65,7 +65,7 @@ impl Checkpoint<'_> {
             )));
         }
         let superblock = self.next_superblock(&before, &plan, version, log_start);
-        let buffer = self.write_new_homes(&plan, superblock)?;
+        let buffer = self.write_new_homes(&mut plan, superblock)?;
         let sealed = buffer.encode();
         self.make_buffer_room(sealed.len() as u64)?;
         self.map.writer().closed = false;
@@ -98,14 +98,13 @@ impl Checkpoint<'_> {
     /// Writes the map pages that are new, makes them durable, and returns what the buffer must hold.
     fn write_new_homes(
         &self,
-        plan: &Plan,
+        plan: &mut Plan,
         superblock: Superblock,
     ) -> Result<SealedBuffer, StorageError> {
         let (pages, new): (Vec<_>, Vec<_>) = {
             let state: &State = &self.map.state();
-            plan.map_pages
-                .iter()
-                .cloned()
+            std::mem::take(&mut plan.map_pages)
+                .into_iter()
                 .partition(|(id, _)| state.has_map_page(*id))
         };
         if !new.is_empty() {

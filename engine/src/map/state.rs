@@ -34,7 +34,10 @@ pub(super) struct State {
 /// The map pages of the next checkpoint that differ from this one's, and what its superblock says of them.
 #[derive(Debug)]
 pub(super) struct Plan {
+    /// Taken out when they are written.
     pub(super) map_pages: Vec<(MapPageId, MapPage)>,
+    /// Their checksums.
+    crcs: Vec<(MapPageId, u32)>,
     pub(super) page_count: u32,
     pub(super) slot_count: u32,
     pub(super) map: Root,
@@ -128,7 +131,9 @@ impl State {
 
         map_pages.extend(bitmap_pages);
         map_pages.sort_by_key(|(id, _)| id.home());
+        let crcs = map_pages.iter().map(|(id, page)| (*id, page.crc()));
         Plan {
+            crcs: crcs.collect(),
             map_pages,
             page_count,
             slot_count,
@@ -153,12 +158,12 @@ impl State {
 
     /// Becomes the planned checkpoint. Returns the highest slot that it freed.
     pub(super) fn apply(&mut self, plan: Plan, superblock: Superblock) -> Option<Slot> {
-        for (id, page) in &plan.map_pages {
+        for (id, crc) in &plan.crcs {
             let tree = match id.kind {
                 MapKind::Pages => &mut self.pages,
                 MapKind::Slots => &mut self.slots,
             };
-            tree.set(*id, page.crc());
+            tree.set(*id, *crc);
         }
         let freed = plan.changes.keys().filter_map(|&page| self.lookup(page));
         let freed: Vec<Slot> = freed.map(|address| address.slot).collect();

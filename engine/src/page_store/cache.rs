@@ -19,6 +19,8 @@ use super::policy::{Outcome, Policy};
 
 /// Freed images of this many bytes are worth hurrying the epoch's garbage.
 const GARBAGE_BYTES: u64 = 256 << 10;
+/// Besides its bytes an image takes one in so many: about 250 for a page of 4 KiB.
+const IMAGE_EXTRA: u64 = 16;
 
 /// The memory that chains hold.
 #[derive(Debug, Default)]
@@ -34,6 +36,10 @@ pub(super) struct Cache {
     pub(super) superseded: u64,
     /// Bytes that a commit group holds besides.
     pub(super) private: u64,
+    /// Up to which version a checkpoint is writing; 0 if none is.
+    pub(super) writing: Version,
+    /// Bytes of images that left their chains while that checkpoint still holds them.
+    orphaned: u64,
     /// Images given up.
     pub(super) evictions: u64,
     garbage: u64,
@@ -73,8 +79,25 @@ impl Cache {
         self.garbage = self.garbage.saturating_add(bytes);
     }
 
+    /// A superseded version of so many bytes left its chain. If a checkpoint is writing it, its memory is still in use.
+    pub(super) fn prune(&mut self, version: Version, newer: Version, bytes: u64) {
+        self.remove(bytes, false);
+        if version > self.durable && version <= self.writing && newer > self.writing {
+            self.orphaned = self.orphaned.saturating_add(bytes);
+        }
+    }
+
+    /// The checkpoint is over, and with it what it held.
+    pub(super) fn written(&mut self) {
+        self.writing = Version(0);
+        self.orphaned = 0;
+    }
+
+    /// What images take, with what comes along with each: the allocator's and its chain's part.
     fn used(&self) -> u64 {
-        self.resident.saturating_add(self.private)
+        let images = self.resident.saturating_add(self.private);
+        let images = images.saturating_add(self.orphaned);
+        images.saturating_add(images / IMAGE_EXTRA)
     }
 
     /// Whether the map holds this superseded version. Its successor may be newer than the last checkpoint though
@@ -110,8 +133,8 @@ pub(super) fn make_room(edit: &mut Editing<'_>, disk: &DiskPages, memory: u64) {
         cache.policy.settle(&candidate, outcome);
     }
     if cache.garbage >= GARBAGE_BYTES {
-        cache.garbage = 0;
-        Chains::<Content>::collect();
+        let rounds = std::mem::take(&mut cache.garbage) / GARBAGE_BYTES;
+        Chains::<Content>::collect(rounds);
     }
 }
 

@@ -132,7 +132,7 @@ fn prune(
             is_alone = false;
             return Fate::Keep;
         }
-        cache.remove(seen.item.bytes(), false);
+        cache.prune(seen.version, newer, seen.item.bytes());
         if let Some(stored) = seen.item.stored() {
             stored.unpin(&disk.map);
         }

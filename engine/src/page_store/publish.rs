@@ -74,6 +74,11 @@ impl PageStore {
         self.disk.pin(page, kind, version, len)
     }
 
+    /// A checkpoint begins of all up to `version`: what it holds stays in memory until it is over.
+    pub fn begin_writing(&self, version: Version) {
+        self.table.edit().parts().1.writing = version;
+    }
+
     /// A checkpoint of `dirty` is about to switch the map: what it takes from there, and old snapshots still see,
     /// gets its slots pinned.
     pub fn before_switch(&self, dirty: &DirtySet) {
@@ -127,12 +132,15 @@ impl PageStore {
                 Fate::Keep
             });
         }
+        edit.parts().1.written();
         self.make_room(&mut edit);
     }
 
     /// It was not: the map is as it was.
     pub fn switch_failed(&self) {
         let mut edit = self.table.edit();
-        edit.parts().1.is_switching = false;
+        let (_, cache) = edit.parts();
+        cache.is_switching = false;
+        cache.written();
     }
 }

@@ -49,6 +49,8 @@ pub struct Snapshots {
     claimed_end: AtomicUsize,
     /// Snapshots below this version are expired.
     expired_below: AtomicU64,
+    /// How many there have been.
+    expired: AtomicU64,
 }
 
 /// The versions that snapshots see.
@@ -96,6 +98,7 @@ impl Snapshots {
             announced_floor: AtomicU64::new(0),
             claimed_end: AtomicUsize::new(0),
             expired_below: AtomicU64::new(0),
+            expired: AtomicU64::new(0),
         })
     }
 
@@ -234,8 +237,18 @@ impl Snapshots {
     /// Expires all snapshots at or below `version`, which is below the published one.
     pub fn expire(&self, version: Version) {
         debug_assert!(version < self.published(), "only old snapshots expire");
-        self.expired_below
-            .fetch_max(version.get().saturating_add(1), SeqCst);
+        let end = version.get().saturating_add(1);
+        let before = self.expired_below.fetch_max(end, SeqCst);
+        let count = self
+            .registered()
+            .filter(|version| (before..end).contains(version))
+            .count();
+        self.expired.fetch_add(count as u64, Relaxed);
+    }
+
+    /// How many snapshots were given up so far.
+    pub fn expired(&self) -> u64 {
+        self.expired.load(Relaxed)
     }
 
     /// Pages read by all snapshots so far.

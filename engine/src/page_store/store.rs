@@ -28,6 +28,11 @@ const LARGE_SHARE: u64 = 4;
 /// What a page of the database takes besides its image: entries of the map, the page table and the queues, and the
 /// map pages that a checkpoint writes.
 const TABLE_BYTES: u64 = 40;
+/// They get one part in so many of the memory at least, from the start: what images once had does not all go back to the system
+/// when tables grow.
+const TABLES_LEAST: u64 = 8;
+/// And so many at most.
+const TABLES_MOST: u64 = 4;
 
 /// The pages of one database.
 #[derive(Debug)]
@@ -335,7 +340,8 @@ impl PageStore {
 
     pub(super) fn make_room(&self, edit: &mut Editing<'_>) {
         let pages = edit.parts().1.policy.pages_known();
-        let tables = pages.saturating_mul(TABLE_BYTES).min(self.memory / 4);
+        let tables = pages.saturating_mul(TABLE_BYTES);
+        let tables = tables.clamp(self.memory / TABLES_LEAST, self.memory / TABLES_MOST);
         make_room(edit, &self.disk, self.memory - tables);
     }
 

@@ -1,6 +1,6 @@
 //! A metrics recorder that remembers everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -52,6 +52,15 @@ impl Recorder {
         histograms
             .get(name)
             .map_or_else(Vec::new, |values| values.0.lock().unwrap().clone())
+    }
+
+    /// The names of all that was recorded.
+    pub fn names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        names.extend(self.counters.lock().unwrap().keys().cloned());
+        names.extend(self.gauges.lock().unwrap().keys().cloned());
+        names.extend(self.histograms.lock().unwrap().keys().cloned());
+        names
     }
 
     /// What a metric was described as.
