@@ -185,9 +185,11 @@ fn write_dirty(engine: &Engine, more: &mut More<'_>) -> Result<u64, CheckpointEr
             engine.store.after_switch(version, &dirty);
             {
                 let mut writer = engine.writer();
-                writer.pages.drop_dirty(dirty);
+                writer.pages.drop_dirty();
                 writer.pages.clean(&engine.store);
             }
+            // Many images: no commit waits for that.
+            drop(dirty);
             let keep = archive_before_recycling(engine, start);
             complete(engine, (start, keep));
             Ok(bytes)

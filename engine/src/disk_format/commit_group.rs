@@ -88,6 +88,8 @@ pub struct Malformed {
 pub struct Encoder<'a> {
     tables: Vec<&'a str>,
     places: BTreeMap<&'a str, usize>,
+    /// The table of the last operation: most often that of the next one too.
+    last: (&'a str, usize),
     body: Vec<u8>,
     version: Version,
     time: CommitTime,
@@ -99,6 +101,7 @@ impl<'a> Encoder<'a> {
         Self {
             tables: Vec::new(),
             places: BTreeMap::new(),
+            last: ("", 0),
             body: Vec::new(),
             version,
             time: CommitTime(0),
@@ -109,6 +112,13 @@ impl<'a> Encoder<'a> {
     #[must_use]
     pub fn at(mut self, time: CommitTime) -> Self {
         self.time = time;
+        self
+    }
+
+    /// Makes room for operations of `bytes` bytes of keys and values.
+    #[must_use]
+    pub fn with_room_for(mut self, bytes: usize) -> Self {
+        self.body.reserve(bytes);
         self
     }
 
@@ -142,11 +152,15 @@ impl<'a> Encoder<'a> {
     }
 
     fn table_index(&mut self, table: &'a str) -> usize {
+        if self.last.0 == table && !self.tables.is_empty() {
+            return self.last.1;
+        }
         let next = self.tables.len();
         let index = *self.places.entry(table).or_insert(next);
         if index == next {
             self.tables.push(table);
         }
+        self.last = (table, index);
         index
     }
 

@@ -1,7 +1,8 @@
 //! Memory of one image: a header, and directly after it the bytes, in one allocation on a cache line's edge.
 //!
 //! Invariants:
-//! 1. A frame is freed when its last count is given back, and not before. A count is a promise to give it back once.
+//! 1. A frame is freed when its last count is given back, and not before. A count is a promise to give it back once. Freed
+//!    memory of a length goes to the allocator, or by way of `pool` to the next frame of that length, whose layout is the same.
 //! 2. Bytes are changed only through a count that is the only one, and held exclusively; so whoever shares them reads what
 //!    does not change.
 //! 3. A pointer to a frame may reach the whole allocation: it comes from the allocator, never from a reference.
@@ -17,6 +18,8 @@ use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, fence};
+
+use super::pool;
 
 /// A cache line.
 const LINE: usize = 64;
@@ -63,26 +66,14 @@ pub(super) enum Fill<'b> {
 impl Frame {
     /// A frame of `len` bytes, with one count.
     pub(super) fn new(len: usize, fill: &Fill<'_>) -> Self {
-        let layout = layout(len);
-        // SAFETY: the layout has the header's size at least, so it is not zero.
-        let start = unsafe {
-            match fill {
-                Fill::Zeroes => alloc_zeroed(layout),
-                Fill::Copy(_) => alloc(layout),
+        let kept = pool::take(len);
+        let (header, shift) = match kept {
+            None => allocate(len, fill),
+            Some(memory) => {
+                let header = memory.cast::<Header>();
+                // SAFETY: it was the memory of a frame of this length, whose header nobody has touched since.
+                (header, unsafe { header.as_ref() }.shift)
             }
-        };
-        if start.is_null() {
-            handle_alloc_error(layout);
-        }
-        let shift = start.addr().wrapping_neg() % LINE;
-        // SAFETY: the layout has room for a shift of less than a line.
-        let memory = unsafe { start.add(shift) };
-        #[expect(
-            clippy::cast_ptr_alignment,
-            reason = "the shift brings it to a line's edge, which is the header's alignment"
-        )]
-        let Some(header) = NonNull::new(memory.cast::<Header>()) else {
-            handle_alloc_error(layout)
         };
         let first = Header {
             count: AtomicUsize::new(1),
@@ -93,11 +84,18 @@ impl Frame {
         // SAFETY: the allocation is large enough for a header, aligned for it, and nobody else's.
         unsafe { header.write(first) };
         let frame = Self(header);
-        if let Fill::Copy(bytes) = fill {
-            debug_assert_eq!(bytes.len(), len, "all bytes are written");
-            let count = bytes.len().min(len);
-            // SAFETY: `len` bytes follow the header, in an allocation that `bytes` cannot overlap.
-            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), frame.start(), count) };
+        match fill {
+            Fill::Copy(bytes) => {
+                debug_assert_eq!(bytes.len(), len, "all bytes are written");
+                let count = bytes.len().min(len);
+                // SAFETY: `len` bytes follow the header, in an allocation that `bytes` cannot overlap.
+                unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), frame.start(), count) };
+            }
+            Fill::Zeroes if kept.is_some() => {
+                // SAFETY: `len` bytes follow the header, and the memory is nobody else's.
+                unsafe { std::ptr::write_bytes(frame.start(), 0, len) };
+            }
+            Fill::Zeroes => {}
         }
         frame
     }
@@ -180,11 +178,41 @@ impl Frame {
             return;
         }
         fence(Acquire);
-        let (layout, shift) = (layout(header.len), header.shift);
+        let (len, shift) = (header.len, header.shift);
+        if pool::keep(len, self.address()) {
+            return;
+        }
+        let layout = layout(len);
         // SAFETY: the memory begins `shift` before the frame, and the pointer reaches all of it (invariant 3).
         let start = unsafe { self.0.as_ptr().cast::<u8>().sub(shift) };
         // SAFETY: that was the last count (invariant 1), and the fence orders all that others did before this.
         unsafe { dealloc(start, layout) };
+    }
+}
+
+/// Memory for a frame of `len` bytes, which are zeroes if they are to be, and how far behind its start the frame begins.
+fn allocate(len: usize, fill: &Fill<'_>) -> (NonNull<Header>, usize) {
+    let layout = layout(len);
+    // SAFETY: the layout has the header's size at least, so it is not zero.
+    let start = unsafe {
+        match fill {
+            Fill::Zeroes => alloc_zeroed(layout),
+            Fill::Copy(_) => alloc(layout),
+        }
+    };
+    if start.is_null() {
+        handle_alloc_error(layout);
+    }
+    let shift = start.addr().wrapping_neg() % LINE;
+    // SAFETY: the layout has room for a shift of less than a line.
+    let memory = unsafe { start.add(shift) };
+    #[expect(
+        clippy::cast_ptr_alignment,
+        reason = "the shift brings it to a line's edge, which is the header's alignment"
+    )]
+    match NonNull::new(memory.cast::<Header>()) {
+        Some(header) => (header, shift),
+        None => handle_alloc_error(layout),
     }
 }
 

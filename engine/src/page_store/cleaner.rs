@@ -17,6 +17,9 @@ use super::link::ItemRef;
 use super::page_table::{Chains, Fate};
 use super::snapshots::{Snapshots, Visible};
 
+/// A list of recent pages that has room for more than this gives it back.
+const RECENT_KEPT: usize = 4096;
+
 /// Superseded versions, and page numbers that wait for old snapshots to end.
 #[derive(Debug, Default)]
 pub(super) struct Cleaner {
@@ -62,7 +65,7 @@ impl Cleaner {
             }
         }
         let (mut chains, cache) = edit.parts();
-        for page in due {
+        for page in due.iter().copied() {
             let held = &mut self.held;
             let is_alone = prune(&mut chains, cache, disk, page, |from, below| {
                 let seen_by = visible.newest_within(from, below);
@@ -74,6 +77,10 @@ impl Cleaner {
             if is_alone && let Some(count) = self.freed.remove(&page) {
                 free.give(page, count);
             }
+        }
+        if due.capacity() <= RECENT_KEPT {
+            due.clear();
+            self.recent = due;
         }
     }
 
@@ -123,9 +130,10 @@ fn prune(
     page: PageNo,
     mut sees: impl FnMut(Version, Version) -> bool,
 ) -> bool {
-    let mut is_alone = true;
+    let (mut is_alone, mut is_empty) = (true, false);
     chains.retain(page, |seen| {
         let Some(newer) = seen.newer else {
+            is_empty = matches!(seen.item, ItemRef::Other(Content::Freed | Content::Mapped));
             return Fate::Keep;
         };
         if sees(seen.version, newer) {
@@ -138,7 +146,7 @@ fn prune(
         }
         Fate::Drop
     });
-    if is_alone {
+    if is_alone && is_empty {
         forget(chains, cache, page);
     }
     is_alone

@@ -2,8 +2,9 @@
 //!
 //! It holds images, not chains: taken at a commit boundary it is a snapshot by itself, and commits that
 //! follow fill a new one.
-
-use std::collections::BTreeMap;
+//!
+//! Invariant: a shelf holds the states of `SHELF` page numbers in a row; `len` counts those that are set. So a page is found in
+//! constant time, and no growth moves what is there.
 
 use crate::ids::{PageNo, Version};
 use crate::image::Image;
@@ -19,40 +20,65 @@ pub enum DirtyPage {
     Freed,
 }
 
+/// Page numbers on one shelf.
+const SHELF: usize = 32;
+
 /// Pages changed since the last checkpoint, by page number.
 #[derive(Debug, Default)]
 pub struct DirtySet {
-    pages: BTreeMap<PageNo, DirtyPage>,
+    shelves: Vec<Option<Box<Shelf>>>,
+    len: usize,
     bytes: u64,
 }
+
+type Shelf = [Option<DirtyPage>; SHELF];
+
+const EMPTY: Shelf = [const { None }; SHELF];
+const SHELF_PAGES: u32 = 32;
 
 impl DirtySet {
     /// Notes the newest state of `page`.
     pub fn insert(&mut self, page: PageNo, state: DirtyPage) {
         if let DirtyPage::Extent(_, _, count) = &state {
             // What these numbers were before they became pieces of this extent no longer matters.
-            let end = PageNo(page.get().saturating_add(*count));
-            let inside: Vec<PageNo> = self.pages.range(page..end).map(|(no, _)| *no).collect();
-            for no in inside {
-                self.remove(no);
-            }
+            let end = page.get().saturating_add(*count);
+            (page.get()..end).for_each(|no| self.put(PageNo(no), None));
         }
-        let bytes = state.bytes();
-        self.remove(page);
-        self.pages.insert(page, state);
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.put(page, Some(state));
     }
 
-    fn remove(&mut self, page: PageNo) {
-        if let Some(old) = self.pages.remove(&page) {
-            self.bytes = self.bytes.saturating_sub(old.bytes());
+    fn put(&mut self, page: PageNo, state: Option<DirtyPage>) {
+        let (number, place) = (page.get() as usize / SHELF, page.get() as usize % SHELF);
+        if self.shelves.len() <= number && state.is_some() {
+            self.shelves.resize_with(number + 1, || None);
         }
+        let Some(found) = self.shelves.get_mut(number) else {
+            return;
+        };
+        if found.is_none() && state.is_none() {
+            return;
+        }
+        let states = found.get_or_insert_with(|| Box::new(EMPTY));
+        let Some(place) = states.get_mut(place) else {
+            return;
+        };
+        let measure = |state: &Option<DirtyPage>| state.as_ref().map_or(0, DirtyPage::bytes);
+        let bytes = self.bytes.saturating_add(measure(&state));
+        let len = self.len + usize::from(state.is_some());
+        let old = std::mem::replace(place, state);
+        self.bytes = bytes.saturating_sub(measure(&old));
+        self.len = len - usize::from(old.is_some());
     }
 
     /// Puts `newer` on top of this set.
     pub fn merge(&mut self, newer: Self) {
-        for (page, state) in newer.pages {
-            self.insert(page, state);
+        for (shelf, states) in (0..).zip(newer.shelves) {
+            let first = u32::saturating_mul(shelf, SHELF_PAGES);
+            for (place, state) in (0..).zip(states.map_or(EMPTY, |states| *states)) {
+                if let Some(state) = state {
+                    self.insert(PageNo(first.saturating_add(place)), state);
+                }
+            }
         }
     }
 
@@ -63,16 +89,32 @@ impl DirtySet {
 
     /// Whether nothing is dirty.
     pub fn is_empty(&self) -> bool {
-        self.pages.is_empty()
+        self.len == 0
     }
 
     /// The pages, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (PageNo, &DirtyPage)> {
-        self.pages.iter().map(|(page, state)| (*page, state))
+        let shelves = (0..).zip(&self.shelves);
+        shelves.flat_map(|(shelf, states)| {
+            let first = u32::saturating_mul(shelf, SHELF_PAGES);
+            let states = states.iter().flat_map(|states| states.iter());
+            (0..).zip(states).filter_map(move |(place, state)| {
+                let page = PageNo(first.saturating_add(place));
+                state.as_ref().map(|state| (page, state))
+            })
+        })
     }
 }
 
 impl DirtyPage {
+    /// The version that the map should name; none of a page that is not used.
+    pub fn version(&self) -> Option<Version> {
+        match self {
+            Self::Page(version, _) | Self::Extent(version, _, _) => Some(*version),
+            Self::Freed => None,
+        }
+    }
+
     fn bytes(&self) -> u64 {
         match self {
             Self::Page(_, image) | Self::Extent(_, image, _) => image.len() as u64,
@@ -111,10 +153,27 @@ mod tests {
         let mut newer = DirtySet::default();
         newer.insert(PageNo(1), DirtyPage::Freed);
         older.merge(newer);
-        assert!(matches!(
-            older.pages.get(&PageNo(1)),
-            Some(DirtyPage::Freed)
-        ));
+        let seen = |(no, state): (PageNo, &DirtyPage)| (no.get(), state.version());
+        let seen: Vec<_> = older.iter().map(seen).collect();
+        assert_eq!(seen, [(1, None), (2, Some(Version(1)))]);
         assert_eq!(older.bytes(), 4);
+    }
+
+    #[test]
+    fn far_apart_pages_come_out_in_order_and_a_set_is_empty_again_once_all_are_gone() {
+        let mut dirty = DirtySet::default();
+        assert!(dirty.is_empty());
+        for no in [100_000, 31, 32, 1, 33] {
+            dirty.insert(PageNo(no), page(u64::from(no)));
+        }
+        dirty.insert(PageNo(31), page(99));
+        let pages: Vec<u32> = dirty.iter().map(|(no, _)| no.get()).collect();
+        assert_eq!((pages, dirty.bytes()), (vec![1, 31, 32, 33, 100_000], 20));
+        let versions = dirty.iter().filter_map(|(_, state)| state.version());
+        assert!(versions.eq([1, 99, 32, 33, 100_000].map(Version)));
+        for no in [1, 31, 32, 33, 100_000] {
+            dirty.put(PageNo(no), None);
+        }
+        assert!(dirty.is_empty() && dirty.bytes() == 0);
     }
 }

@@ -12,6 +12,7 @@ use crate::ids::{PageNo, Version};
 use crate::image::{Image, ImageRef};
 use crate::pages::{HeldPages, ReadPages, WritePages};
 
+use super::cache::Editing;
 use super::cleaner::Cleaner;
 use super::content::{self, Content, Kind};
 use super::dirty::{DirtyPage, DirtySet};
@@ -19,6 +20,7 @@ use super::disk_pages::misfit;
 use super::free_pages::FreePages;
 use super::link::Item;
 use super::page_table::{Found, Hold};
+use super::private_pages::{Private, PrivatePages};
 use super::publish::Below;
 use super::store::PageStore;
 
@@ -31,7 +33,13 @@ pub struct PageWriter {
     /// Bytes of the dirty set that a checkpoint is writing.
     writing: u64,
     cleaner: Cleaner,
+    /// Of the group under way.
+    pages: PrivatePages,
 }
+
+/// What a group holds is told to the cache in steps: this share of what its newest member may hold, and at most so many bytes.
+const TOLD_SHARE: u64 = 64;
+const TOLD_BYTES: u64 = 256 << 10;
 
 impl PageWriter {
     /// A writer over pages below `next`, of which `free` are not in use.
@@ -46,6 +54,7 @@ impl PageWriter {
             dirty: DirtySet::default(),
             writing: 0,
             cleaner: Cleaner::default(),
+            pages: PrivatePages::default(),
         }
     }
 
@@ -56,13 +65,13 @@ impl PageWriter {
             next: self.next,
             store,
             writer: self,
-            pages: BTreeMap::new(),
             extents: BTreeMap::new(),
             taken: Vec::new(),
             recycled: Vec::new(),
             freed: Vec::new(),
             private: 0,
             tables_changed: false,
+            told: 0,
             allowed: None,
         }
     }
@@ -82,8 +91,7 @@ impl PageWriter {
     }
 
     /// What `take_dirty` gave is on disk.
-    pub fn drop_dirty(&mut self, written: DirtySet) {
-        drop(written);
+    pub fn drop_dirty(&mut self) {
         self.writing = 0;
     }
 
@@ -121,13 +129,18 @@ impl PageWriter {
         store.make_room(&mut edit);
     }
 
+    /// As `clean`, but that room is made later.
+    fn clean_under(&mut self, edit: &mut Editing<'_>, store: &PageStore) {
+        let visible = store.snapshots.visible();
+        self.cleaner
+            .clean(edit, &store.disk, &visible, &mut self.free);
+    }
+
     /// Gives up what old snapshots hold beyond their limit. Before a group is published: what that supersedes is
     /// seen by the group's own members, whose snapshots end with it.
-    fn shed(&mut self, store: &PageStore) {
-        let mut edit = store.table.edit();
+    fn shed(&mut self, edit: &mut Editing<'_>, store: &PageStore) {
         let bound = (&*store.snapshots, store.snapshot_bytes);
-        self.cleaner
-            .shed(&mut edit, &store.disk, bound, &mut self.free);
+        self.cleaner.shed(edit, &store.disk, bound, &mut self.free);
     }
 }
 
@@ -139,7 +152,6 @@ pub struct Group<'w> {
     base: Version,
     /// `writer.next` as it was, for a group that is dropped.
     next: PageNo,
-    pages: BTreeMap<PageNo, Private>,
     extents: BTreeMap<PageNo, (Image, u32)>,
     /// Numbers taken from `writer.free`.
     taken: Vec<(PageNo, u32)>,
@@ -149,16 +161,10 @@ pub struct Group<'w> {
     /// Bytes of its images.
     private: u64,
     tables_changed: bool,
+    /// As far as the cache knows.
+    told: u64,
     /// How many bytes it may hold, and how many of these are for its newest member.
     allowed: Option<(u64, u64)>,
-}
-
-/// A private copy.
-#[derive(Debug)]
-struct Private {
-    image: Image,
-    /// The group allocated the page.
-    is_new: bool,
 }
 
 impl Group<'_> {
@@ -170,13 +176,13 @@ impl Group<'_> {
     /// Publishes the group as `version`, which follows `base`: readers that begin from now on see it.
     pub fn publish(mut self, version: Version) {
         let (store, writer) = (self.store, &mut *self.writer);
-        writer.clean(store);
-        writer.shed(store);
         let mut edit = store.table.edit();
-        let mut superseded = Vec::new();
+        writer.clean_under(&mut edit, store);
+        writer.shed(&mut edit, store);
+        let cleaner = &mut writer.cleaner;
         let mut push = |page, item, below| {
             store.push(&mut edit, page, (version, item), below);
-            superseded.push(page);
+            cleaner.supersede(page);
         };
         let freed = std::mem::take(&mut self.freed);
         for (first, count, below) in &freed {
@@ -185,7 +191,7 @@ impl Group<'_> {
                 writer.dirty.insert(PageNo(page), DirtyPage::Freed);
             }
         }
-        for (page, Private { image, is_new }) in std::mem::take(&mut self.pages) {
+        for (page, Private { image, is_new }) in writer.pages.drain() {
             let dirty = DirtyPage::Page(version, image.clone());
             writer.dirty.insert(page, dirty);
             let below = if is_new { Below::Nothing } else { Below::Page };
@@ -198,6 +204,7 @@ impl Group<'_> {
             push(first, item, Below::Nothing);
         }
         edit.parts().1.private = 0;
+        self.told = 0;
         store.make_room(&mut edit);
         drop(edit);
         for (first, count) in self.recycled.drain(..) {
@@ -210,10 +217,6 @@ impl Group<'_> {
             store.tables_changed.store(version.get(), Release);
         }
         store.snapshots.publish(version);
-        // The members still hold their snapshots: what they see is looked at next time.
-        for page in superseded {
-            writer.cleaner.supersede(page);
-        }
         for (first, count, _) in freed {
             writer.cleaner.free(first, count);
         }
@@ -231,13 +234,20 @@ impl Group<'_> {
             return Err(StorageError::limit("memory", needed, allowed));
         }
         self.private = private;
-        self.store.set_private(private);
+        let allowed = self.allowed.map_or(0, |(_, allowed)| allowed);
+        if private
+            > self
+                .told
+                .saturating_add(TOLD_BYTES.min(allowed / TOLD_SHARE))
+        {
+            self.told = private;
+            self.store.set_private(private);
+        }
         Ok(())
     }
 
     fn shrink(&mut self, bytes: usize) {
         self.private = self.private.saturating_sub(bytes as u64);
-        self.store.set_private(self.private);
     }
 
     fn take(&mut self, count: u32) -> Result<PageNo, StorageError> {
@@ -262,7 +272,10 @@ impl Drop for Group<'_> {
             self.writer.free.give(first, count);
         }
         self.writer.next = self.next;
-        self.store.set_private(0);
+        self.writer.pages.clear();
+        if self.told > 0 {
+            self.store.set_private(0);
+        }
     }
 }
 
@@ -277,13 +290,13 @@ impl Group<'_> {
 #[derive(Debug)]
 pub struct HeldGroup<'g> {
     hold: Hold<'g, Content>,
-    pages: &'g BTreeMap<PageNo, Private>,
+    pages: &'g PrivatePages,
     base: Version,
 }
 
 impl HeldPages for HeldGroup<'_> {
     fn page(&self, no: PageNo) -> Option<ImageRef<'_>> {
-        if let Some(private) = self.pages.get(&no) {
+        if let Some(private) = self.pages.get(no) {
             return Some(private.image.borrow());
         }
         match self.hold.find(no, self.base) {
@@ -302,13 +315,13 @@ impl ReadPages for Group<'_> {
     fn hold(&self) -> HeldGroup<'_> {
         HeldGroup {
             hold: self.store.table.hold(),
-            pages: &self.pages,
+            pages: &self.writer.pages,
             base: self.base,
         }
     }
 
     fn page(&self, no: PageNo) -> Result<Image, StorageError> {
-        match self.pages.get(&no) {
+        match self.writer.pages.get(no) {
             Some(private) => Ok(private.image.clone()),
             None => self.store.page_at(no, self.base),
         }
@@ -329,14 +342,14 @@ impl ReadPages for Group<'_> {
 
 impl WritePages for Group<'_> {
     fn page_mut(&mut self, no: PageNo) -> Result<&mut [u8], StorageError> {
-        if !self.pages.contains_key(&no) {
+        if self.writer.pages.get(no).is_none() {
             let published = self.store.page_at(no, self.base)?;
             self.grow(published.len() as u64)?;
             let image = Image::from(&*published);
             let is_new = false;
-            self.pages.insert(no, Private { image, is_new });
+            self.writer.pages.insert(no, Private { image, is_new });
         }
-        let private = self.pages.get_mut(&no);
+        let private = self.writer.pages.get_mut(no);
         let private = private.ok_or_else(|| misfit(no, "a private page", "none"))?;
         Ok(private.image.make_mut())
     }
@@ -350,12 +363,12 @@ impl WritePages for Group<'_> {
         };
         let image = Image::zeroed(self.store.page_size());
         let is_new = true;
-        self.pages.insert(page, Private { image, is_new });
+        self.writer.pages.insert(page, Private { image, is_new });
         Ok(page)
     }
 
     fn free(&mut self, no: PageNo) -> Result<(), StorageError> {
-        match self.pages.remove(&no) {
+        match self.writer.pages.remove(no) {
             Some(private) => {
                 self.shrink(private.image.len());
                 if private.is_new {

@@ -3,6 +3,7 @@
 mod link;
 mod page_table;
 mod policy;
+mod private_pages;
 
 mod cache;
 mod cleaner;

@@ -27,6 +27,9 @@ use super::conflicts::{Conflicts, Written};
 use super::report::CommitReport;
 use super::validation::{Audience, Earlier, Judge};
 
+/// What a group's encoding takes beside its keys and values, about.
+const ENCODED_SLACK: u64 = 64;
+
 /// Commits `members` as one group; returns a result for each.
 pub fn write_group(
     engine: &Engine,
@@ -247,7 +250,12 @@ fn log_group(
     members: &[Member],
     verdicts: &[Verdict],
 ) -> Result<Moment, CommitError> {
-    let mut encoder = Encoder::new(version).at(engine.commit_time());
+    let bytes = accepted(members, verdicts).map(|member| member.writes.bytes());
+    let room = bytes.fold(ENCODED_SLACK, u64::saturating_add);
+    let room = usize::try_from(room.saturating_add(room / 16)).unwrap_or(0);
+    let mut encoder = Encoder::new(version)
+        .at(engine.commit_time())
+        .with_room_for(room);
     let mut durability = Durability::None;
     for member in accepted(members, verdicts) {
         member

@@ -1,0 +1,144 @@
+//! The private copies of pages that a commit group holds, by page number.
+//!
+//! Invariant: `places` says for every page in `pages`, and for no other, where it is there.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::ids::PageNo;
+use crate::image::Image;
+
+/// A set that had room for more pages than this gives it back.
+const KEPT_PAGES: usize = 4096;
+
+/// A private copy.
+#[derive(Debug)]
+pub(super) struct Private {
+    pub(super) image: Image,
+    /// The group allocated the page.
+    pub(super) is_new: bool,
+}
+
+/// Private copies. Nothing shows in which order they were made.
+#[derive(Debug, Default)]
+pub(super) struct PrivatePages {
+    pages: Vec<(PageNo, Private)>,
+    places: HashMap<PageNo, usize, BuildHasherDefault<ByNumber>>,
+}
+
+impl PrivatePages {
+    pub(super) fn get(&self, page: PageNo) -> Option<&Private> {
+        let place = self.places.get(&page)?;
+        self.pages.get(*place).map(|(_, private)| private)
+    }
+
+    pub(super) fn get_mut(&mut self, page: PageNo) -> Option<&mut Private> {
+        let place = self.places.get(&page)?;
+        self.pages.get_mut(*place).map(|(_, private)| private)
+    }
+
+    /// Adds a page, of which there is no copy yet.
+    pub(super) fn insert(&mut self, page: PageNo, private: Private) -> Option<&mut Private> {
+        let replaced = self.places.insert(page, self.pages.len());
+        debug_assert!(replaced.is_none(), "page {page} has a private copy");
+        self.pages.push((page, private));
+        self.pages.last_mut().map(|(_, private)| private)
+    }
+
+    pub(super) fn remove(&mut self, page: PageNo) -> Option<Private> {
+        let place = self.places.remove(&page)?;
+        let (_, private) = self.pages.swap_remove(place);
+        if let Some((moved, _)) = self.pages.get(place) {
+            self.places.insert(*moved, place);
+        }
+        Some(private)
+    }
+
+    /// Takes all of them out, ascending by page number.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (PageNo, Private)> + '_ {
+        self.forget_places();
+        self.pages.sort_unstable_by_key(|(page, _)| *page);
+        self.pages.drain(..)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.forget_places();
+        self.pages.clear();
+    }
+
+    /// What is small is kept for the next group.
+    fn forget_places(&mut self) {
+        if self.places.capacity() > KEPT_PAGES {
+            self.places = HashMap::default();
+        } else {
+            self.places.clear();
+        }
+    }
+}
+
+/// A hasher of page numbers, which nobody chooses to collide.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ByNumber(u64);
+
+impl Hasher for ByNumber {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // The golden ratio: numbers in a row spread evenly over the high bits, and are all different in the low ones.
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn private(byte: u8) -> Private {
+        Private {
+            image: Image::from(vec![byte]),
+            is_new: false,
+        }
+    }
+
+    #[test]
+    fn it_is_a_map_that_comes_out_in_order() {
+        let (mut pages, mut model) = (PrivatePages::default(), BTreeMap::new());
+        for round in 0..3 {
+            for step in 0..500_u32 {
+                let page = PageNo(step.wrapping_mul(2_654_435_761) % 97);
+                let byte = u8::try_from(step % 251).unwrap();
+                if step % 3 == round {
+                    let removed = pages.remove(page).map(|private| private.image[0]);
+                    assert_eq!(removed, model.remove(&page));
+                } else if let Some(private) = pages.get_mut(page) {
+                    private.image = Image::from(vec![byte]);
+                    model.insert(page, byte);
+                } else {
+                    pages.insert(page, private(byte)).unwrap();
+                    model.insert(page, byte);
+                }
+                let seen = pages.get(page).map(|private| private.image[0]);
+                assert_eq!(seen, model.get(&page).copied());
+            }
+            let drained = pages
+                .drain()
+                .map(|(page, private)| (page, private.image[0]));
+            let drained: Vec<_> = drained.collect();
+            assert_eq!(
+                drained,
+                std::mem::take(&mut model).into_iter().collect::<Vec<_>>()
+            );
+            assert!(pages.get(PageNo(1)).is_none());
+        }
+    }
+}
