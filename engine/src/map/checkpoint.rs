@@ -14,6 +14,10 @@ use crate::disk_format::{PageHeader, stamp};
 use crate::error::StorageError;
 use crate::ids::{CheckpointId, PageNo, Slot, Version};
 
+/// After so many bytes of pages these are made durable. A sync of all of them at the end would keep the disk from the log's
+/// syncs for as long as it takes.
+const PACE_BYTES: u64 = 1 << 20;
+
 /// `data` grows by at least this many slots.
 const GROWTH_SLOTS_MIN: u64 = 16;
 
@@ -38,6 +42,8 @@ pub struct Checkpoint<'a> {
     /// Slots below this one were looked at.
     cursor: Slot,
     is_synced: bool,
+    /// Bytes written since the last sync.
+    unsynced: u64,
     /// The first failure: pages may be missing, so the attempt can only be dropped.
     failure: Option<StorageError>,
 }
@@ -63,6 +69,7 @@ impl Map {
             run: RunWriter::new(&self.files.data),
             cursor: Slot(1),
             is_synced: true,
+            unsynced: 0,
             failure: None,
         })
     }
@@ -98,9 +105,13 @@ impl Checkpoint<'_> {
         if page.get() == 0 || page.get() == u32::MAX {
             return Err(invalid(format!("page number {page}")));
         }
+        if self.unsynced >= PACE_BYTES {
+            self.sync_data()?;
+        }
         let slot = self.take_slot()?;
         self.make_room(slot)?;
         self.is_synced = false;
+        self.unsynced = self.unsynced.saturating_add(image.len() as u64);
         let written = self.run.push(self.map.geometry.slot_offset(slot), image)?;
         let crc = stamp(written, version, page, self.id);
         let address = PageAddress { slot, crc };
@@ -143,6 +154,7 @@ impl Checkpoint<'_> {
             let synced = self.map.poisoning(self.map.files.data.sync());
             self.noted(synced)?;
             self.is_synced = true;
+            self.unsynced = 0;
         }
         Ok(())
     }

@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use crate::ids::{PageNo, Version};
 
-use super::cache::{Editing, pin_mapped};
+use super::cache::{Cache, Editing, pin_mapped};
 use super::cleaner::forget;
 use super::content::{self, Content, Kind, Stored};
 use super::dirty::{DirtyPage, DirtySet};
 use super::link::Item;
-use super::page_table::Fate;
+use super::page_table::{Chains, Fate};
+use super::snapshots::Visible;
 use super::store::PageStore;
+
+/// A checkpoint looks at so many pages at a time: a commit waits for no more than that.
+const PART_PAGES: usize = 64;
 
 /// What a page was before a new version of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,49 +85,49 @@ impl PageStore {
 
     /// A checkpoint of `dirty` is about to switch the map: what it takes from there, and old snapshots still see,
     /// gets its slots pinned.
+    ///
+    /// Commits go on between the parts. None of them adds to what is to be pinned: the versions that the map has of these pages
+    /// are superseded, and no snapshot comes to see such a one that does not see it already.
     pub fn before_switch(&self, dirty: &DirtySet) {
         let visible = self.snapshots.visible();
-        let mut edit = self.table.edit();
-        let (mut chains, cache) = edit.parts();
-        for (page, _) in dirty.iter() {
-            chains.retain(page, |seen| {
-                let Some((kind, resident)) = seen.item.image() else {
-                    return Fate::Keep;
-                };
-                let below = seen.newer.filter(|_| resident.stored.is_none());
-                if below.is_none_or(|newer| visible.newest_within(seen.version, newer).is_none()) {
-                    return Fate::Keep;
-                }
-                let Some(stored) = pin_mapped(cache, &self.disk, page, kind, &seen) else {
-                    return Fate::Keep;
-                };
-                Fate::Replace(content::resident(
-                    kind,
-                    resident.image.to_image(),
-                    Some(stored),
-                ))
-            });
-        }
-        cache.is_switching = true;
+        self.in_parts(dirty, |(chains, cache), page, _| {
+            self.pin_passed(chains, cache, page, &visible);
+        });
+        self.table.edit().parts().1.is_switching = true;
+    }
+
+    fn pin_passed(
+        &self,
+        chains: &mut Chains<'_, Content>,
+        cache: &Cache,
+        page: PageNo,
+        visible: &Visible,
+    ) {
+        chains.retain(page, |seen| {
+            let Some((kind, resident)) = seen.item.image() else {
+                return Fate::Keep;
+            };
+            let below = seen.newer.filter(|_| resident.stored.is_none());
+            if below.is_none_or(|newer| visible.newest_within(seen.version, newer).is_none()) {
+                return Fate::Keep;
+            }
+            let Some(stored) = pin_mapped(cache, &self.disk, page, kind, &seen) else {
+                return Fate::Keep;
+            };
+            Fate::Replace(content::resident(
+                kind,
+                resident.image.to_image(),
+                Some(stored),
+            ))
+        });
     }
 
     /// The checkpoint was completed: it holds all up to `version`.
+    ///
+    /// What it passed over is marked first, while nobody asks for the marks; what it holds may leave memory last.
     pub fn after_switch(&self, version: Version, dirty: &DirtySet) {
-        let mut edit = self.table.edit();
-        let (mut chains, cache) = edit.parts();
-        cache.is_switching = false;
-        cache.durable = version;
-        for (page, state) in dirty.iter() {
-            let written = match state {
-                DirtyPage::Page(written, image) | DirtyPage::Extent(written, image, _) => {
-                    cache.policy.admit(page, image.len() as u64);
-                    Some(*written)
-                }
-                DirtyPage::Freed => {
-                    forget(&mut chains, cache, page);
-                    None
-                }
-            };
+        self.in_parts(dirty, |(chains, _), page, state| {
+            let written = state.version();
             chains.retain(page, |seen| {
                 let is_passed = seen.version <= version && Some(seen.version) != written;
                 if is_passed && let Some((_, resident)) = seen.item.image() {
@@ -131,9 +135,38 @@ impl PageStore {
                 }
                 Fate::Keep
             });
+        });
+        {
+            let mut edit = self.table.edit();
+            let (_, cache) = edit.parts();
+            cache.is_switching = false;
+            cache.durable = version;
         }
+        self.in_parts(dirty, |(chains, cache), page, state| match state {
+            DirtyPage::Page(_, image) | DirtyPage::Extent(_, image, _) => {
+                cache.policy.admit(page, image.len() as u64);
+            }
+            DirtyPage::Freed => forget(chains, cache, page),
+        });
+        let mut edit = self.table.edit();
         edit.parts().1.written();
         self.make_room(&mut edit);
+    }
+
+    /// Looks at each page of `dirty` under the chains' lock, which others get in between.
+    fn in_parts(
+        &self,
+        dirty: &DirtySet,
+        mut look: impl FnMut((&mut Chains<'_, Content>, &mut Cache), PageNo, &DirtyPage),
+    ) {
+        let mut pages = dirty.iter().peekable();
+        while pages.peek().is_some() {
+            let mut edit = self.table.edit();
+            let (mut chains, cache) = edit.parts();
+            for (page, state) in pages.by_ref().take(PART_PAGES) {
+                look((&mut chains, cache), page, state);
+            }
+        }
     }
 
     /// It was not: the map is as it was.
