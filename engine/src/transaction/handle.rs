@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::btree::{Tree, Value};
 use crate::error::{CommitError, ReadError, StorageError, WriteError};
 use crate::ids::Version;
+use crate::image::Image;
 use crate::options::{Durability, Isolation, Options};
 use crate::page_store::{Glance, View};
 use crate::sync::lock;
@@ -164,7 +165,7 @@ impl Transaction {
     pub fn get(&self, table: &str, key: &[u8]) -> Result<Option<Value>, ReadError> {
         let seen = self.writes.seen(table);
         if let Some(own) = seen.own(key) {
-            return Ok(own.clone());
+            return Ok(own.map(|value| Value::whole(Image::from(value))));
         }
         let Some(base) = seen.base else {
             return Ok(None);
@@ -191,9 +192,11 @@ impl Transaction {
         self.may_write(table)?;
         let limits = &self.session.engine.options.limits;
         at_most("key_bytes", key.len() as u64, limits.key_bytes as u64)?;
-        let bytes = self.writes.bytes_with(table, key, value);
+        let share = limits.commit_share();
+        let allowed = limits.transaction_bytes.min(share);
+        let bytes = self.writes.bytes_with(table, key, value, allowed);
         at_most("transaction_bytes", bytes, limits.transaction_bytes)?;
-        at_most("memory", bytes, limits.commit_share())?;
+        at_most("memory", bytes, share)?;
         self.writes.insert(table, key, value);
         Ok(())
     }

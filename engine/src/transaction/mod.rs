@@ -21,7 +21,9 @@ mod tests;
 mod undo;
 mod updates;
 mod validation;
+mod write_order;
 mod write_set;
+mod writes;
 
 pub(crate) use handle::get_now;
 pub use handle::{Snapshot, Transaction};

@@ -1,18 +1,18 @@
 //! Reading tables as one snapshot sees them, with a transaction's own writes on top.
 
 use std::cmp::Ordering;
-use std::collections::VecDeque;
 use std::ops::Bound;
 
 use crate::btree::{Cursor, Key, Value};
 use crate::engine::Engine;
 use crate::error::{ReadError, StorageError};
+use crate::image::Image;
 use crate::page_store::{Sight, View};
 
 use super::key_ranges::{Bounds, KeyRanges, is_empty_range};
 use super::read_set::Watch;
-use super::table_writes::Write;
 use super::write_set::Seen;
+use super::writes::WritesRange;
 
 /// The bounds of all keys that start with `prefix`: the end is owned by the caller through `end`.
 pub fn prefix_bounds<'b>(prefix: &'b [u8], end: &'b mut Vec<u8>) -> Bounds<'b> {
@@ -78,7 +78,7 @@ pub struct Range<'t> {
     /// Entries taken from `stored` and not handed out yet.
     front: Option<Entry>,
     back: Option<Entry>,
-    writes: VecDeque<Write<'t>>,
+    writes: Option<WritesRange<'t>>,
     watch: Option<Watch>,
     failure: Option<StorageError>,
 }
@@ -94,9 +94,9 @@ impl Range<'_> {
         loop {
             self.peek_stored(end)?;
             let written = if end == End::Front {
-                self.writes.front()
+                self.writes.and_then(|writes| writes.front())
             } else {
-                self.writes.back()
+                self.writes.and_then(|writes| writes.back())
             };
             let Some((key, _)) = written else {
                 return Ok(self.take_stored(end));
@@ -116,12 +116,12 @@ impl Range<'_> {
                 self.take_stored(end);
             }
             let written = if end == End::Front {
-                self.writes.pop_front()
+                self.writes.as_mut().and_then(WritesRange::pop_front)
             } else {
-                self.writes.pop_back()
+                self.writes.as_mut().and_then(WritesRange::pop_back)
             };
             if let Some((key, Some(value))) = written {
-                return Ok(Some((Key::from(key.as_slice()), value.clone())));
+                return Ok(Some((Key::from(key), Value::whole(Image::from(value)))));
             }
         }
     }

@@ -77,7 +77,7 @@ impl Session {
 
     /// Whether a transaction may take a fair part of what one commit is allowed.
     fn is_large(&self, writes: &WriteSet) -> bool {
-        let pages = writes.operations().count() as u64;
+        let pages = writes.len_bound() as u64;
         let pages = pages.saturating_mul(self.engine.store.page_size() as u64);
         let bytes = pages.saturating_add(writes.bytes());
         bytes > self.engine.options.limits.commit_share() / 4

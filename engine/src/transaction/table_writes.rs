@@ -1,17 +1,9 @@
 //! What a transaction did to one table.
 
-use std::collections::BTreeMap;
-
-use crate::btree::Value;
 use crate::disk_format::commit_group::Action;
 
-use super::key_ranges::{Bounds, KeyRanges, is_empty_range};
-
-/// Keys with their new values. `None` deletes.
-pub type Writes = BTreeMap<Vec<u8>, Option<Value>>;
-
-/// One write: a key and its value, or `None` for a deletion.
-pub type Write<'t> = (&'t Vec<u8>, &'t Option<Value>);
+use super::key_ranges::KeyRanges;
+use super::writes::Writes;
 
 /// A table as a transaction sees it: what the snapshot has, less the ranges deleted, below the keys written.
 #[derive(Debug)]
@@ -24,6 +16,8 @@ pub struct TableWrites {
     pub swept: KeyRanges,
     /// The last write of each key.
     pub writes: Writes,
+    /// What of its bytes its owner has counted.
+    pub counted: u64,
 }
 
 /// What a table's writes lie upon.
@@ -42,26 +36,9 @@ impl TableWrites {
             below,
             was_put: false,
             swept: KeyRanges::default(),
-            writes: Writes::new(),
+            writes: Writes::default(),
+            counted: 0,
         }
-    }
-
-    /// The writes within `bounds`, ascending.
-    pub fn range<'t, C: FromIterator<Write<'t>>>(&'t self, bounds: Bounds<'_>) -> C {
-        let some = (!is_empty_range(bounds)).then(|| self.writes.range::<[u8], _>(bounds));
-        some.into_iter().flatten().collect()
-    }
-
-    /// Forgets the writes within `bounds`, and returns them.
-    pub fn take_range(&mut self, bounds: Bounds<'_>) -> Writes {
-        let keys: Vec<Vec<u8>> = self
-            .range::<Vec<_>>(bounds)
-            .into_iter()
-            .map(|(key, _)| key.clone())
-            .collect();
-        keys.into_iter()
-            .filter_map(|key| self.writes.remove_entry(&key))
-            .collect()
     }
 
     /// Whether it says nothing of keys.
@@ -79,7 +56,7 @@ impl TableWrites {
 
     /// The results, in the order in which they take effect.
     pub fn actions(&self) -> impl Iterator<Item = Action<'_>> {
-        let is_made = self.was_put && !self.writes.values().any(Option::is_some);
+        let is_made = self.was_put && !self.writes.iter().any(|(_, value)| value.is_some());
         let made = is_made.then_some(Action::Create);
         let swept = self
             .swept
@@ -91,17 +68,4 @@ impl TableWrites {
         });
         made.into_iter().chain(swept).chain(writes)
     }
-
-    /// The size of all keys and values, in bytes.
-    pub fn bytes(&self) -> u64 {
-        self.writes
-            .iter()
-            .map(|(key, value)| size(key, value.as_deref()))
-            .fold(0, u64::saturating_add)
-    }
-}
-
-/// What one write counts for.
-pub fn size(key: &[u8], value: Option<&[u8]>) -> u64 {
-    (key.len() as u64).saturating_add(value.map_or(0, <[u8]>::len) as u64)
 }

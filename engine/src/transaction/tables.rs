@@ -81,11 +81,11 @@ impl Transaction {
         Ok(self.stored_table(name)?.is_some())
     }
 
-    fn may_change(&self, name: &str) -> Result<(), WriteError> {
-        let limits = &self.options().limits;
+    fn may_change(&mut self, name: &str) -> Result<(), WriteError> {
         self.may_write(name)?;
         let bytes = self.writes.bytes_with_change(name.len() as u64);
-        at_most("transaction_bytes", bytes, limits.transaction_bytes)
+        let allowed = self.options().limits.transaction_bytes;
+        at_most("transaction_bytes", bytes, allowed)
     }
 
     /// Removes all keys of `table` within `bounds`. A table that is not there has none.

@@ -4,21 +4,23 @@
 //! but for entries that say nothing. Nothing is recorded while there is no mark.
 
 use super::key_ranges::KeyRanges;
-use super::table_writes::{Below, TableWrites, Writes, size};
+use super::table_writes::Below;
 use super::write_set::Named;
-use crate::btree::Value;
+use super::writes::{EntryId, size};
 
 /// What a step changed, as it was before.
 #[derive(Debug)]
 pub enum Step {
-    /// A key's write, if there was one.
+    /// A key's write.
     Write {
         /// The table.
         table: String,
-        /// The key.
-        key: Vec<u8>,
-        /// What was written before.
-        previous: Previous,
+        /// The write.
+        id: EntryId,
+        /// The one that it replaced.
+        previous: Option<EntryId>,
+        /// What the key and its previous value count for.
+        bytes: u64,
     },
     /// The table had not been put to.
     FirstPut {
@@ -39,7 +41,9 @@ pub enum Step {
         /// The ranges before.
         swept: KeyRanges,
         /// The writes that went.
-        removed: Writes,
+        removed: Vec<EntryId>,
+        /// What they count for.
+        bytes: u64,
     },
     /// A name and what it stood for.
     Name {
@@ -59,15 +63,6 @@ pub enum Step {
     },
 }
 
-/// What was written to a key.
-#[derive(Debug)]
-pub enum Previous {
-    /// Nothing.
-    Unwritten,
-    /// This value, or a deletion.
-    Written(Option<Value>),
-}
-
 /// A place to go back to.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
@@ -79,8 +74,8 @@ pub struct Mark {
     pub changes: usize,
     /// Tables of the snapshot dropped before it.
     pub dropped: usize,
-    /// The write set's size then.
-    pub bytes: u64,
+    /// The size of changes and ranges then.
+    pub change_bytes: u64,
     /// The undo log's size then.
     pub undo_bytes: u64,
 }
@@ -160,24 +155,14 @@ const STEP_BYTES: u64 = 64;
 impl Step {
     fn bytes(&self) -> u64 {
         let kept = match self {
-            Self::Write { key, previous, .. } => {
-                let value = match previous {
-                    Previous::Written(value) => value.as_deref(),
-                    Previous::Unwritten => None,
-                };
-                size(key, value)
-            }
-            Self::Sweep { removed, swept, .. } => removed
-                .iter()
-                .map(|(key, value)| size(key, value.as_deref()))
-                .fold(
-                    STEP_BYTES.saturating_mul(swept.len() as u64),
-                    u64::saturating_add,
-                ),
+            Self::Write { bytes, .. } => *bytes,
+            Self::Sweep { bytes, swept, .. } => STEP_BYTES
+                .saturating_mul(swept.len() as u64)
+                .saturating_add(*bytes),
             Self::Name {
                 previous: Some(Named::Table(table)),
                 ..
-            } => TableWrites::bytes(table),
+            } => table.writes.bytes(),
             Self::FirstPut { .. } | Self::Below { .. } | Self::Name { .. } => 0,
             Self::Rename { from, to, .. } => size(from.as_bytes(), Some(to.as_bytes())),
         };

@@ -96,7 +96,8 @@ impl Earlier {
             let noted = self.tables.entry(root).or_insert(touch);
             *noted = touch.max(*noted);
             let known = self.written.keys.len();
-            let hashes = writes.writes.keys().map(|key| conflicts.hash(root, key));
+            let keys = writes.writes.iter().map(|(key, _)| key);
+            let hashes = keys.map(|key| conflicts.hash(root, key));
             self.written.keys.extend(hashes);
             if audience == Audience::Group {
                 self.keys.extend(self.written.keys.iter().skip(known));
@@ -185,7 +186,7 @@ impl Judge<'_, '_> {
         for bounds in writes.swept.iter() {
             self.range(name, both, bounds, ConflictKind::WriteWrite)?;
         }
-        for key in writes.writes.keys() {
+        for (key, _) in writes.writes.iter() {
             self.key(name, both, key, ConflictKind::WriteWrite)?;
         }
         Ok(())

@@ -8,13 +8,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::btree::Value;
 use crate::disk_format::commit_group::{Action, Operation};
-use crate::image::Image;
 
 use super::key_ranges::{Bounds, KeyRanges};
-use super::table_writes::{Below, TableWrites, Write, size};
-use super::undo::{Mark, Previous, Step, UndoLog};
+use super::table_writes::{Below, TableWrites};
+use super::undo::{Mark, Step, UndoLog};
+use super::writes::{WritesRange, size};
 
 /// What a transaction made of a table's name.
 #[derive(Debug)]
@@ -57,12 +56,12 @@ pub struct WriteSet {
     changes: Vec<Change>,
     /// Tables of the snapshot, by the names they have there, that are dropped.
     dropped: Vec<String>,
-    bytes: u64,
+    /// What changes and ranges count for.
+    change_bytes: u64,
+    /// What the tables' writes count for; at most, until their order is known.
+    write_bytes: u64,
     undo: UndoLog,
 }
-
-/// What is made of a key in a deleted range.
-static ABSENT: Option<Value> = None;
 
 /// What a name, a range or a change counts for beside its bytes.
 const CHANGE_BYTES: u64 = 16;
@@ -71,15 +70,20 @@ impl WriteSet {
     /// Notes a write of one key.
     pub fn insert(&mut self, table: &str, key: &[u8], value: Option<&[u8]>) {
         let is_put = value.is_some();
+        let is_undoable = self.undo.is_on();
         let Some(writes) = self.table_mut(table, is_put) else {
             return;
         };
         let is_first_put = is_put && !std::mem::replace(&mut writes.was_put, true);
-        let value = value.map(|bytes| Value::whole(Image::from(bytes)));
-        let added = size(key, value.as_deref());
-        let previous = writes.writes.insert(key.to_owned(), value);
-        let removed = previous.as_ref().map_or(0, |old| size(key, old.as_deref()));
-        self.bytes = self.bytes.saturating_add(added).saturating_sub(removed);
+        if is_undoable {
+            writes.writes.settle();
+        } else {
+            writes.writes.compact();
+        }
+        let (id, previous) = writes.writes.insert(key, value);
+        let kept = previous.map_or(0, |previous| writes.writes.bytes_of(&[previous]));
+        let grown = grown(writes);
+        self.count(grown);
         if is_first_put {
             self.undo.record(|| Step::FirstPut {
                 table: table.to_owned(),
@@ -87,9 +91,14 @@ impl WriteSet {
         }
         self.undo.record(|| Step::Write {
             table: table.to_owned(),
-            key: key.to_owned(),
-            previous: previous.map_or(Previous::Unwritten, Previous::Written),
+            id,
+            previous,
+            bytes: kept.max(key.len() as u64),
         });
+    }
+
+    fn count(&mut self, (counted, now): (u64, u64)) {
+        self.write_bytes = self.write_bytes.saturating_sub(counted).saturating_add(now);
     }
 
     /// Notes that all keys within `bounds` go.
@@ -106,17 +115,16 @@ impl WriteSet {
         if writes.below != Below::Nothing {
             writes.swept.insert(bounds);
         }
-        let removed = writes.take_range(bounds);
-        let gone = removed
-            .iter()
-            .map(|(key, value)| size(key, value.as_deref()))
-            .fold(0, u64::saturating_add);
-        self.bytes = self.bytes.saturating_sub(gone);
-        self.bytes = self.bytes.saturating_add(range_bytes(bounds));
+        let removed = writes.writes.take_range(bounds);
+        let bytes = writes.writes.bytes_of(&removed);
+        let grown = grown(writes);
+        self.count(grown);
+        self.change_bytes = self.change_bytes.saturating_add(range_bytes(bounds));
         self.undo.record(|| Step::Sweep {
             table: table.to_owned(),
             swept,
             removed,
+            bytes,
         });
     }
 
@@ -192,7 +200,7 @@ impl WriteSet {
     fn change(&mut self, change: Change) {
         let names = change.names().map(|name| name.len() as u64);
         let bytes = names.fold(CHANGE_BYTES, u64::saturating_add);
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.change_bytes = self.change_bytes.saturating_add(bytes);
         self.changes.push(change);
     }
 
@@ -200,7 +208,7 @@ impl WriteSet {
     fn set(&mut self, name: &str, named: Named) {
         let previous = self.tables.insert(name.to_owned(), named);
         if let Some(Named::Table(table)) = &previous {
-            self.bytes = self.bytes.saturating_sub(table.bytes());
+            self.write_bytes = self.write_bytes.saturating_sub(table.counted);
         }
         self.undo.record(|| Step::Name {
             name: name.to_owned(),
@@ -253,30 +261,64 @@ impl WriteSet {
         self.operations().next().is_none()
     }
 
-    /// The size of all keys, values and names, in bytes.
+    /// The size of all keys, values and names, in bytes. More than that where keys were written more than once and nobody has
+    /// looked yet.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.change_bytes.saturating_add(self.write_bytes)
     }
 
-    /// What the memory would be with one more write, which replaces an earlier one of the same key.
-    pub fn bytes_with(&self, table: &str, key: &[u8], value: Option<&[u8]>) -> u64 {
+    /// What the memory would be with one more write, which replaces an earlier one of the same key. Where it may be less than it
+    /// seems, that is found out if it seems to be more than `allowed`.
+    pub fn bytes_with(
+        &mut self,
+        table: &str,
+        key: &[u8],
+        value: Option<&[u8]>,
+        allowed: u64,
+    ) -> u64 {
+        let seeming = self.bytes().saturating_add(size(key, value));
+        if !self.undo.is_on() && seeming <= allowed {
+            return seeming;
+        }
+        self.weigh();
         let writes = self.seen(table).writes;
         let old = writes.and_then(|writes| writes.writes.get(key));
         // What is replaced is kept while there is a savepoint.
-        let replaced = old.map_or(0, |old| size(key, old.as_deref()));
-        self.bytes
+        let replaced = old.map_or(0, |old| size(key, old));
+        self.bytes()
             .saturating_add(size(key, value))
             .saturating_sub(replaced)
             .saturating_add(self.undo.bytes())
             .saturating_add(if self.undo.is_on() { replaced } else { 0 })
     }
 
+    /// Finds out what the tables' writes count for.
+    fn weigh(&mut self) {
+        let mut bytes: u64 = 0;
+        for named in self.tables.values_mut() {
+            if let Named::Table(table) = named {
+                table.writes.settle();
+                bytes = bytes.saturating_add(grown(table).1);
+            }
+        }
+        self.write_bytes = bytes;
+    }
+
     /// What the memory would be with one more change or range.
-    pub fn bytes_with_change(&self, bytes: u64) -> u64 {
-        self.bytes
+    pub fn bytes_with_change(&mut self, bytes: u64) -> u64 {
+        self.weigh();
+        self.bytes()
             .saturating_add(self.undo.bytes())
             .saturating_add(bytes)
             .saturating_add(CHANGE_BYTES)
+    }
+
+    /// How many results there are, at most.
+    pub fn len_bound(&self) -> usize {
+        let tables = self.tables();
+        let writes =
+            tables.map(|(_, table)| table.swept.len().saturating_add(table.writes.len_bound()));
+        writes.fold(self.changes.len(), usize::saturating_add)
     }
 
     /// All results, in the order in which they take effect.
@@ -315,7 +357,7 @@ impl WriteSet {
             steps: self.undo.len(),
             changes: self.changes.len(),
             dropped: self.dropped.len(),
-            bytes: self.bytes,
+            change_bytes: self.change_bytes,
             undo_bytes: self.undo.bytes(),
         });
     }
@@ -330,7 +372,8 @@ impl WriteSet {
         }
         self.changes.truncate(mark.changes);
         self.dropped.truncate(mark.dropped);
-        self.bytes = mark.bytes;
+        self.change_bytes = mark.change_bytes;
+        self.weigh();
         true
     }
 
@@ -350,14 +393,10 @@ impl WriteSet {
             }
             Step::Write {
                 table,
-                key,
+                id,
                 previous,
-            } => self.with_table(&table, |writes| {
-                match previous {
-                    Previous::Written(value) => writes.writes.insert(key, value),
-                    Previous::Unwritten => writes.writes.remove(&key),
-                };
-            }),
+                ..
+            } => self.with_table(&table, |writes| writes.writes.undo(id, previous)),
             Step::FirstPut { table } => self.with_table(&table, |writes| writes.was_put = false),
             Step::Below { table, previous } => {
                 self.with_table(&table, |writes| writes.below = previous);
@@ -366,9 +405,10 @@ impl WriteSet {
                 table,
                 swept,
                 removed,
+                ..
             } => self.with_table(&table, |writes| {
                 writes.swept = swept;
-                writes.writes.extend(removed);
+                writes.writes.put_back(removed);
             }),
         }
     }
@@ -419,17 +459,20 @@ impl<'n, 't> Seen<'n, 't> {
     }
 
     /// What the transaction itself makes of `key`: a value, or that there is none; or nothing.
-    pub fn own(&self, key: &[u8]) -> Option<&'t Option<Value>> {
+    #[expect(
+        clippy::option_option,
+        reason = "not written, deleted and put are three things"
+    )]
+    pub fn own(&self, key: &[u8]) -> Option<Option<&'t [u8]>> {
         let writes = self.writes?;
         let written = writes.writes.get(key);
-        written.or_else(|| writes.swept.contains(key).then_some(&ABSENT))
+        written.or_else(|| writes.swept.contains(key).then_some(None))
     }
 
     /// The writes within `bounds`, ascending.
-    pub fn range<C: FromIterator<Write<'t>> + Default>(&self, bounds: Bounds<'_>) -> C {
-        self.writes
-            .map(|writes| writes.range(bounds))
-            .unwrap_or_default()
+    pub fn range(&self, bounds: Bounds<'_>) -> Option<WritesRange<'t>> {
+        let writes = self.writes.filter(|writes| !writes.writes.is_empty())?;
+        Some(writes.writes.range(bounds))
     }
 
     /// The ranges of which nothing below shows.
@@ -437,6 +480,12 @@ impl<'n, 't> Seen<'n, 't> {
         let swept = self.writes.map(|writes| &writes.swept);
         swept.filter(|swept| !swept.is_empty())
     }
+}
+
+/// What of a table's bytes was counted, and what counts from now on.
+fn grown(table: &mut TableWrites) -> (u64, u64) {
+    let now = table.writes.bytes();
+    (std::mem::replace(&mut table.counted, now), now)
 }
 
 /// What a deleted range counts for.
@@ -462,7 +511,7 @@ mod tests {
         match writes.seen(table).own(key) {
             None => "what lies below",
             Some(None) => "nothing",
-            Some(Some(value)) => match &**value {
+            Some(Some(value)) => match value {
                 b"1" => "1",
                 b"2" => "2",
                 b"3" => "3",
@@ -477,8 +526,10 @@ mod tests {
         writes.insert("t", b"key", Some(b"long value"));
         writes.insert("t", b"key", Some(b"1"));
         writes.insert("u", b"key", None);
+        assert!(writes.bytes() >= 4 + 3);
+        let other = Some(&b"other"[..]);
+        assert_eq!(writes.bytes_with("t", b"key", other, 0), 4 + 3 + 4);
         assert_eq!(writes.bytes(), 4 + 3);
-        assert_eq!(writes.bytes_with("t", b"key", Some(b"other")), 4 + 3 + 4);
         assert_eq!(get(&writes, "t", b"key"), "1");
         assert_eq!(get(&writes, "u", b"key"), "nothing");
         assert_eq!(get(&writes, "t", b"other"), "what lies below");
@@ -565,6 +616,7 @@ mod tests {
         let mut writes = WriteSet::default();
         writes.insert("t", b"a", Some(b"1"));
         writes.insert("u", b"b", None);
+        writes.weigh();
         let before = (log(&writes), writes.bytes());
         writes.mark(7);
         writes.insert("t", b"a", Some(b"2"));
