@@ -14,11 +14,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let len = mebibytes << 20;
     let value: Vec<u8> = (0..=250).cycle().take(len).collect();
 
-    // A value is held whole while it is written and read: memory and log must have room for it.
+    // A transaction changes at most a quarter of the memory: the value, and the pages that lead to it.
     let mut limits = Limits::default();
-    let room = len as u64 * 4;
-    limits.wal_bytes = limits.wal_bytes.max(room);
-    limits.memory = limits.memory.max(room);
+    limits.wal_bytes = limits.wal_bytes.max(len as u64 * 2);
+    limits.memory = limits.memory.max(len as u64 * 4 + (1 << 20));
     let options = Options::new().limits(limits);
 
     let db = Database::create(&path, options.clone())?;

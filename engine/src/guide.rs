@@ -24,6 +24,9 @@ pub mod metrics {}
 #[doc = include_str!("../guide/recovery.md")]
 pub mod recovery {}
 
+#[doc = include_str!("../guide/damage.md")]
+pub mod damage {}
+
 #[doc = include_str!("../guide/limits.md")]
 pub mod limits {}
 
