@@ -1,30 +1,36 @@
 //! The entries between two bounds, from both ends.
 //!
-//! Each end is a way from the root to a leaf: an index in every node. An end is looked for when it is first
-//! needed: as long as iteration from one end stays in the leaf it began in, the other bound is compared with that
-//! leaf's keys, once. From then on the cursor is finished when the front is no longer before the back, which
-//! is decided by comparing indexes, never keys.
+//! An end is looked for when it is first needed. What of its leaf belongs to the range is found once a leaf, so that an
+//! entry costs a comparison of indexes, and no key is compared. The other bound costs no descent of its own unless entries
+//! are taken from that side too; from then on the cursor is finished when the front is no longer before the back, which is
+//! decided by indexes again.
+//!
+//! The key of the current entry is put together in a buffer of the cursor's, its value lies in the leaf: whoever looks at
+//! entries one after the other copies no value, counts no reference and allocates nothing.
 //!
 //! Over damaged pages it ends all the same: B3 bounds the depth, and a leaf is entered only if its keys lie
 //! beyond those of the one before, so that none is entered twice from the same side.
 
 mod difference;
+mod position;
 mod walk;
 
 use std::cmp::Ordering;
 use std::ops::Bound;
 
-use super::node::{Header, Node, damage};
-use super::tree::resolve;
+use super::node::{Node, ValueRef, load_extent};
 use super::value::{Key, Value};
 use crate::error::StorageError;
 use crate::ids::PageNo;
-use crate::pages::{PageImage, ReadPages};
+use crate::image::Image;
+use crate::pages::ReadPages;
+
+use position::{Frame, Position, count};
 
 pub use difference::first_difference;
 pub use walk::first_keys;
 
-/// Iterates over the entries of a tree in the order of their keys.
+/// Goes over the entries of a tree in the order of their keys.
 ///
 /// Meeting damage, it returns an error, and goes on returning it from either end.
 #[derive(Debug)]
@@ -32,9 +38,24 @@ pub struct Cursor<P> {
     pages: P,
     range: Range,
     state: State,
+    front: Option<Position>,
+    /// Most cursors are read from the front only, and are smaller for it.
+    back: Option<Box<Position>>,
+    /// The entries of the front's leaf from this one on are not in the range, or were taken from the back.
+    stop: usize,
+    /// The entries of the back's leaf before this one are not in the range, or were taken from the front.
+    floor: usize,
+    /// Both ends are known and in one leaf, or have met.
+    is_shared: bool,
+    /// The current entry's key.
+    key: Key,
+    /// The end with whose leaf's prefix `key` begins.
+    primed: Option<Direction>,
+    /// The current entry's value.
+    value: Current,
 }
 
-/// What is iterated over.
+/// What is gone over.
 #[derive(Debug)]
 struct Range {
     root: PageNo,
@@ -44,39 +65,19 @@ struct Range {
 
 #[derive(Debug)]
 enum State {
-    Open(Ends),
+    Open,
     Finished,
     Failed(StorageError),
 }
 
-/// The ends, as far as they were needed.
-#[derive(Debug, Default)]
-struct Ends {
-    front: Option<Position>,
-    back: Option<Position>,
-    /// While one end is known and in the leaf where it began: the place in that leaf where the other bound is.
-    limit: Option<usize>,
-}
-
-/// A place between two entries of a leaf, and the way to it; the root first.
+/// Where the current entry's value is.
 #[derive(Debug)]
-struct Position {
-    frames: Vec<Frame>,
-}
-
-#[derive(Debug)]
-struct Frame {
-    no: PageNo,
-    image: PageImage,
-    /// What was found sound in `image`.
-    header: Header,
-    index: usize,
-}
-
-impl Frame {
-    fn node(&self) -> Node<'_> {
-        Node::reopen(self.no, &self.image, self.header)
-    }
+enum Current {
+    /// There is no current entry.
+    None,
+    /// In the leaf at that end, from one offset to the other.
+    Inline(Direction, usize, usize),
+    Extent(Image),
 }
 
 /// Where an end begins.
@@ -89,9 +90,11 @@ enum Seek<'a> {
 }
 
 /// Towards larger keys or smaller ones.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the front, towards larger keys.
     Up,
+    /// From the back, towards smaller keys.
     Down,
 }
 
@@ -102,39 +105,321 @@ impl<P: ReadPages> Cursor<P> {
         Self {
             pages,
             range: Range::new(root, from, to),
-            state: State::Open(Ends::default()),
+            state: State::Open,
+            front: None,
+            back: None,
+            stop: 0,
+            floor: 0,
+            is_shared: false,
+            key: Key::with_capacity(0),
+            primed: None,
+            value: Current::None,
         }
     }
 
     /// How many entries are left between the two ends. Reads leaves, but no values.
     pub fn entries_left(self) -> Result<u64, StorageError> {
         match self.state {
-            State::Open(mut ends) => {
-                ends.find(&self.pages, &self.range, Direction::Up)?;
-                ends.find(&self.pages, &self.range, Direction::Down)?;
-                match (ends.front, ends.back) {
-                    (Some(front), Some(back)) => count(&self.pages, front, &back),
-                    _ => Ok(0),
-                }
-            }
-            State::Finished => Ok(0),
-            State::Failed(error) => Err(error),
+            State::Finished => return Ok(0),
+            State::Failed(error) => return Err(error),
+            State::Open => {}
+        }
+        let seek = |direction| {
+            let start = self.range.start(direction);
+            Position::seek(&self.pages, self.range.root, start)
+        };
+        let front = match self.front {
+            Some(front) => front,
+            None => seek(Direction::Up)?,
+        };
+        let back = match self.back {
+            Some(back) => *back,
+            None => seek(Direction::Down)?,
+        };
+        count(&self.pages, front, &back)
+    }
+
+    /// Goes on to the next entry from the front, and makes it the current one. False if there is none.
+    #[inline]
+    pub fn next_entry(&mut self) -> Result<bool, StorageError> {
+        if self.pass_whole_entry::<true>() {
+            return Ok(true);
+        }
+        self.pass_any_entry::<true>()
+    }
+
+    /// Goes on to the next entry from the back.
+    #[inline]
+    pub fn previous_entry(&mut self) -> Result<bool, StorageError> {
+        if self.pass_whole_entry::<false>() {
+            return Ok(true);
+        }
+        self.pass_any_entry::<false>()
+    }
+
+    /// Goes on to the next entry from one end.
+    pub fn advance(&mut self, direction: Direction) -> Result<bool, StorageError> {
+        match direction {
+            Direction::Up => self.next_entry(),
+            Direction::Down => self.previous_entry(),
         }
     }
 
-    /// The next entry from one end.
-    fn step(&mut self, direction: Direction) -> Option<Result<Entry, StorageError>> {
-        let found = match &mut self.state {
-            State::Open(ends) => ends.next_entry(&self.pages, &self.range, direction),
-            State::Finished => return None,
-            State::Failed(error) => return Some(Err(error.clone())),
-        };
-        match &found {
-            Ok(None) => self.state = State::Finished,
-            Err(error) => self.state = State::Failed(error.clone()),
-            Ok(Some(_)) => {}
+    /// Passes the next entry from the front (`UP`) or the back, if it lies in the leaf that this end is in, and whole. This
+    /// is what happens nearly always, so it is kept free of all else.
+    #[inline]
+    fn pass_whole_entry<const UP: bool>(&mut self) -> bool {
+        let direction = Direction::of::<UP>();
+        if self.primed != Some(direction) {
+            return false;
         }
-        found.transpose()
+        let leaf = if UP {
+            self.front.as_mut().map(|end| &mut end.leaf)
+        } else {
+            self.back.as_mut().map(|end| &mut end.leaf)
+        };
+        let Some(leaf) = leaf else { return false };
+        let i = if UP {
+            if leaf.index >= self.stop {
+                return false;
+            }
+            leaf.index
+        } else {
+            if leaf.index <= self.floor {
+                return false;
+            }
+            leaf.index - 1
+        };
+        let node = leaf.node();
+        let Some(entry) = node.whole_entry(i) else {
+            return false;
+        };
+        self.key
+            .replace_suffix(node.prefix_len(), &entry.head, entry.rest);
+        self.value = Current::Inline(direction, entry.value.start, entry.value.end);
+        leaf.index = if UP { i + 1 } else { i };
+        if self.is_shared {
+            self.share(direction);
+        }
+        true
+    }
+
+    /// Passes the next entry from one end, wherever it is and whatever of it is elsewhere.
+    #[inline(never)]
+    fn pass_any_entry<const UP: bool>(&mut self) -> Result<bool, StorageError> {
+        let direction = Direction::of::<UP>();
+        if !self.settle(direction)? {
+            return Ok(false);
+        }
+        if self.primed != Some(direction) {
+            self.prime(direction);
+        }
+        if self.pass_whole_entry::<UP>() {
+            return Ok(true);
+        }
+        let taken = self.take_apart(direction);
+        if let Err(error) = &taken {
+            self.close(State::Failed(error.clone()));
+        }
+        taken
+    }
+
+    /// The current entry's key; empty before the first one.
+    #[inline]
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The current entry, where it lies; none before the first one, behind the last one, and after damage.
+    #[inline]
+    pub fn current(&self) -> Option<(&[u8], &[u8])> {
+        let value = match &self.value {
+            Current::None => return None,
+            Current::Inline(direction, start, end) => {
+                self.leaf(*direction)?.image.get(*start..*end)?
+            }
+            Current::Extent(image) => image,
+        };
+        Some((&self.key, value))
+    }
+
+    /// The current entry, to be kept.
+    #[inline]
+    pub fn owned(&self) -> Option<Entry> {
+        let value = match &self.value {
+            Current::None => return None,
+            Current::Inline(direction, start, end) => {
+                Value::new(self.leaf(*direction)?.image.clone(), *start..*end)?
+            }
+            Current::Extent(image) => Value::whole(image.clone()),
+        };
+        Some((self.key.clone(), value))
+    }
+
+    #[inline]
+    fn leaf(&self, direction: Direction) -> Option<&Frame> {
+        match direction {
+            Direction::Up => self.front.as_ref().map(|end| &end.leaf),
+            Direction::Down => self.back.as_ref().map(|end| &end.leaf),
+        }
+    }
+
+    /// Whether the next entry from one end is in that end's leaf.
+    #[inline]
+    fn has_entry(&self, direction: Direction) -> bool {
+        self.leaf(direction).is_some_and(|leaf| match direction {
+            Direction::Up => leaf.index < self.stop,
+            Direction::Down => leaf.index > self.floor,
+        })
+    }
+
+    /// Begins the buffer of the key with what all keys of an end's leaf begin with.
+    fn prime(&mut self, direction: Direction) {
+        let mut key = std::mem::replace(&mut self.key, Key::with_capacity(0));
+        key.clear();
+        if let Some(leaf) = self.leaf(direction) {
+            key.push(leaf.node().prefix());
+        }
+        self.key = key;
+        self.primed = Some(direction);
+    }
+
+    /// Tells the other end, which is in the same leaf, how far this one has come.
+    fn share(&mut self, direction: Direction) {
+        let index = self.leaf(direction).map_or(0, |leaf| leaf.index);
+        match direction {
+            Direction::Up => self.floor = index,
+            Direction::Down => self.stop = index,
+        }
+    }
+
+    /// Goes on to a leaf with an entry for this end. False if there is none.
+    fn settle(&mut self, direction: Direction) -> Result<bool, StorageError> {
+        match &self.state {
+            State::Open => {}
+            State::Finished => return Ok(false),
+            State::Failed(error) => return Err(error.clone()),
+        }
+        let found = self.find(direction);
+        match &found {
+            Ok(true) => {}
+            Ok(false) => self.close(State::Finished),
+            Err(error) => self.close(State::Failed(error.clone())),
+        }
+        found
+    }
+
+    fn find(&mut self, direction: Direction) -> Result<bool, StorageError> {
+        if self.leaf(direction).is_none() {
+            let start = self.range.start(direction);
+            let position = Position::seek(&self.pages, self.range.root, start)?;
+            match direction {
+                Direction::Up => self.front = Some(position),
+                Direction::Down => self.back = Some(Box::new(position)),
+            }
+            self.look_at_leaf(direction)?;
+        }
+        loop {
+            if self.has_entry(direction) {
+                return Ok(true);
+            }
+            if self.ends_in_leaf(direction) {
+                return Ok(false);
+            }
+            let end = match direction {
+                Direction::Up => self.front.as_mut(),
+                Direction::Down => self.back.as_deref_mut(),
+            };
+            let Some(end) = end else { return Ok(false) };
+            if !end.step_to_leaf(&self.pages, direction)? {
+                return Ok(false);
+            }
+            self.look_at_leaf(direction)?;
+        }
+    }
+
+    /// Whether no further leaf has entries for this end.
+    fn ends_in_leaf(&self, direction: Direction) -> bool {
+        let n = self.leaf(direction).map_or(0, |leaf| leaf.node().n());
+        self.is_shared
+            || match direction {
+                Direction::Up => self.stop < n,
+                Direction::Down => self.floor > 0,
+            }
+    }
+
+    /// Finds what of the leaf that an end has come to is in the range, and not yet the other end's.
+    fn look_at_leaf(&mut self, direction: Direction) -> Result<(), StorageError> {
+        self.primed = None;
+        if let (Some(front), Some(back)) = (&self.front, &self.back) {
+            let order = front.cmp_leaves(back);
+            self.is_shared = order != Ordering::Less;
+            match (order, direction) {
+                (Ordering::Less, Direction::Up) => self.stop = front.leaf.node().n(),
+                (Ordering::Less, Direction::Down) => self.floor = 0,
+                (Ordering::Equal, _) => {
+                    (self.floor, self.stop) = (front.leaf.index, back.leaf.index)
+                }
+                (Ordering::Greater, _) => (self.floor, self.stop) = (usize::MAX, 0),
+            }
+            return Ok(());
+        }
+        let beyond = self.range.start(direction.opposite());
+        if let Some(leaf) = self.leaf(direction) {
+            let place = beyond.place_in(&self.pages, &leaf.node())?;
+            match direction {
+                Direction::Up => self.stop = place,
+                Direction::Down => self.floor = place,
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes an entry that does not lie whole in its leaf, or not as it should.
+    fn take_apart(&mut self, direction: Direction) -> Result<bool, StorageError> {
+        let leaf = match direction {
+            Direction::Up => self.front.as_mut().map(|end| &mut end.leaf),
+            Direction::Down => self.back.as_mut().map(|end| &mut end.leaf),
+        };
+        let Some(leaf) = leaf else {
+            return Ok(false);
+        };
+        let i = match direction {
+            Direction::Up => leaf.index,
+            Direction::Down => leaf.index.wrapping_sub(1),
+        };
+        let node = leaf.node();
+        let entry = node.leaf_entry(i)?;
+        let key = node.assemble(&self.pages, &entry.key)?;
+        let value = match entry.value {
+            ValueRef::Inline(range) => Current::Inline(direction, range.start, range.end),
+            ValueRef::Extent { first, len } => {
+                Current::Extent(load_extent(leaf.no, &self.pages, first, len)?)
+            }
+        };
+        leaf.index = match direction {
+            Direction::Up => i.wrapping_add(1),
+            Direction::Down => i,
+        };
+        (self.key, self.value) = (key, value);
+        if self.is_shared {
+            self.share(direction);
+        }
+        Ok(true)
+    }
+
+    fn close(&mut self, state: State) {
+        self.state = state;
+        (self.front, self.back) = (None, None);
+        self.value = Current::None;
+    }
+
+    fn hand_out(&self, found: Result<bool, StorageError>) -> Option<Result<Entry, StorageError>> {
+        match found {
+            Ok(true) => self.owned().map(Ok),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        }
     }
 }
 
@@ -142,13 +427,15 @@ impl<P: ReadPages> Iterator for Cursor<P> {
     type Item = Result<Entry, StorageError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.step(Direction::Up)
+        let found = self.next_entry();
+        self.hand_out(found)
     }
 }
 
 impl<P: ReadPages> DoubleEndedIterator for Cursor<P> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.step(Direction::Down)
+        let found = self.previous_entry();
+        self.hand_out(found)
     }
 }
 
@@ -159,21 +446,10 @@ impl Direction {
             Self::Down => Self::Up,
         }
     }
-}
 
-/// Where the entries between two bounds begin and end.
-fn ends(
-    pages: &impl ReadPages,
-    root: PageNo,
-    from: Bound<&[u8]>,
-    to: Bound<&[u8]>,
-) -> Result<(Position, Position), StorageError> {
-    let range = Range::new(root, from, to);
-    let front = Position::seek(pages, root, range.start(Direction::Up))?;
-    Ok((
-        front,
-        Position::seek(pages, root, range.start(Direction::Down))?,
-    ))
+    const fn of<const UP: bool>() -> Self {
+        if UP { Self::Up } else { Self::Down }
+    }
 }
 
 impl Range {
@@ -185,7 +461,7 @@ impl Range {
         }
     }
 
-    /// Where iteration in `direction` begins.
+    /// Where going in `direction` begins.
     fn start(&self, direction: Direction) -> Seek<'_> {
         match (direction, &self.from, &self.to) {
             (Direction::Up, Bound::Included(key), _)
@@ -195,94 +471,6 @@ impl Range {
             (Direction::Up, Bound::Unbounded, _) => Seek::First,
             (Direction::Down, _, Bound::Unbounded) => Seek::Last,
         }
-    }
-}
-
-impl Ends {
-    /// The end from which iteration in `direction` takes entries.
-    fn end(&mut self, direction: Direction) -> &mut Option<Position> {
-        match direction {
-            Direction::Up => &mut self.front,
-            Direction::Down => &mut self.back,
-        }
-    }
-
-    /// Looks for an end, if it is not known.
-    fn find(
-        &mut self,
-        pages: &impl ReadPages,
-        range: &Range,
-        direction: Direction,
-    ) -> Result<(), StorageError> {
-        if self.end(direction).is_none() {
-            let position = Position::seek(pages, range.root, range.start(direction))?;
-            *self.end(direction) = Some(position);
-        }
-        Ok(())
-    }
-
-    fn next_entry(
-        &mut self,
-        pages: &impl ReadPages,
-        range: &Range,
-        direction: Direction,
-    ) -> Result<Option<Entry>, StorageError> {
-        self.find(pages, range, direction)?;
-        let beyond = direction.opposite();
-        let is_bounded = !matches!(range.start(beyond), Seek::First | Seek::Last);
-        loop {
-            if self.has_met(pages, range, direction)? {
-                return Ok(None);
-            }
-            let Some(end) = self.end(direction) else {
-                return Ok(None);
-            };
-            if let Some(entry) = end.step_in_leaf(pages, direction)? {
-                return Ok(Some(entry));
-            }
-            if is_bounded && self.end(beyond).is_none() {
-                self.find(pages, range, beyond)?;
-                continue;
-            }
-            let Some(end) = self.end(direction) else {
-                return Ok(None);
-            };
-            if !end.step_to_leaf(pages, direction)? {
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Whether nothing is left, as far as is known: what is not known is whether entries of further leaves are.
-    fn has_met(
-        &mut self,
-        pages: &impl ReadPages,
-        range: &Range,
-        direction: Direction,
-    ) -> Result<bool, StorageError> {
-        let end = match (&self.front, &self.back) {
-            (Some(front), Some(back)) => {
-                return Ok(front.cmp_indexes(back) != Ordering::Less);
-            }
-            (Some(end), None) | (None, Some(end)) => end,
-            (None, None) => return Ok(false),
-        };
-        let Some(leaf) = end.frames.last() else {
-            return Ok(true);
-        };
-        let bound = range.start(direction.opposite());
-        if matches!(bound, Seek::First | Seek::Last) {
-            return Ok(false);
-        }
-        let node = leaf.node();
-        let limit = match self.limit {
-            Some(limit) => limit,
-            None => *self.limit.insert(bound.place_in(pages, &node)?),
-        };
-        Ok(match direction {
-            Direction::Up => leaf.index >= limit && limit < node.n(),
-            Direction::Down => leaf.index <= limit && limit > 0,
-        })
     }
 }
 
@@ -306,176 +494,5 @@ impl Seek<'_> {
             Ordering::Equal if is_after => node.search(pages, key)?.upper(),
             Ordering::Equal => node.search(pages, key)?.lower(),
         })
-    }
-}
-
-fn count(
-    pages: &impl ReadPages,
-    mut front: Position,
-    back: &Position,
-) -> Result<u64, StorageError> {
-    let mut entries = 0_u64;
-    while front.cmp_indexes(back) == Ordering::Less {
-        let passed = front.pass_leaf(back);
-        entries = entries.saturating_add(passed as u64);
-        if front.cmp_indexes(back) == Ordering::Less && !front.step_to_leaf(pages, Direction::Up)? {
-            break;
-        }
-    }
-    Ok(entries)
-}
-
-impl Position {
-    /// Goes to the end of the leaf, or to `back` if that is in the same one; returns how many entries were passed.
-    fn pass_leaf(&mut self, back: &Self) -> usize {
-        let way = |position: &Self| -> Vec<usize> {
-            let above = position.frames.split_last().map(|(_, above)| above);
-            above.into_iter().flatten().map(|f| f.index).collect()
-        };
-        let same_leaf = way(self) == way(back);
-        let Some(frame) = self.frames.last_mut() else {
-            return 0;
-        };
-        let end = match back.frames.last() {
-            Some(last) if same_leaf => last.index,
-            _ => frame.header.n,
-        };
-        let passed = end.saturating_sub(frame.index);
-        frame.index = end;
-        passed
-    }
-
-    fn seek(pages: &impl ReadPages, root: PageNo, seek: Seek<'_>) -> Result<Self, StorageError> {
-        let mut position = Self {
-            frames: Vec::with_capacity(6),
-        };
-        position.descend(pages, root, None, seek)?;
-        Ok(position)
-    }
-
-    /// Goes down from page `no`, which must be at `level` if one is given, to a leaf.
-    fn descend(
-        &mut self,
-        pages: &impl ReadPages,
-        mut no: PageNo,
-        mut level: Option<u8>,
-        seek: Seek<'_>,
-    ) -> Result<(), StorageError> {
-        loop {
-            let image = pages.page(no)?;
-            let node = Node::open_at(no, &image, level)?;
-            let index = match seek {
-                Seek::First => 0,
-                Seek::Last => node.n(),
-                Seek::Before(key) if node.is_leaf() => node.search(pages, key)?.lower(),
-                Seek::Before(key) | Seek::After(key) => node.search(pages, key)?.upper(),
-            };
-            let below = if node.is_leaf() {
-                None
-            } else {
-                Some(node.child(index)?)
-            };
-            if below.is_none() && node.n() == 0 && !self.frames.is_empty() {
-                return Err(damage(no, "a leaf with entries", "an empty one"));
-            }
-            level = node.level().checked_sub(1);
-            let header = node.header();
-            self.frames.push(Frame {
-                no,
-                image,
-                header,
-                index,
-            });
-            let Some(child) = below else { return Ok(()) };
-            no = child;
-        }
-    }
-
-    fn cmp_indexes(&self, other: &Self) -> Ordering {
-        let indexes = self.frames.iter().map(|frame| frame.index);
-        indexes.cmp(other.frames.iter().map(|frame| frame.index))
-    }
-
-    /// Passes one entry of the leaf; none if it has no more.
-    fn step_in_leaf(
-        &mut self,
-        pages: &impl ReadPages,
-        direction: Direction,
-    ) -> Result<Option<Entry>, StorageError> {
-        let Some(frame) = self.frames.last_mut() else {
-            return Ok(None);
-        };
-        let node = frame.node();
-        let i = match direction {
-            Direction::Up if frame.index < node.n() => frame.index,
-            Direction::Down if frame.index > 0 => frame.index - 1,
-            _ => return Ok(None),
-        };
-        let found = node.leaf_entry(i)?;
-        let entry = (
-            node.assemble(pages, &found.key)?,
-            resolve(pages, frame.no, frame.image.clone(), found.value)?,
-        );
-        frame.index = if direction == Direction::Up { i + 1 } else { i };
-        Ok(Some(entry))
-    }
-
-    /// Goes on to the neighbouring leaf. False if there is none.
-    fn step_to_leaf(
-        &mut self,
-        pages: &impl ReadPages,
-        direction: Direction,
-    ) -> Result<bool, StorageError> {
-        let Some(old) = self.frames.pop() else {
-            return Ok(false);
-        };
-        while let Some(frame) = self.frames.last_mut() {
-            let node = frame.node();
-            let next = match direction {
-                Direction::Up => Some(frame.index + 1).filter(|index| *index <= node.n()),
-                Direction::Down => frame.index.checked_sub(1),
-            };
-            let Some(index) = next else {
-                self.frames.pop();
-                continue;
-            };
-            let (child, level) = (node.child(index)?, node.level().checked_sub(1));
-            frame.index = index;
-            let seek = if direction == Direction::Up {
-                Seek::First
-            } else {
-                Seek::Last
-            };
-            self.descend(pages, child, level, seek)?;
-            self.check_order(pages, &old, direction)?;
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    /// B1 between leaves: the new one's keys lie beyond those of the old one.
-    fn check_order(
-        &self,
-        pages: &impl ReadPages,
-        old: &Frame,
-        direction: Direction,
-    ) -> Result<(), StorageError> {
-        let Some(new) = self.frames.last() else {
-            return Ok(());
-        };
-        let (below, above) = match direction {
-            Direction::Up => (old, new),
-            Direction::Down => (new, old),
-        };
-        let (low, high) = (below.node(), above.node());
-        let last = low.full_key(pages, low.n().saturating_sub(1))?;
-        if *last < *high.full_key(pages, 0)? {
-            return Ok(());
-        }
-        Err(damage(
-            new.no,
-            "keys beyond those of the leaf before",
-            "others",
-        ))
     }
 }

@@ -11,7 +11,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use cursor::{Cursor, first_difference};
+pub use cursor::{Cursor, Direction, first_difference};
 pub use harvest::{Harvest, Loss, harvest};
 pub use page_set::PageSet;
 pub use tree::{Reached, Tree, TreeSpace, Write};

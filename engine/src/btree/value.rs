@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::{Deref, Range};
 
+use super::node::Head;
 use crate::image::Image;
 
 /// A value, borrowed from the image of its page or extent. It holds that one image and nothing else;
@@ -10,28 +11,44 @@ use crate::image::Image;
 #[derive(Clone)]
 pub struct Value {
     image: Image,
-    range: Range<usize>,
+    start: u32,
+    /// `WHOLE` for all of the image.
+    len: u32,
 }
+
+/// No piece of a page is as long.
+const WHOLE: u32 = u32::MAX;
 
 impl Value {
     /// The bytes `range` of `image`; none if the range is not in the image.
+    #[inline]
     pub(crate) fn new(image: Image, range: Range<usize>) -> Option<Self> {
-        image.get(range.clone())?;
-        Some(Self { image, range })
+        let len = u32::try_from(image.get(range.clone())?.len()).ok()?;
+        let start = u32::try_from(range.start).ok()?;
+        (len != WHOLE).then_some(Self { image, start, len })
     }
 
     /// The whole of `image`.
     pub(crate) fn whole(image: Image) -> Self {
-        let range = 0..image.len();
-        Self { image, range }
+        Self {
+            image,
+            start: 0,
+            len: WHOLE,
+        }
     }
 }
 
 impl Deref for Value {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
-        self.image.get(self.range.clone()).unwrap_or_default()
+        if self.len == WHOLE {
+            return &self.image;
+        }
+        let start = self.start as usize;
+        let piece = self.image.get(start..start + self.len as usize);
+        piece.unwrap_or_default()
     }
 }
 
@@ -76,6 +93,42 @@ impl Key {
         }
     }
 
+    /// Empties it. Its memory stays.
+    pub(crate) fn clear(&mut self) {
+        match &mut self.0 {
+            Repr::Short { len, .. } => *len = 0,
+            Repr::Long(bytes) => bytes.clear(),
+        }
+    }
+
+    /// Replaces everything after the first `at` bytes, of which there are at least as many.
+    #[inline]
+    pub(crate) fn replace_suffix(&mut self, at: usize, head: &Head, rest: &[u8]) {
+        if let Repr::Short { len, bytes } = &mut self.0
+            && let Some(room) = bytes.get_mut(at..at + head.bytes.len())
+        {
+            room.copy_from_slice(&head.bytes);
+            let start = at + head.len;
+            let end = start + rest.len();
+            if let (Some(room), Ok(new_len)) = (bytes.get_mut(start..end), u8::try_from(end)) {
+                room.copy_from_slice(rest);
+                *len = new_len;
+                return;
+            }
+        }
+        self.replace_long_suffix(at, head, rest);
+    }
+
+    #[inline(never)]
+    fn replace_long_suffix(&mut self, at: usize, head: &Head, rest: &[u8]) {
+        match &mut self.0 {
+            Repr::Short { len, .. } => *len = (*len).min(u8::try_from(at).unwrap_or(*len)),
+            Repr::Long(bytes) => bytes.truncate(at),
+        }
+        self.push(head.bytes.get(..head.len).unwrap_or_default());
+        self.push(rest);
+    }
+
     /// Appends `piece`.
     pub(crate) fn push(&mut self, piece: &[u8]) {
         match &mut self.0 {
@@ -117,6 +170,7 @@ impl From<&[u8]> for Key {
 impl Deref for Key {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Repr::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
@@ -152,6 +206,26 @@ mod tests {
                 }
                 assert_eq!(&*key, &*whole);
                 assert_eq!(key.into_vec(), whole);
+            }
+        }
+    }
+
+    #[test]
+    fn a_suffix_is_replaced_at_every_length() {
+        let whole: Vec<u8> = (0..120).collect();
+        for at in 0..45 {
+            let mut key = Key::from(&whole[..at]);
+            // Longer and shorter ones in turn, below and above what is held without an allocation.
+            for len in [9, 0, 60, 3, 34, 4, 35, 1, 33] {
+                let suffix = &whole[at..at + len];
+                let head_len = len.min(4);
+                let mut head = Head {
+                    bytes: [0; 4],
+                    len: head_len,
+                };
+                head.bytes[..head_len].copy_from_slice(&suffix[..head_len]);
+                key.replace_suffix(at, &head, &suffix[head_len..]);
+                assert_eq!(&*key, &whole[..at + len], "{len} bytes at {at}");
             }
         }
     }

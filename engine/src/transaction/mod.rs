@@ -7,6 +7,7 @@ mod group_size;
 mod handle;
 mod key_hash;
 mod key_ranges;
+mod merge;
 mod queries;
 mod read_set;
 mod reader;

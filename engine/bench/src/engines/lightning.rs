@@ -117,17 +117,20 @@ impl Reader for Snapshot {
         see: &mut dyn FnMut(&[u8], &[u8]),
     ) -> anyhow::Result<()> {
         let bounds = (Bound::Included(start), Bound::Unbounded);
-        for entry in Self::range::<&[u8]>(self, TABLE, bounds)?.take(count) {
+        let mut range = Self::range::<&[u8]>(self, TABLE, bounds)?;
+        for _ in 0..count {
+            let Some(entry) = range.next_ref() else { break };
             let (key, value) = entry?;
-            see(&key, &value);
+            see(key, value);
         }
         Ok(())
     }
 
     fn scan(&self, see: &mut dyn FnMut(&[u8], &[u8])) -> anyhow::Result<()> {
-        for entry in Self::scan(self, TABLE)? {
+        let mut entries = Self::scan(self, TABLE)?;
+        while let Some(entry) = entries.next_ref() {
             let (key, value) = entry?;
-            see(&key, &value);
+            see(key, value);
         }
         Ok(())
     }

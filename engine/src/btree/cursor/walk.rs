@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 use std::ops::Bound;
 
-use super::{Direction, Frame, Position, ends};
+use super::position::{Frame, Position};
+use super::{Direction, Range};
 use crate::btree::node::{Node, ValueRef};
 use crate::btree::tree::Tree;
 use crate::btree::value::Key;
@@ -40,7 +41,11 @@ impl<'p, P: ReadPages> Walk<'p, P> {
         tree: Option<Tree>,
         (low, high): (Bound<&[u8]>, Bound<&[u8]>),
     ) -> Result<Self, StorageError> {
-        let ends = tree.map(|tree| ends(pages, tree.root(), low, high));
+        let ends = tree.map(|tree| {
+            let range = Range::new(tree.root(), low, high);
+            let seek = |direction| Position::seek(pages, range.root, range.start(direction));
+            Ok((seek(Direction::Up)?, seek(Direction::Down)?))
+        });
         Ok(Self {
             pages,
             ends: ends.transpose()?,
@@ -53,10 +58,7 @@ impl<'p, P: ReadPages> Walk<'p, P> {
             return Ok(false);
         };
         while front.cmp_indexes(back) == Ordering::Less {
-            let Some(frame) = front.frames.last() else {
-                return Ok(false);
-            };
-            if frame.index < frame.node().n() {
+            if front.leaf.index < front.leaf.node().n() {
                 return Ok(true);
             }
             if !front.step_to_leaf(self.pages, Direction::Up)? {
@@ -67,7 +69,7 @@ impl<'p, P: ReadPages> Walk<'p, P> {
     }
 
     fn frame(&self) -> Option<&Frame> {
-        self.ends.as_ref()?.0.frames.last()
+        self.ends.as_ref().map(|(front, _)| &front.leaf)
     }
 
     fn entry(&self) -> Result<(Node<'_>, usize), StorageError> {
@@ -114,10 +116,8 @@ impl<'p, P: ReadPages> Walk<'p, P> {
 
     /// Goes on behind the entry.
     pub(super) fn pass_entry(&mut self) {
-        if let Some((front, _)) = &mut self.ends
-            && let Some(frame) = front.frames.last_mut()
-        {
-            frame.index = frame.index.saturating_add(1);
+        if let Some((front, _)) = &mut self.ends {
+            front.leaf.index = front.leaf.index.saturating_add(1);
         }
     }
 

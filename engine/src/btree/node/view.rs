@@ -46,7 +46,7 @@ pub(crate) struct Tail {
 
 impl KeyRef<'_> {
     /// The key bytes that the head holds.
-    fn with_head_bytes<R>(&self, then: impl FnOnce(&[u8]) -> R) -> R {
+    pub(super) fn with_head_bytes<R>(&self, then: impl FnOnce(&[u8]) -> R) -> R {
         let head = self.head.to_be_bytes();
         then(
             head.get(..self.suffix_len.min(HEAD_BYTES))

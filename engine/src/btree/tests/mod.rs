@@ -5,5 +5,6 @@ mod damage;
 mod fill;
 mod inputs;
 mod large;
+mod lending;
 mod memory_pages;
 mod model;

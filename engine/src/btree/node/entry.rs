@@ -1,0 +1,192 @@
+//! Entries as a cursor passes them: taken apart with as few checks as B4 allows, and compared across leaves.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use super::item::LEAF_CELL_HEADER_BYTES;
+use super::layout::{HEAD_BYTES, HEADER_BYTES, Header, key_inline_max, u16_at};
+use super::view::Node;
+use crate::error::StorageError;
+use crate::pages::ReadPages;
+
+/// An entry of which key and value lie in the leaf.
+pub(crate) struct WholeEntry<'a> {
+    /// The key bytes after the prefix that the head holds.
+    pub(crate) head: Head,
+    /// The key bytes after those.
+    pub(crate) rest: &'a [u8],
+    /// Where in the page the value is.
+    pub(crate) value: Range<usize>,
+}
+
+/// Up to four bytes of a key.
+#[derive(Clone, Copy)]
+pub(crate) struct Head {
+    pub(crate) bytes: [u8; HEAD_BYTES],
+    pub(crate) len: usize,
+}
+
+/// What `open` found in a page, in little room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sound {
+    n: u16,
+    prefix_len: u16,
+    /// One less than the header's: a page's end fits.
+    below_heap: u16,
+    garbage: u16,
+    level: u8,
+}
+
+impl Sound {
+    /// Of a node that was opened. Its fields were 16 bits wide in the page.
+    pub(crate) fn of(node: &Node<'_>) -> Self {
+        let header = &node.header;
+        let narrow = |field: usize| u16::try_from(field).unwrap_or(u16::MAX);
+        Self {
+            n: narrow(header.n),
+            prefix_len: narrow(header.prefix_len),
+            below_heap: narrow(header.heap_lo.saturating_sub(1)),
+            garbage: narrow(header.garbage),
+            level: header.level,
+        }
+    }
+
+    /// The header that `open` found.
+    #[inline]
+    pub(crate) fn header(self) -> Header {
+        Header {
+            n: usize::from(self.n),
+            prefix_len: usize::from(self.prefix_len),
+            level: self.level,
+            heap_lo: usize::from(self.below_heap) + 1,
+            garbage: usize::from(self.garbage),
+        }
+    }
+}
+
+impl<'a> Node<'a> {
+    #[inline]
+    pub(crate) fn prefix_len(&self) -> usize {
+        self.header.prefix_len
+    }
+
+    /// Entry `i` of a leaf, if all of it lies in the page, as it should. What else it may be, or what is wrong with it,
+    /// `leaf_entry` says.
+    #[inline]
+    pub(crate) fn whole_entry(&self, i: usize) -> Option<WholeEntry<'a>> {
+        let Header {
+            n,
+            prefix_len,
+            level,
+            heap_lo,
+            ..
+        } = self.header;
+        if i >= n || level != 0 {
+            return None;
+        }
+        let stored = self.bytes.get(HEADER_BYTES + HEAD_BYTES * i..)?;
+        let mut head = *stored.first_chunk::<HEAD_BYTES>()?;
+        head.reverse();
+        let slot = u16_at(self.bytes, HEADER_BYTES + HEAD_BYTES * n + 2 * i)?;
+        let slot = usize::from(slot);
+        let cell = self.bytes.get(slot..self.cells_end())?;
+        let (fields, body) = cell.split_first_chunk::<LEAF_CELL_HEADER_BYTES>()?;
+        let [suffix_low, suffix_high, value_low, value_high, flags] = *fields;
+        let suffix_len = usize::from(u16::from_le_bytes([suffix_low, suffix_high]));
+        let value_len = usize::from(u16::from_le_bytes([value_low, value_high]));
+        let is_apart = prefix_len + suffix_len > key_inline_max(self.bytes.len());
+        if slot < heap_lo || flags != 0 || is_apart {
+            return None;
+        }
+        let rest_len = suffix_len.saturating_sub(HEAD_BYTES);
+        let (rest, after) = body.split_at_checked(rest_len)?;
+        if value_len > after.len() {
+            return None;
+        }
+        let start = slot + LEAF_CELL_HEADER_BYTES + rest_len;
+        Some(WholeEntry {
+            head: Head {
+                bytes: head,
+                len: suffix_len.min(HEAD_BYTES),
+            },
+            rest,
+            value: start..start + value_len,
+        })
+    }
+}
+
+/// Compares key `i` of one node with key `j` of another one of the same tree. Neither is put together.
+pub(crate) fn cmp_keys(
+    pages: &impl ReadPages,
+    (a, i): (&Node<'_>, usize),
+    (b, j): (&Node<'_>, usize),
+) -> Result<Ordering, StorageError> {
+    let (x, y) = (a.key(i)?, b.key(j)?);
+    let inline = x.with_head_bytes(|x_head| {
+        y.with_head_bytes(|y_head| {
+            cmp_pieces([a.prefix(), x_head, x.rest], [b.prefix(), y_head, y.rest])
+        })
+    });
+    if inline != Ordering::Equal {
+        return Ok(inline);
+    }
+    // Keys are cut at one length, so a key that has more than what is inline is the longer one.
+    match (x.tail, y.tail) {
+        (None, None) => Ok(Ordering::Equal),
+        (None, Some(_)) => Ok(Ordering::Less),
+        (Some(_), None) => Ok(Ordering::Greater),
+        (Some(x), Some(y)) => {
+            let x = x.load(a.no(), pages)?;
+            Ok((*x).cmp(&*y.load(b.no(), pages)?))
+        }
+    }
+}
+
+/// Compares two strings of bytes that are given in pieces.
+fn cmp_pieces<'p>(
+    xs: impl IntoIterator<Item = &'p [u8]>,
+    ys: impl IntoIterator<Item = &'p [u8]>,
+) -> Ordering {
+    let (mut xs, mut ys) = (xs.into_iter(), ys.into_iter());
+    let (mut x, mut y): (&[u8], &[u8]) = (&[], &[]);
+    loop {
+        if x.is_empty()
+            && let Some(next) = xs.next()
+        {
+            x = next;
+            continue;
+        }
+        if y.is_empty()
+            && let Some(next) = ys.next()
+        {
+            y = next;
+            continue;
+        }
+        let len = x.len().min(y.len());
+        if len == 0 {
+            return x.len().cmp(&y.len());
+        }
+        let ((x_here, x_rest), (y_here, y_rest)) = (x.split_at(len), y.split_at(len));
+        match x_here.cmp(y_here) {
+            Ordering::Equal => (x, y) = (x_rest, y_rest),
+            unequal => return unequal,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_compare_as_the_whole_does_however_it_is_cut() {
+        let words: [&[u8]; 6] = [b"", b"a", b"ab", b"abcdef", b"abcdeg", b"b"];
+        for (x, y) in words.iter().flat_map(|x| words.map(|y| (*x, y))) {
+            for (i, j) in (0..=x.len()).flat_map(|i| (0..=y.len()).map(move |j| (i, j))) {
+                let cut = |w: &'static [u8], at: usize| [&w[..at / 2], &w[at / 2..at], &w[at..]];
+                let order = cmp_pieces(cut(x, i), cut(y, j));
+                assert_eq!(order, x.cmp(y), "{x:?} cut at {i}, {y:?} at {j}");
+            }
+        }
+    }
+}

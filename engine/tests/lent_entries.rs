@@ -1,0 +1,157 @@
+//! Entries that a range lends are the entries that it hands out, in snapshots and transactions.
+
+use std::collections::BTreeMap;
+
+use lightning_db::{CommitError, Database, Isolation, Limits, Options, Range, ReadError};
+
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+fn lent(range: &mut Range<'_>) -> Model {
+    let mut all = Model::new();
+    while let Some(entry) = range.next_ref() {
+        let (key, value) = entry.unwrap();
+        assert!(all.last_key_value().is_none_or(|(last, _)| **last < *key));
+        all.insert(key.to_vec(), value.to_vec());
+    }
+    all
+}
+
+fn key(number: u32) -> Vec<u8> {
+    // Short and long ones: some are held without an allocation, of some the end is elsewhere.
+    let mut key = number.to_be_bytes().to_vec();
+    key.resize(4 + (number as usize % 5) * 160, b'k');
+    key
+}
+
+fn filled(numbers: std::ops::Range<u32>) -> (Database, Model) {
+    let db = Database::in_memory(Options::new()).unwrap();
+    let mut txn = db.begin().unwrap();
+    let mut model = Model::new();
+    for number in numbers {
+        let value = vec![b'v'; (number as usize * 37) % 3000];
+        txn.put("t", &key(number), &value).unwrap();
+        model.insert(key(number), value);
+    }
+    txn.commit().unwrap();
+    (db, model)
+}
+
+#[test]
+fn a_snapshot_lends_all_entries_from_both_ends() {
+    let (db, model) = filled(0..500);
+    let snapshot = db.snapshot().unwrap();
+    assert_eq!(lent(&mut snapshot.scan("t").unwrap()), model);
+    let mut backwards = snapshot.scan("t").unwrap();
+    for (key, value) in model.iter().rev() {
+        let (k, v) = backwards.next_back_ref().unwrap().unwrap();
+        assert_eq!((k, v), (&key[..], &value[..]));
+    }
+    assert!(backwards.next_back_ref().is_none() && backwards.next_ref().is_none());
+    let (low, high) = (key(100), key(300));
+    let within: Model = model
+        .range(low.clone()..high.clone())
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    assert_eq!(lent(&mut snapshot.range("t", low..high).unwrap()), within);
+    assert!(snapshot.scan("no such table").unwrap().next_ref().is_none());
+}
+
+#[test]
+fn a_transaction_lends_its_own_writes_and_not_what_it_deleted() {
+    let (db, mut model) = filled(0..300);
+    let mut txn = db.begin().unwrap();
+    for number in (0..300).step_by(7) {
+        txn.delete("t", &key(number)).unwrap();
+        model.remove(&key(number));
+        txn.put("t", &key(number + 1), b"new").unwrap();
+        model.insert(key(number + 1), b"new".to_vec());
+    }
+    txn.delete_range("t", key(50)..key(90)).unwrap();
+    model.retain(|k, _| !(key(50)..key(90)).contains(k));
+    assert_eq!(lent(&mut txn.scan("t").unwrap()), model);
+    let mut turns = txn.scan("t").unwrap();
+    let mut expected = model.iter();
+    for turn in 0..model.len() {
+        let theirs = match turn % 3 {
+            0 => expected.next_back(),
+            _ => expected.next(),
+        };
+        let (theirs_key, theirs_value) = theirs.unwrap();
+        let same = match turn % 3 {
+            0 => turns.next_back_ref().unwrap().unwrap() == (theirs_key, theirs_value),
+            1 => turns.next_ref().unwrap().unwrap() == (theirs_key, theirs_value),
+            _ => {
+                let (k, v) = turns.next().unwrap().unwrap();
+                (&*k, &*v) == (&theirs_key[..], &theirs_value[..])
+            }
+        };
+        assert!(same, "turn {turn}");
+    }
+    assert!(turns.next_ref().is_none());
+}
+
+#[test]
+fn a_serializable_transaction_has_read_what_it_was_lent() {
+    // A write of this key, after the transaction was lent the first 10 of 100 entries.
+    let outcome = |written: u32| {
+        let (db, _) = filled(0..100);
+        let mut reader = db.begin_with(Isolation::Serializable).unwrap();
+        let mut range = reader.scan("t").unwrap();
+        for _ in 0..10 {
+            range.next_ref().unwrap().unwrap();
+        }
+        drop(range);
+        db.put("t", &key(written), b"other").unwrap();
+        reader.put("t", b"own", b"").unwrap();
+        reader.commit()
+    };
+    assert!(matches!(outcome(3), Err(CommitError::Conflict(_))));
+    assert!(matches!(outcome(9), Err(CommitError::Conflict(_))));
+    assert!(outcome(10).is_ok());
+    assert!(outcome(50).is_ok());
+}
+
+#[test]
+fn a_snapshot_given_up_in_the_middle_of_lending_says_so_and_goes_on_saying_so() {
+    let mut limits = Limits::default();
+    limits.snapshot_bytes = 256 << 10;
+    let db = Database::in_memory(Options::new().limits(limits)).unwrap();
+    let put = |version: u8| {
+        let mut txn = db.begin().unwrap();
+        for number in 0..400_u32 {
+            txn.put("t", &number.to_be_bytes(), &vec![version; 300])
+                .unwrap();
+        }
+        txn.commit().unwrap();
+    };
+    put(1);
+    let old = db.snapshot().unwrap();
+    let mut range = old.scan("t").unwrap();
+    range.next_ref().unwrap().unwrap();
+    put(2);
+    let _young = db.snapshot().unwrap();
+    put(3);
+    put(4);
+    let mut lent = 1;
+    let error = loop {
+        match range.next_ref().expect("it ended as if all was there") {
+            Ok((_, value)) => assert!(value.iter().all(|byte| *byte == 1)),
+            Err(error) => break error,
+        }
+        lent += 1;
+    };
+    assert!(
+        lent < 400 && matches!(error, ReadError::SnapshotTooOld(_)),
+        "{error}"
+    );
+    for _ in 0..2 {
+        assert!(matches!(
+            range.next_ref(),
+            Some(Err(ReadError::SnapshotTooOld(_)))
+        ));
+        assert!(matches!(
+            range.next_back_ref(),
+            Some(Err(ReadError::SnapshotTooOld(_)))
+        ));
+    }
+}
