@@ -40,6 +40,10 @@ pub trait ReadPages {
     fn check_extent(&self, first: PageNo, len: u64) -> Result<(), StorageError> {
         self.extent(first, len).map(drop)
     }
+
+    /// Says that the caller is going to ask for these pages, in this order. The implementer may read them all at once; what it
+    /// cannot read it leaves to whoever asks for it.
+    fn read_ahead(&self, _upcoming: &[PageNo]) {}
 }
 
 /// Pages in memory that stay where they are while this is held.
@@ -86,6 +90,10 @@ impl<P: ReadPages + ?Sized> ReadPages for &P {
 
     fn check_extent(&self, first: PageNo, len: u64) -> Result<(), StorageError> {
         (**self).check_extent(first, len)
+    }
+
+    fn read_ahead(&self, upcoming: &[PageNo]) {
+        (**self).read_ahead(upcoming);
     }
 }
 

@@ -1,5 +1,13 @@
 //! Entries that a range lends are the entries that it hands out, in snapshots and transactions.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
+
 use std::collections::BTreeMap;
 
 use lightning_db::{CommitError, Database, Isolation, Limits, Options, Range, ReadError};

@@ -12,6 +12,7 @@ mod pinned;
 mod pins;
 mod rebuild;
 mod recover;
+mod runs;
 mod slot_set;
 mod state;
 #[cfg(test)]

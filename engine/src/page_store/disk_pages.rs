@@ -38,6 +38,15 @@ impl DiskPages {
         Ok((version, image))
     }
 
+    /// Those of `pages` that can be read, in the order of their slots.
+    pub(super) fn read_pages(&self, pages: &[PageNo]) -> Vec<(PageNo, Version, Image)> {
+        let mut images = Vec::with_capacity(pages.len());
+        self.map.read_runs(pages, &mut |no, bytes| {
+            images.push((no, PageHeader::read(bytes).version, Image::copy_of(bytes)));
+        });
+        images
+    }
+
     /// The extent that the map knows. Its slots are pinned meanwhile: a compaction may move it.
     pub(super) fn read_extent(&self, first: PageNo, len: u64) -> Result<Image, StorageError> {
         self.addresses(first, len)?;

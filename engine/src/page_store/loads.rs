@@ -85,6 +85,21 @@ impl Loads {
         }
         Join::Followed(flight.wait())
     }
+
+    /// As `join`, for a read that nobody waits for: none if somebody reads already.
+    pub(super) fn lead(&self, source: Source) -> Option<Claim<'_>> {
+        let flight = Arc::new(Flight::new(thread::current().id()));
+        match lock(&self.flights).entry(source) {
+            Entry::Occupied(_) => return None,
+            Entry::Vacant(entry) => entry.insert(Arc::clone(&flight)),
+        };
+        Some(Claim {
+            loads: self,
+            source,
+            flight: Some(flight),
+            result: None,
+        })
+    }
 }
 
 impl Flight {

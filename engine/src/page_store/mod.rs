@@ -15,6 +15,7 @@ mod free_pages;
 mod group;
 mod loads;
 mod publish;
+mod read_ahead;
 mod snapshots;
 mod store;
 mod view;

@@ -43,8 +43,8 @@ pub struct PageStore {
     pub(super) snapshot_bytes: u64,
     /// The version of the last commit that changed the catalog since this was opened.
     pub(super) tables_changed: AtomicU64,
-    memory: u64,
-    loads: Loads,
+    pub(super) memory: u64,
+    pub(super) loads: Loads,
     counters: Counters,
 }
 
@@ -191,7 +191,7 @@ impl PageStore {
             return Ok(None);
         }
         let durable = self.durable();
-        self.counters.loads.fetch_add(1, Ordering::Relaxed);
+        self.count_loads(1);
         let read = match kind {
             Kind::Page => self.disk.read_page(no),
             Kind::Extent => self
@@ -229,7 +229,12 @@ impl PageStore {
         Some(image)
     }
 
-    fn durable(&self) -> Version {
+    /// Counts pages that are read from disk.
+    pub(super) fn count_loads(&self, pages: u64) {
+        self.counters.loads.fetch_add(pages, Ordering::Relaxed);
+    }
+
+    pub(super) fn durable(&self) -> Version {
         self.table.edit().parts().1.durable
     }
 
@@ -246,7 +251,7 @@ impl PageStore {
     }
 
     /// Keeps what was read as the newest version, if it is. `durable` was read before the map was asked.
-    fn keep_newest(
+    pub(super) fn keep_newest(
         &self,
         no: PageNo,
         (kind, version): (Kind, Version),
@@ -302,7 +307,7 @@ impl PageStore {
             Join::Lead(claim) => claim,
             Join::Followed(result) => return Ok(self.followed(result, at)),
         };
-        self.counters.loads.fetch_add(1, Ordering::Relaxed);
+        self.count_loads(1);
         let (version, image) = self.disk.read_stored(no, stored)?;
         if version > at {
             let expected = format!("version {at} or older");

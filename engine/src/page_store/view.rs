@@ -182,6 +182,10 @@ impl<'s> ReadPages for Sight<'s> {
     fn check_extent(&self, first: PageNo, len: u64) -> Result<(), StorageError> {
         self.store.check_extent_at(first, len, self.version())
     }
+
+    fn read_ahead(&self, upcoming: &[PageNo]) {
+        self.store.read_ahead(upcoming, self.version());
+    }
 }
 
 impl ReadPages for View {
@@ -202,5 +206,9 @@ impl ReadPages for View {
 
     fn check_extent(&self, first: PageNo, len: u64) -> Result<(), StorageError> {
         self.sight().check_extent(first, len)
+    }
+
+    fn read_ahead(&self, upcoming: &[PageNo]) {
+        self.sight().read_ahead(upcoming);
     }
 }

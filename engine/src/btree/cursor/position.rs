@@ -68,6 +68,27 @@ impl Way {
         self.near_len == 0
     }
 
+    /// The leaf that the way leads to, and those that follow it under the same parent: `count` at most.
+    fn upcoming(&self, direction: Direction, count: usize) -> Vec<PageNo> {
+        let last = match self.far.last() {
+            Some(frame) => Some(frame),
+            None => self.near.iter().flatten().last(),
+        };
+        let Some(parent) = last else {
+            return Vec::new();
+        };
+        let node = parent.node();
+        let children = (0..count).map_while(|step| {
+            let index = match direction {
+                Direction::Up => parent.index.checked_add(step)?,
+                Direction::Down => parent.index.checked_sub(step)?,
+            };
+            // One of no sense is for the descent to complain about.
+            node.child(index).ok()
+        });
+        children.collect()
+    }
+
     fn indexes(&self) -> impl Iterator<Item = usize> {
         let frames = self.near.iter().flatten().chain(&self.far);
         frames.map(|frame| frame.index)
@@ -79,6 +100,7 @@ impl Way {
 pub(super) struct Position {
     way: Way,
     pub(super) leaf: Frame,
+    ahead: Ahead,
 }
 
 impl Position {
@@ -92,8 +114,12 @@ impl Position {
             no: root,
             level: None,
         };
-        let leaf = descend(pages, &mut way, root, seek)?;
-        Ok(Self { way, leaf })
+        let leaf = descend(pages, &mut way, root, seek, &mut |_| ())?;
+        Ok(Self {
+            way,
+            leaf,
+            ahead: Ahead::default(),
+        })
     }
 
     /// The order of the two leaves, of one tree.
@@ -142,7 +168,17 @@ impl Position {
                 Direction::Up => Seek::First,
                 Direction::Down => Seek::Last,
             };
-            let leaf = descend(pages, &mut self.way, child, seek)?;
+            let (ahead, mut is_hit) = (&mut self.ahead, true);
+            let leaf = descend(pages, &mut self.way, child, seek, &mut |way| {
+                is_hit = false;
+                let count = ahead.miss();
+                if count > 1 {
+                    pages.read_ahead(&way.upcoming(direction, count));
+                }
+            })?;
+            if is_hit {
+                self.ahead.hit();
+            }
             let old = std::mem::replace(&mut self.leaf, leaf);
             self.check_order(pages, &old, direction)?;
             return Ok(true);
@@ -190,12 +226,14 @@ enum Descent {
     Inner(Step),
 }
 
-/// Goes down to a leaf. The inner nodes join `way`. Nodes in memory are found under one hold.
+/// Goes down to a leaf. The inner nodes join `way`. Nodes in memory are found under one hold; that a leaf is not there `missed`
+/// learns before it is asked for.
 fn descend(
     pages: &impl ReadPages,
     way: &mut Way,
     mut step: Step,
     seek: Seek<'_>,
+    missed: &mut dyn FnMut(&Way),
 ) -> Result<Frame, StorageError> {
     loop {
         let held = pages.hold();
@@ -204,6 +242,9 @@ fn descend(
             Descent::Leaf(leaf) => return Ok(leaf),
             Descent::Inner(step) | Descent::Missing(step) => step,
         };
+        if step.level == Some(0) {
+            missed(way);
+        }
         let image = pages.page(step.no)?;
         let find = |node: &Node<'_>, key: &[u8]| node.search(pages, key).map(Some);
         step = match enter(image, way, step, seek, find)? {
@@ -277,6 +318,42 @@ fn enter(
         index,
     });
     Ok(Descent::Inner(below))
+}
+
+/// Leaves that one read-ahead asks for, at most.
+const AHEAD_MAX: usize = 32;
+
+/// How far to read ahead: not at all after a first miss, and twice as far each time that what was read ahead is used up
+/// and the next leaf is missing too.
+#[derive(Debug, Default)]
+struct Ahead {
+    /// Leaves that were asked for at the last miss.
+    count: usize,
+    /// Those of them that were not reached yet.
+    left: usize,
+}
+
+impl Ahead {
+    /// The next leaf is not in memory. How many to ask for, it among them.
+    fn miss(&mut self) -> usize {
+        // What was read ahead and is gone already was too much.
+        let is_too_far = self.left > 0;
+        self.count = if is_too_far {
+            1
+        } else {
+            (self.count * 2).clamp(1, AHEAD_MAX)
+        };
+        self.left = self.count - 1;
+        self.count
+    }
+
+    /// The next leaf is in memory.
+    fn hit(&mut self) {
+        match self.left.checked_sub(1) {
+            Some(left) => self.left = left,
+            None => self.count = 0,
+        }
+    }
 }
 
 /// How many entries lie between two places.
