@@ -25,6 +25,9 @@ use super::pool;
 const LINE: usize = 64;
 /// What every allocator aligns to by itself.
 const ALIGNED: usize = 16;
+/// Lines of a page that a look-up reads before it knows which others: its header, and the heads of a common leaf.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+const PREFETCH_LINES: usize = 3;
 /// Where the bytes begin.
 const BYTES: usize = size_of::<Header>();
 /// Far below where the count would wrap, far above what handles memory can hold.
@@ -100,6 +103,7 @@ impl Frame {
         frame
     }
 
+    #[inline]
     fn start(self) -> *mut u8 {
         // SAFETY: the allocation is longer than the header (invariant 3).
         unsafe { self.0.as_ptr().cast::<u8>().add(BYTES) }
@@ -112,12 +116,14 @@ impl Frame {
 
     /// # Safety
     /// `address` came from [`address`](Self::address).
+    #[inline]
     pub(super) const unsafe fn from_address(address: NonNull<()>) -> Self {
         Self(address.cast())
     }
 
     /// # Safety
     /// A count is held for as long as `'f`, and nobody changes the bytes meanwhile (invariant 2).
+    #[inline]
     pub(super) unsafe fn bytes<'f>(self) -> &'f [u8] {
         // SAFETY: by the caller's promise the frame lives; its bytes were all written in `new`, and nobody changes them.
         unsafe { std::slice::from_raw_parts(self.start(), self.header().len) }
@@ -132,6 +138,7 @@ impl Frame {
 
     /// # Safety
     /// A count is held for as long as `'f`.
+    #[inline]
     pub(super) unsafe fn notes<'f>(self) -> &'f Notes {
         // SAFETY: by the caller's promise.
         unsafe { &self.header().notes }
@@ -139,6 +146,7 @@ impl Frame {
 
     /// # Safety
     /// A count is held for as long as `'f`.
+    #[inline]
     unsafe fn header<'f>(self) -> &'f Header {
         // SAFETY: by the caller's promise the frame lives; its header is changed through atomics only.
         unsafe { self.0.as_ref() }
@@ -158,6 +166,7 @@ impl Frame {
     ///
     /// # Safety
     /// A count is held meanwhile.
+    #[inline]
     pub(super) unsafe fn count_up(self) {
         // SAFETY: by the caller's promise.
         let before = unsafe { self.header() }.count.fetch_add(1, Relaxed);
@@ -187,6 +196,22 @@ impl Frame {
         let start = unsafe { self.0.as_ptr().cast::<u8>().sub(shift) };
         // SAFETY: that was the last count (invariant 1), and the fence orders all that others did before this.
         unsafe { dealloc(start, layout) };
+    }
+
+    /// Asks the processor for the first bytes. Any address may be asked for.
+    #[inline]
+    pub(super) fn prefetch(self) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        for line in 0..PREFETCH_LINES {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let at = self
+                .0
+                .as_ptr()
+                .cast::<i8>()
+                .wrapping_add(BYTES + line * LINE);
+            // SAFETY: a prefetch reads nothing that the program could see, and faults nowhere.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at) };
+        }
     }
 }
 

@@ -189,6 +189,14 @@ impl<'n, T> Step<'n, T> {
         }
     }
 
+    /// Asks for the bytes of a version that is an image by itself.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        if let At::Image(image) = self.at {
+            image.prefetch();
+        }
+    }
+
     #[inline]
     pub(super) fn item(&self) -> ItemRef<'n, T> {
         match self.at {

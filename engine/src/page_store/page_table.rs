@@ -137,6 +137,7 @@ impl<T> Hold<'_, T> {
         let Some(mut step) = entry.follow(&self.pinned) else {
             return Found::NotLoaded;
         };
+        step.prefetch();
         loop {
             if step.version() <= at {
                 return Found::Content(step.item());

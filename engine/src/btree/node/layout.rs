@@ -89,6 +89,7 @@ pub(crate) struct Header {
 
 impl Header {
     /// The header of `page`; none if the page is too short or its kind and level do not agree.
+    #[inline]
     pub(crate) fn read(page: &[u8]) -> Option<Self> {
         let level = *page.get(LEVEL)?;
         if *page.get(KIND)? != Kind::at(level).byte() {
@@ -102,6 +103,16 @@ impl Header {
             heap_lo: if heap_lo == 0 { 1 << 16 } else { heap_lo },
             garbage: usize::from(u16_at(page, GARBAGE)?),
         })
+    }
+
+    /// Whether a page of `len` bytes can hold what this says. [`Node::open`](super::Node::open) says why not.
+    #[inline]
+    pub(crate) fn fits(&self, len: usize) -> bool {
+        let arrays_end = Kind::at(self.level).arrays_end(self.n);
+        self.level <= LEVEL_MAX
+            && self.prefix_len <= PREFIX_BYTES_MAX
+            && self.heap_lo >= arrays_end
+            && self.heap_lo + self.prefix_len <= len
     }
 
     /// Writes the tree's fields; none if one is out of range.

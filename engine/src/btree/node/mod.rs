@@ -6,6 +6,7 @@ mod entries;
 mod entry;
 mod item;
 mod layout;
+mod probe;
 mod row;
 mod search;
 mod view;
@@ -21,6 +22,7 @@ pub(crate) use layout::{
     Header, KEY_LEN_MAX, LEVEL_MAX, PREFIX_BYTES_MAX, common_prefix_len, damage, key_inline_max,
     leaf_entry_bytes, value_inline_max,
 };
+pub(crate) use probe::{Probe, probe};
 pub(crate) use row::Row;
 pub(crate) use search::Found;
 pub(crate) use view::{LeafEntry, Node, Tail, ValueRef, load_extent};

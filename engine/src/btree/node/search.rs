@@ -168,7 +168,7 @@ const COUNTED: usize = 32;
 /// How many heads are below `head`, if they ascend. Branch-free: the compiler makes the steps of the binary search
 /// conditional moves, and the count at its end vector comparisons.
 #[inline]
-fn lower_bound(heads: &[[u8; HEAD_BYTES]], head: u32) -> usize {
+pub(super) fn lower_bound(heads: &[[u8; HEAD_BYTES]], head: u32) -> usize {
     let is_below = |i: usize| heads.get(i).is_some_and(|h| u32::from_le_bytes(*h) < head);
     let mut base = 0;
     let mut len = heads.len();

@@ -7,8 +7,10 @@ use proptest::prelude::*;
 
 use super::inputs::Numbers;
 use super::memory_pages::MemoryPages;
-use crate::btree::{Tree, first_difference};
+use crate::btree::{Tree, Value, first_difference};
+use crate::error::StorageError;
 use crate::ids::PageNo;
+use crate::pages::{ExtentImage, NothingHeld, PageImage, ReadPages};
 
 /// Far more than any method needs over a tree of a few hundred pages.
 const READS_MAX: u64 = 1_000_000;
@@ -251,4 +253,68 @@ fn check_sees_each_kind_of_damage_to_a_leaf() {
         hurt(pages.pages.get_mut(&leaf).unwrap().make_mut());
         assert!(!tree.check(&pages, |_| ()).is_empty(), "{name}");
     }
+}
+
+/// The same pages, of which none is in memory: each is opened and searched with all its words.
+struct Asked<'p>(&'p MemoryPages);
+
+impl ReadPages for Asked<'_> {
+    type Held<'h>
+        = NothingHeld
+    where
+        Self: 'h;
+
+    fn hold(&self) -> NothingHeld {
+        NothingHeld
+    }
+
+    fn page(&self, no: PageNo) -> Result<PageImage, StorageError> {
+        self.0.page(no)
+    }
+
+    fn extent(&self, first: PageNo, len: u64) -> Result<ExtentImage, StorageError> {
+        self.0.extent(first, len)
+    }
+}
+
+#[test]
+fn a_short_look_at_a_damaged_page_says_what_a_long_one_says() {
+    let (mut pages, tree) = grown();
+    let numbers: Vec<PageNo> = pages.pages.keys().copied().collect();
+    let mut random = Numbers(11);
+    let (mut errors, mut values) = (0, 0);
+    for _ in 0..1200 {
+        let no = match random.below(3) {
+            0 => tree.root(),
+            _ => numbers[random.below(numbers.len())],
+        };
+        // Headers, heads and slots are where a look is led.
+        let end = [24, 300, 4096][random.below(3)];
+        let (at, bit) = (8 + random.below(end - 8), random.below(8));
+        let flip = |pages: &mut MemoryPages| {
+            pages.pages.get_mut(&no).unwrap().make_mut()[at] ^= 1 << bit;
+        };
+        flip(&mut pages);
+        for _ in 0..20 {
+            let key = sample(random.below(1600) as u64);
+            let (short, long) = (tree.get(&pages, &key), tree.get(&Asked(&pages), &key));
+            errors += u32::from(long.is_err());
+            values += u32::from(matches!(long, Ok(Some(_))));
+            let plain = |found: Result<Option<Value>, StorageError>| match found {
+                Ok(value) => Ok(value.map(|value| value.to_vec())),
+                Err(error) => Err(error.to_string()),
+            };
+            assert_eq!(
+                plain(short),
+                plain(long),
+                "bit {bit} of byte {at} of page {no}"
+            );
+            assert_eq!(
+                tree.contains(&pages, &key).ok(),
+                tree.contains(&Asked(&pages), &key).ok()
+            );
+        }
+        flip(&mut pages);
+    }
+    assert!(errors > 300 && values > 1000, "{errors} {values}");
 }

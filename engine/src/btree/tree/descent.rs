@@ -2,19 +2,22 @@
 //!
 //! B3: each step goes down by exactly one level, so that no cycle of damaged pages can hang it.
 
-use crate::btree::node::{Found, Header, Node, ValueRef, damage, load_extent};
+use std::ops::Range;
+
+use crate::btree::node::{Found, Header, Node, Probe, ValueRef, damage, load_extent, probe};
 use crate::btree::value::Value;
 use crate::error::StorageError;
 use crate::ids::PageNo;
+use crate::image::ImageRef;
 use crate::pages::{HeldPages, PageImage, ReadPages};
 
 /// Where a key is in a tree, or would be.
-pub(super) struct Place {
-    pub(super) leaf: PageNo,
-    pub(super) image: PageImage,
+struct Place {
+    leaf: PageNo,
+    image: PageImage,
     /// What was found sound in `image`.
     header: Header,
-    pub(super) found: Found,
+    found: Found,
 }
 
 /// How far a descent came.
@@ -25,31 +28,10 @@ struct Step {
     level: Option<u8>,
 }
 
-/// Where a descent through held pages ended.
-enum End {
-    Place(Place),
-    /// The node must be asked for: it is not in memory, or a key in it is not.
-    Missing(Step),
-}
-
 impl Place {
-    /// Finds `key` in the tree under `root`. Nodes in memory are borrowed, all under one hold; the leaf's image is kept.
-    pub(super) fn find(
-        pages: &impl ReadPages,
-        root: PageNo,
-        key: &[u8],
-    ) -> Result<Self, StorageError> {
-        let mut step = Step {
-            no: root,
-            level: None,
-        };
+    /// Goes on from `step`, and loads what is not in memory.
+    fn find_from(pages: &impl ReadPages, mut step: Step, key: &[u8]) -> Result<Self, StorageError> {
         loop {
-            let held = pages.hold();
-            let end = Self::find_held(&held, step, key);
-            step = match held.settle(end)? {
-                End::Place(place) => return Ok(place),
-                End::Missing(step) => step,
-            };
             let image = pages.page(step.no)?;
             let node = Node::open_at(step.no, &image, step.level)?;
             if node.is_leaf() {
@@ -61,33 +43,15 @@ impl Place {
                     found,
                 });
             }
-            step = Step::down(&node, node.child_index(pages, key)?)?;
-        }
-    }
-
-    fn find_held(held: &impl HeldPages, mut step: Step, key: &[u8]) -> Result<End, StorageError> {
-        loop {
-            let Some(image) = held.page(step.no) else {
-                return Ok(End::Missing(step));
+            step = Step {
+                no: node.child(node.child_index(pages, key)?)?,
+                level: node.level().checked_sub(1),
             };
-            let node = Node::open_at(step.no, image.bytes(), step.level)?;
-            let Some(found) = node.search_inline(key)? else {
-                return Ok(End::Missing(step));
-            };
-            if node.is_leaf() {
-                return Ok(End::Place(Self {
-                    leaf: step.no,
-                    image: image.to_image(),
-                    header: node.header(),
-                    found,
-                }));
-            }
-            step = Step::down(&node, found.upper())?;
         }
     }
 
     /// The key's value, if there is one.
-    pub(super) fn into_value(self, pages: &impl ReadPages) -> Result<Option<Value>, StorageError> {
+    fn into_value(self, pages: &impl ReadPages) -> Result<Option<Value>, StorageError> {
         let Found::At(i) = self.found else {
             return Ok(None);
         };
@@ -96,13 +60,74 @@ impl Place {
     }
 }
 
+/// The value of `key` in the tree under `root`, if it is there.
+#[inline]
+pub(super) fn get(
+    pages: &impl ReadPages,
+    root: PageNo,
+    key: &[u8],
+) -> Result<Option<Value>, StorageError> {
+    let held = pages.hold();
+    let found = probe_held(&held, root, key, |image, range| {
+        Value::new(image.to_image(), range)
+    });
+    match found {
+        Ok(found) => held.settle(Ok(found)),
+        Err(step) => {
+            drop(held);
+            Place::find_from(pages, step, key)?.into_value(pages)
+        }
+    }
+}
+
+/// Whether `key` is in the tree under `root`.
+pub(super) fn contains(
+    pages: &impl ReadPages,
+    root: PageNo,
+    key: &[u8],
+) -> Result<bool, StorageError> {
+    let held = pages.hold();
+    match probe_held(&held, root, key, |_, _| Some(())) {
+        Ok(found) => held.settle(Ok(found.is_some())),
+        Err(step) => {
+            drop(held);
+            let place = Place::find_from(pages, step, key)?;
+            Ok(matches!(place.found, Found::At(_)))
+        }
+    }
+}
+
+/// What `take` makes of the leaf and the value of `key`; nothing if the key is not there. Or how far the descent came, if it met something that
+/// is not plain.
+#[inline]
+fn probe_held<R>(
+    held: &impl HeldPages,
+    root: PageNo,
+    key: &[u8],
+    take: impl FnOnce(ImageRef<'_>, Range<usize>) -> Option<R>,
+) -> Result<Option<R>, Step> {
+    let mut step = Step::first(root);
+    loop {
+        let image = held.page(step.no).ok_or(step)?;
+        match probe(step.no, image.bytes(), step.level, key).ok_or(step)? {
+            Probe::Child(no, level) => {
+                step = Step {
+                    no,
+                    level: Some(level),
+                }
+            }
+            Probe::Absent => return Ok(None),
+            Probe::Value(range) => return take(image, range).map(Some).ok_or(step),
+        }
+    }
+}
+
 impl Step {
-    /// The step to child `i` of `node`.
-    fn down(node: &Node<'_>, i: usize) -> Result<Self, StorageError> {
-        Ok(Self {
-            no: node.child(i)?,
-            level: node.level().checked_sub(1),
-        })
+    const fn first(root: PageNo) -> Self {
+        Self {
+            no: root,
+            level: None,
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::ops::RangeBounds;
 
-use super::descent::Place;
+use super::descent;
 use super::many;
 use super::walk::{Reached, collect};
 use crate::btree::check::{Check, Problem};
 use crate::btree::cursor::Cursor;
-use crate::btree::node::{Found, build_empty_leaf};
+use crate::btree::node::build_empty_leaf;
 use crate::btree::value::Value;
 use crate::error::StorageError;
 use crate::ids::PageNo;
@@ -43,13 +43,12 @@ impl Tree {
 
     /// The value of `key`, borrowed from the image it is in.
     pub fn get(self, pages: &impl ReadPages, key: &[u8]) -> Result<Option<Value>, StorageError> {
-        Place::find(pages, self.root, key)?.into_value(pages)
+        descent::get(pages, self.root, key)
     }
 
     /// Whether `key` is there. Its value is not read.
     pub fn contains(self, pages: &impl ReadPages, key: &[u8]) -> Result<bool, StorageError> {
-        let place = Place::find(pages, self.root, key)?;
-        Ok(matches!(place.found, Found::At(_)))
+        descent::contains(pages, self.root, key)
     }
 
     /// The values of `keys`, in their order. A page that several of them lead through is read once.
