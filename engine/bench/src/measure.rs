@@ -208,6 +208,13 @@ pub fn time(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Duratio
     Ok(start.elapsed())
 }
 
+/// Processor time of this process so far, all of its threads together. Others' work on the machine stretches what a
+/// row takes, and hardly this.
+pub fn cpu() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(now).unwrap_or_default()
+}
+
 /// In milliseconds.
 pub fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3

@@ -1,13 +1,13 @@
 //! The life of one table: loaded, changed, read, emptied by half, compacted.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::run::{Run, on_threads, read_some};
 use super::units::{disk_bytes, mebibytes, ratio};
 use crate::check;
 use crate::data::{KEY_LEN, Random, VALUE_LEN, key, value};
-use crate::measure::{Unit, millis, quantile_micros, time};
+use crate::measure::{Asks, Unit, cpu, millis, quantile_micros, time};
 use crate::process::{Io, Memory};
 use crate::store::{Promise, Store, Writes};
 
@@ -58,8 +58,21 @@ struct Table<'s, 'r> {
 }
 
 impl Table<'_, '_> {
-    fn add_millis(&mut self, row: &str, took: Duration) {
-        self.run.add(row, Unit::Milliseconds, millis(took));
+    /// Measures `work` as `row`; its processor time stands beside it.
+    fn row(
+        &mut self,
+        row: &str,
+        asks: Asks,
+        work: impl FnOnce(&mut Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let (before, start) = (cpu(), Instant::now());
+        work(self)?;
+        let took = start.elapsed();
+        let cpu = cpu().saturating_sub(before);
+        self.run.push(row, Unit::Milliseconds, asks, millis(took));
+        let row = format!("processor time: {row}");
+        self.run.note(&row, Unit::Milliseconds, millis(cpu));
+        Ok(())
     }
 
     /// Background work is not charged to the next row: its cost is a row of its own.
@@ -85,9 +98,11 @@ impl Table<'_, '_> {
     }
 
     fn load(&mut self, records: u64) -> anyhow::Result<()> {
-        let took = time(|| self.append(records, Promise::Durable))?;
-        let row = "bulk load, one transaction";
-        self.run.add_batches(row, Unit::Milliseconds, millis(took));
+        self.row(
+            "bulk load, one transaction",
+            Asks::DurableBatches,
+            |table| table.append(records, Promise::Durable),
+        )?;
         self.drain("bulk load")
     }
 
@@ -110,11 +125,12 @@ impl Table<'_, '_> {
     fn batches(&mut self) -> anyhow::Result<()> {
         let (files, io) = (disk_bytes(self.run.directory)?, Io::now());
         let log = self.store.log_bytes();
-        let took =
-            time(|| (0..BATCHES).try_for_each(|_| self.append(BATCH_LEN, Promise::Durable)))?;
+        self.row(
+            "100 durable batches of 1,000",
+            Asks::DurableBatches,
+            |table| (0..BATCHES).try_for_each(|_| table.append(BATCH_LEN, Promise::Durable)),
+        )?;
         let acknowledged = Io::now().since(io).written;
-        let row = "100 durable batches of 1,000";
-        self.run.add_batches(row, Unit::Milliseconds, millis(took));
         let payload = BATCHES * BATCH_LEN * RECORD_LEN;
         if let (Some(before), Some(after)) = (log, self.store.log_bytes()) {
             let row = "batches: log a byte of payload";
@@ -135,25 +151,26 @@ impl Table<'_, '_> {
     }
 
     fn visible(&mut self, count: u64) -> anyhow::Result<()> {
-        let took = time(|| (0..count).try_for_each(|_| self.append(1, Promise::Visible)))?;
-        self.add_millis(&format!("{count} transactions, not durable"), took);
+        let row = format!("{count} transactions, not durable");
+        self.row(&row, Asks::Transactions, |table| {
+            (0..count).try_for_each(|_| table.append(1, Promise::Visible))
+        })?;
         self.drain("transactions, not durable")
     }
 
     fn reads(&mut self, count: u64) -> anyhow::Result<()> {
-        let took = time(|| read_some(self.store, self.records, count, 1))?;
-        self.add_millis("random reads", took);
-        Ok(())
+        self.row("random reads", Asks::Transactions, |table| {
+            read_some(table.store, table.records, count, 1)
+        })
     }
 
     fn ranges(&mut self, count: u64) -> anyhow::Result<()> {
-        let (store, records) = (&*self.store, self.records);
         let mut seen = 0;
-        let took = time(|| {
+        self.row("ranges of 10", Asks::Transactions, |table| {
             let mut random = Random::new(2);
-            store.read(&mut |reader| {
+            table.store.read(&mut |reader| {
                 (0..count).try_for_each(|_| {
-                    let start = key(random.below(records));
+                    let start = key(random.below(table.records));
                     reader.range(&start, 10, &mut |key, value| {
                         black_box((key[0], value[0]));
                         seen += 1;
@@ -165,48 +182,40 @@ impl Table<'_, '_> {
         let all = seen <= count * 10 && seen + 1_000 > count * 10;
         check::ensure(all, || {
             format!("{count} ranges of 10 showed {seen} records")
-        })?;
-        self.add_millis("ranges of 10", took);
-        Ok(())
+        })
     }
 
     fn scan(&mut self) -> anyhow::Result<()> {
-        let (store, records) = (&*self.store, self.records);
         let mut seen = 0;
-        let took = time(|| {
-            store.read(&mut |reader| {
+        self.row("full scan", Asks::Transactions, |table| {
+            table.store.read(&mut |reader| {
                 reader.scan(&mut |key, value| {
                     black_box((key[0], value[0]));
                     seen += 1;
                 })
             })
         })?;
+        let records = self.records;
         let what = || format!("the scan showed {seen} of {records} records");
-        check::ensure(seen == records, what)?;
-        self.add_millis("full scan", took);
-        Ok(())
+        check::ensure(seen == records, what)
     }
 
     fn threads(&mut self) -> anyhow::Result<()> {
-        let (store, records) = (&*self.store, self.records);
-        let each = records / THREADS;
-        let start = Instant::now();
-        on_threads(THREADS, |thread| {
-            read_some(store, records, each, thread + 10)
-        })?;
-        self.add_millis("random reads, 4 threads", start.elapsed());
-        Ok(())
+        self.row("random reads, 4 threads", Asks::Transactions, |table| {
+            let (store, records) = (&*table.store, table.records);
+            on_threads(THREADS, |thread| {
+                read_some(store, records, records / THREADS, thread + 10)
+            })
+        })
     }
 
     fn removals(&mut self, count: u64) -> anyhow::Result<()> {
-        let took = time(|| {
-            self.store.write(Promise::Durable, &mut |writer| {
+        self.row("removals, one transaction", Asks::DurableBatches, |table| {
+            table.store.write(Promise::Durable, &mut |writer| {
                 (0..count).try_for_each(|record| writer.delete(&key(record)))
             })
         })?;
         self.removed = count;
-        let row = "removals, one transaction";
-        self.run.add_batches(row, Unit::Milliseconds, millis(took));
         self.drain("removals")
     }
 

@@ -58,7 +58,8 @@ impl Run<'_> {
         self.push(row, unit, Asks::DurableBatches, figure);
     }
 
-    fn push(&mut self, row: &str, unit: Unit, asks: Asks, figure: f64) {
+    /// Adds a figure that is compared with those that do what is asked.
+    pub fn push(&mut self, row: &str, unit: Unit, asks: Asks, figure: f64) {
         let engine = self.engine.name();
         self.figures.add(row, unit, asks, engine, figure);
     }

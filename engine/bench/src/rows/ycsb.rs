@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::run::{Run, on_threads, put};
-use super::units::kilo_rate;
+use super::units::{kilo_rate, micros_each};
 use crate::check;
 use crate::data::{Random, VALUE_LEN, Zipf, is_of, key, value};
-use crate::measure::Unit;
+use crate::measure::{Unit, cpu};
 use crate::store::{Promise, Store};
 
 const THREADS: u64 = 2;
@@ -65,12 +65,15 @@ pub fn run(run: &mut Run<'_>) -> anyhow::Result<()> {
         } else {
             records / 5
         };
-        let start = Instant::now();
+        let (before, start) = (cpu(), Instant::now());
         on_threads(THREADS, |thread| {
             bench.run(mix, operations / THREADS, thread)
         })?;
         let rate = kilo_rate(operations, start.elapsed());
         run.add(mix.0, Unit::KiloOpsPerSecond, rate);
+        let each = micros_each(cpu().saturating_sub(before), operations);
+        let row = format!("processor time: an operation of {}", mix.0);
+        run.note(&row, Unit::Microseconds, each);
         store.drain()?;
     }
     check::whole_table(store.as_ref(), bench.records.into_inner())
