@@ -246,7 +246,9 @@ impl<'a> Edits<'a> {
             removed -= usize::from(edit.old == Old::Cell);
             let new = edit.new.filter(|_| edit.old != Old::SameLength);
             if let Some(item) = new
-                && insert_cell(page, leaf, edit.at - removed, &item)? != Inserted::Yes
+                // In a damaged leaf places need not ascend with keys.
+                && insert_cell(page, leaf, edit.at.saturating_sub(removed), &item)?
+                    != Inserted::Yes
             {
                 return Err(damage(leaf, "room for a cell", "none"));
             }

@@ -26,11 +26,14 @@ impl Tree {
             if keys.is_empty() {
                 return Ok(());
             }
-            for key in &keys {
-                if !self.delete(pages, key)? {
-                    let actual = format!("{key:?} elsewhere");
-                    return Err(damage(self.root(), "keys where they are sought", actual));
-                }
+            if !keys.is_sorted_by(|a, b| **a < **b) {
+                return Err(damage(self.root(), "keys that ascend", "others"));
+            }
+            let writes = keys.iter().map(|key| (&**key, None));
+            let deleted = self.apply(pages, writes)?;
+            if u64::try_from(keys.len()) != Ok(deleted) {
+                let actual = format!("{deleted} of {}", keys.len());
+                return Err(damage(self.root(), "keys where they are sought", actual));
             }
         }
     }
