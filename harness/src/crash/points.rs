@@ -20,10 +20,14 @@ pub fn crash_points(trace: &Trace, model: CrashModel) -> Vec<TracePosition> {
 /// Whether a crash just before an event is not covered by one after it.
 fn separates(event: &Event) -> bool {
     match event {
-        Event::Mark(Mark::Request(_) | Mark::Note(_)) => false,
-        Event::Mark(Mark::Acknowledged(_) | Mark::Failed(_) | Mark::Unknown(_) | Mark::Opened) => {
-            true
-        }
+        Event::Mark(Mark::Request(_) | Mark::Began(_) | Mark::Note(_)) => false,
+        Event::Mark(
+            Mark::Acknowledged(_)
+            | Mark::Failed(_)
+            | Mark::Unknown(_)
+            | Mark::Opened
+            | Mark::Ended(_),
+        ) => true,
         Event::Operation { .. } => {
             matches!(
                 event.applied(),

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::case::{CasePath, Crash, LIVE, Left};
 use super::evidence::Failed;
 use super::examine::{Examination, Examined, Next};
+use super::kept;
 use super::life::{Ground, Life, survivor};
 use super::points;
 use super::setup::{PlantNumber, Setup};
@@ -15,7 +16,7 @@ use crate::batch::{Batch, BatchResult, CaseId, CaseResult, ExploreError, Finding
 use crate::crash::{CrashWalker, Sample, is_journaled, is_spoilt};
 use crate::oracle::{History, Obligations, Observed, Violation};
 use crate::rng::Rng;
-use crate::scenario::{CheckKind, CrashModel, Fault, PowerLoss};
+use crate::scenario::{CheckKind, Chore, CrashModel, Fault, Feature, PowerLoss};
 use crate::target::{Promise, Promises};
 use crate::trace::{DiskState, Entry, TracePosition};
 use crate::workload::Features;
@@ -274,6 +275,7 @@ impl<'s> Explorer<'s> {
             examined.drop_what_is_not_promised();
         }
         self.note(&examined);
+        self.note_chore(cut);
         if examined.is_undecided {
             self.note_undecided(case.id());
             return false;
@@ -381,6 +383,9 @@ impl<'s> Explorer<'s> {
         hasher.update(&owed.to_le_bytes());
         let model = cut.fault.model_of(cut.path.crashes.len());
         hasher.update(&[u8::from(cut.ground.exists), model as u8]);
+        if !cut.ground.kept.is_empty() {
+            hasher.update(&kept::digest(&cut.ground.kept).to_le_bytes());
+        }
         hasher.digest128()
     }
 
@@ -410,6 +415,19 @@ impl<'s> Explorer<'s> {
     pub(super) fn note_elisions(&mut self, fired: &[u64]) {
         for (plant, &fired) in self.setup.elided_by().zip(fired) {
             note_plant(&mut self.result, plant, fired);
+        }
+    }
+
+    /// Notes a crash inside of what was no transaction.
+    fn note_chore(&mut self, cut: &Cut<'_>) {
+        let doing = cut.life.doing(cut.at);
+        let is = |chore: Chore| doing == Some(chore.name());
+        let features = [
+            (Chore::Compaction, Feature::CrashesInCompactions),
+            (Chore::Backup, Feature::CrashesInBackups),
+        ];
+        for (_, feature) in features.into_iter().filter(|&(chore, _)| is(chore)) {
+            *self.result.features.entry(feature).or_default() += 1;
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) fn work(
     clients: &mut Clients,
     history: &mut History,
 ) -> Result<Option<()>, ExploreError> {
-    let record = Arc::new(Record::of(std::mem::take(history)));
+    let record = Arc::new(trial.record(std::mem::take(history)));
     let worked = work_on(trial, clients, &record);
     *history = trial.take(&record);
     Ok(worked?.filter(|()| trial.violations.is_empty()))

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::kept;
 use super::life::{Ground, Life};
 use super::setup::Setup;
 use super::trial::Trial;
@@ -90,7 +91,7 @@ impl Examination<'_> {
         examined.violations = ended.violations;
         examined.elisions_fired = ended.elisions_fired;
         examined.features = ended.features;
-        let trace = ended.trace;
+        let (trace, taken) = (ended.trace, ended.taken);
         if let (Some(mut history), Next::Life) = (history, self.next) {
             history.sharpen(&trace.events);
             let before = Some(self.ground.clone());
@@ -102,6 +103,7 @@ impl Examination<'_> {
                 spoilt: false,
                 unordered: false,
                 rng,
+                taken: taken.into_iter().map(Rc::new).collect(),
             });
         }
         examined
@@ -138,6 +140,7 @@ impl Examination<'_> {
         }
         self.verify(trial, examined)?;
         self.reopen(trial, examined)?;
+        self.restore(trial, examined)?;
         let first = self.ground.history.next_sequence();
         let mut history = History::continued(observed.to_map(), first);
         history.opened(opened);
@@ -202,14 +205,28 @@ impl Examination<'_> {
         (!failed).then_some(())
     }
 
+    /// Restores backups, each on a disk of its own.
+    fn restore(&self, trial: &mut Trial<'_>, examined: &mut Examined) -> Option<()> {
+        if !self.setup.batch.scenario.asks_for(CheckKind::Backup) {
+            return Some(());
+        }
+        let checked = kept::check(&self.ground.kept, trial, self.tables, self.rng);
+        if checked != Some(false) {
+            examined.seen.push(CheckKind::Backup);
+        }
+        checked?;
+        trial.violations.is_empty().then_some(())
+    }
+
     fn go_on(&self, trial: &mut Trial<'_>, history: &mut History) -> Option<()> {
         let mut clients = self.setup.clients(self.rng.split("clients", 0), history);
         let mut count = self.rng.split("transactions", 0);
+        trial.earlier = self.ground.newest_backup();
         let next = self.next;
         trial.work(&mut clients, history, |clients, desk| match next {
             Next::End => clients.commit_one(desk),
             Next::Life => {
-                clients.draw_checkpoint();
+                clients.draw_upkeep();
                 let count = 1 + count.below(TRANSACTIONS_MAX);
                 clients.run(desk, u32::try_from(count).unwrap_or(1))
             }

@@ -3,12 +3,14 @@
 use std::rc::Rc;
 
 use super::case::Crash;
+use super::kept::Kept;
 use crate::crash::{Sample, cut};
 use crate::oracle::{CrashKinds, History, Obligations};
 use crate::rng::Rng;
 use crate::scenario::CrashModel;
 use crate::target::{CrashKind, Mode, Promises};
-use crate::trace::{DiskState, Trace, TracePosition};
+use crate::trace::{DiskState, Event, Mark, Trace, TracePosition};
+use crate::workload::Taken;
 
 /// One boot of the target.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(super) struct Life {
     /// Whether a crash before it left what no journaling file system leaves.
     pub(super) unordered: bool,
     pub(super) rng: Rng,
+    /// Backups and restore points that were asked for in it.
+    pub(super) taken: Vec<Rc<Taken>>,
 }
 
 /// What a state is judged by.
@@ -33,6 +37,8 @@ pub(super) struct Ground {
     pub(super) kinds: CrashKinds,
     /// Whether the target ever said that the database is there.
     pub(super) exists: bool,
+    /// Backups and restore points.
+    pub(super) kept: Vec<Kept>,
 }
 
 impl Life {
@@ -51,8 +57,27 @@ impl Life {
                 at,
                 kinds: CrashKinds::one(kind),
                 exists: is_open,
+                kept: self.kept(at),
             },
         }
+    }
+
+    /// Backups and restore points of earlier lives that were done, and those of this one.
+    fn kept(&self, at: TracePosition) -> Vec<Kept> {
+        let earlier = self.before.iter().flat_map(|before| before.owed_copies());
+        let own = self.taken.iter();
+        let own = own.filter_map(|taken| Kept::at(taken, &self.history, at));
+        earlier.cloned().chain(own).collect()
+    }
+
+    /// What the target was doing beside transactions.
+    pub(super) fn doing(&self, at: TracePosition) -> Option<&'static str> {
+        let mut before = self.trace.before(at).iter().rev();
+        before.find_map(|event| match event {
+            Event::Mark(Mark::Began(what)) => Some(Some(*what)),
+            Event::Mark(Mark::Ended(_)) => Some(None),
+            _ => None,
+        })?
     }
 
     /// The generator of all that follows from one crash.
@@ -64,6 +89,19 @@ impl Life {
 impl Ground {
     pub(super) fn obligations(&self, promises: &Promises) -> Obligations {
         Obligations::new(&self.history, promises, self.at, self.kinds)
+    }
+
+    /// Backups and restore points that were done.
+    pub(super) fn owed_copies(&self) -> impl Iterator<Item = &Kept> {
+        self.kept.iter().filter(|kept| kept.is_owed)
+    }
+
+    /// The newest backup that was done, with those that it builds on.
+    pub(super) fn newest_backup(&self) -> Vec<String> {
+        let backups = self.owed_copies().filter(|kept| kept.taken.point.is_none());
+        backups
+            .last()
+            .map_or_else(Vec::new, |kept| kept.taken.chain.clone())
     }
 
     /// How the database has to be opened.

@@ -53,6 +53,7 @@ impl Explorer<'_> {
             spoilt: false,
             unordered: false,
             rng,
+            taken: ended.taken.into_iter().map(Rc::new).collect(),
         })
     }
 

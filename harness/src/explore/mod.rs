@@ -17,6 +17,8 @@ mod setup;
 mod case;
 mod life;
 
+mod kept;
+
 mod examine;
 mod trial;
 

@@ -124,6 +124,14 @@ impl Setup {
         self.config(CALLS_OF_A_RECOVERY_MAX)
     }
 
+    /// The disk that a backup is restored to.
+    pub(super) fn restore_config(&self) -> SimConfig {
+        SimConfig {
+            operation_budget: CALLS_OF_A_RECOVERY_MAX,
+            ..SimConfig::default()
+        }
+    }
+
     fn config(&self, operation_budget: u64) -> SimConfig {
         SimConfig {
             operation_budget,

@@ -11,7 +11,7 @@ use crate::sim::{SimConfig, SimDisk};
 use crate::survival::Survival;
 use crate::target::{Mode, Session, TargetError};
 use crate::trace::{DiskState, Mark, Trace, TracePosition};
-use crate::workload::{Clients, Desk, Features, Marks, Record, Stopped};
+use crate::workload::{Clients, Desk, Features, Marks, Record, Stopped, Taken};
 
 impl Marks for SimDisk {
     fn mark(&self, mark: Mark) -> TracePosition {
@@ -27,6 +27,9 @@ pub(super) struct Trial<'s> {
     session: Option<Box<dyn Session>>,
     pub(super) violations: Vec<Violation>,
     pub(super) features: Features,
+    /// The newest backup of an earlier life, with those that it builds on.
+    pub(super) earlier: Vec<String>,
+    taken: Vec<Taken>,
 }
 
 /// What a trial leaves.
@@ -37,6 +40,8 @@ pub(super) struct Ended {
     pub(super) elisions_fired: Vec<u64>,
     pub(super) violations: Vec<Violation>,
     pub(super) features: Features,
+    /// Backups and restore points that were asked for.
+    pub(super) taken: Vec<Taken>,
 }
 
 impl<'s> Trial<'s> {
@@ -74,6 +79,8 @@ impl<'s> Trial<'s> {
             session: None,
             violations: Vec::new(),
             features: Features::new(),
+            earlier: Vec::new(),
+            taken: Vec::new(),
         }
     }
 
@@ -133,10 +140,51 @@ impl<'s> Trial<'s> {
         history: &mut History,
         work: impl FnOnce(&mut Clients, &mut Desk<'_>) -> Result<(), Stopped>,
     ) -> Option<()> {
-        let record = Record::of(std::mem::take(history));
+        let record = self.record(std::mem::take(history));
         let done = self.work_on(&record, clients, work);
         *history = self.take(&record);
         done
+    }
+
+    /// Where clients note what they do.
+    pub(super) fn record(&self, history: History) -> Record {
+        Record::of(history, self.earlier.clone())
+    }
+
+    /// What restoring a backup gives: its rows, or why it was refused; nothing if the target broke down over it.
+    pub(super) fn restored(
+        &mut self,
+        taken: &Taken,
+        tables: &[String],
+    ) -> Option<Result<Observed, TargetError>> {
+        let (setup, disk) = (self.setup, self.disk.clone());
+        let mut copy = Self::on(setup, SimDisk::new(setup.restore_config()));
+        let to = Arc::new(copy.disk.clone());
+        let restore = || {
+            let (copied, options) = (taken.copied(), &setup.options);
+            setup.target.restore(Arc::new(disk), copied, options, to)
+        };
+        let restored = match caught(restore) {
+            Err(note) => Err(no_panic("restore", &note)),
+            Ok(_) if self.disk.is_hung() || copy.disk.is_hung() => {
+                Err(no_hang("restore", copy.disk.calls()))
+            }
+            Ok(restored) => Ok(restored),
+        };
+        match restored {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Some(Err(error)),
+            Err(violation) => {
+                self.violations.push(violation);
+                return None;
+            }
+        }
+        let mut observed = Observed::default();
+        let shown = copy
+            .open(Mode::Existing)
+            .and_then(|_| copy.observe(tables, &mut observed));
+        self.violations.extend(copy.finish().violations);
+        shown.map(|()| Ok(observed))
     }
 
     /// Takes over what was noted. Returns the history.
@@ -146,6 +194,7 @@ impl<'s> Trial<'s> {
         for (feature, count) in noted.features {
             *self.features.entry(feature).or_default() += count;
         }
+        self.taken.extend(noted.taken);
         noted.history
     }
 
@@ -201,6 +250,7 @@ impl<'s> Trial<'s> {
             elisions_fired: self.disk.elisions_fired(),
             violations: self.violations,
             features: self.features,
+            taken: self.taken,
         }
     }
 

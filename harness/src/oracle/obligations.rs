@@ -24,6 +24,8 @@ pub struct CrashKinds {
 pub struct Obligations {
     /// The moment of the crash.
     pub at: TracePosition,
+    /// What was answered by then must be there, if it was promised to be: the same moment, but for copies that take their time.
+    since: TracePosition,
     /// What crashed since the target was last open.
     pub kinds: CrashKinds,
     /// What each acknowledged transaction may expect, by durability level.
@@ -105,8 +107,25 @@ impl Obligations {
         at: TracePosition,
         kinds: CrashKinds,
     ) -> Self {
+        Self::between(history, promises, (at, at), kinds)
+    }
+
+    /// What is owed to a copy that was asked for at one moment and done at another: all that was answered before, nothing that was
+    /// requested after.
+    pub fn of_copy(history: &History, asked: TracePosition, done: TracePosition) -> Self {
+        let kinds = CrashKinds::one(CrashKind::Process);
+        Self::between(history, &all_durable(), (asked, done), kinds)
+    }
+
+    fn between(
+        history: &History,
+        promises: &Promises,
+        (since, at): (TracePosition, TracePosition),
+        kinds: CrashKinds,
+    ) -> Self {
         let mut obligations = Self {
             at,
+            since,
             kinds,
             promises: promises.clone(),
             least: 0,
@@ -125,10 +144,7 @@ impl Obligations {
 
     /// What is owed to a target that nothing has crashed: all that was acknowledged is there, nothing that was refused is.
     pub fn live(history: &History) -> Self {
-        let durable =
-            |promises: Promises, level| promises.with(level, Promise::Durable, Promise::Durable);
-        let levels = [Durability::Sync, Durability::Buffered, Durability::None];
-        let promises = levels.into_iter().fold(Promises::none(), durable);
+        let promises = all_durable();
         let kinds = CrashKinds::one(CrashKind::Process);
         Self::new(history, &promises, TracePosition(u64::MAX), kinds)
     }
@@ -194,8 +210,11 @@ impl Obligations {
         if transaction.visible_from > self.at && transaction.answered > self.at {
             return Owed::NeverRequested;
         }
-        if transaction.answered > self.at {
-            return Owed::May;
+        if transaction.answered > self.since {
+            return match transaction.outcome {
+                Outcome::Refused if transaction.answered <= self.at => Owed::NeverRefused,
+                _ => Owed::May,
+            };
         }
         match transaction.outcome {
             Outcome::InFlight | Outcome::Unknown => Owed::May,
@@ -208,4 +227,12 @@ impl Obligations {
             },
         }
     }
+}
+
+/// Every level survives everything.
+fn all_durable() -> Promises {
+    let durable =
+        |promises: Promises, level| promises.with(level, Promise::Durable, Promise::Durable);
+    let levels = [Durability::Sync, Durability::Buffered, Durability::None];
+    levels.into_iter().fold(Promises::none(), durable)
 }

@@ -112,6 +112,12 @@ fn unable(config: &RunConfig, loaded: &Loaded) -> Option<&'static str> {
     if lacks(Ability::Savepoints, asks_for(&[Feature::Savepoints])) {
         return Some("the target has no savepoints here");
     }
+    if lacks(Ability::Compact, asks_for(&[Feature::Compactions])) {
+        return Some("the target cannot be compacted here");
+    }
+    if lacks(Ability::Backup, asks_for(&[Feature::Backups])) {
+        return Some("the target has no backups here");
+    }
     let ranges = [Feature::RangeReads, Feature::RangeDeletes];
     lacks(Ability::Ranges, asks_for(&ranges)).then_some("the target has no ranges here")
 }

@@ -31,6 +31,8 @@ pub enum CheckKind {
     NoGarbage,
     /// The target's own check finds nothing wrong.
     Integrity,
+    /// What a backup is restored to is the state that it was taken of, and one that was cut off is refused.
+    Backup,
     /// Recovering twice, or crashing in the middle of recovery, changes nothing.
     IdempotentRecovery,
     /// The target neither panics nor ends the process.
@@ -41,13 +43,14 @@ pub enum CheckKind {
 
 impl CheckKind {
     /// Every kind, in the order of reports.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Durability,
         Self::Atomicity,
         Self::PrefixOrder,
         Self::Isolation,
         Self::NoGarbage,
         Self::Integrity,
+        Self::Backup,
         Self::IdempotentRecovery,
         Self::NoPanic,
         Self::NoHang,
@@ -62,6 +65,7 @@ impl CheckKind {
             Self::Isolation => "isolation",
             Self::NoGarbage => "no-garbage",
             Self::Integrity => "integrity",
+            Self::Backup => "backup",
             Self::IdempotentRecovery => "idempotent-recovery",
             Self::NoPanic => "no-panic",
             Self::NoHang => "no-hang",

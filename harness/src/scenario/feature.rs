@@ -14,6 +14,18 @@ pub enum Feature {
     RangeReads,
     /// Deleting a range.
     RangeDeletes,
+    /// A compaction that found something to do.
+    Compactions,
+    /// A crash inside a compaction.
+    CrashesInCompactions,
+    /// A backup.
+    Backups,
+    /// A crash inside a backup.
+    CrashesInBackups,
+    /// A point in the archived log.
+    RestorePoints,
+    /// Restoring a backup, or up to a point, after a crash.
+    Restores,
 }
 
 impl Feature {
@@ -23,6 +35,12 @@ impl Feature {
             Self::Savepoints => "returns to a savepoint",
             Self::RangeReads => "range reads",
             Self::RangeDeletes => "range deletes",
+            Self::Compactions => "compactions that found something to do",
+            Self::CrashesInCompactions => "crashes inside a compaction",
+            Self::Backups => "backups",
+            Self::CrashesInBackups => "crashes inside a backup",
+            Self::RestorePoints => "restore points",
+            Self::Restores => "restores after a crash",
         }
     }
 }

@@ -7,6 +7,7 @@
 mod model;
 
 mod check;
+mod chore;
 mod fault;
 mod feature;
 mod option_values;
@@ -25,6 +26,7 @@ mod suggest;
 mod validate;
 
 pub use check::{Check, CheckKind};
+pub use chore::Chore;
 pub use digest::ScenarioDigest;
 pub use error::{ScenarioError, ScenarioReadError};
 pub use fault::{CrashModel, CrashPoints, Fault, PowerLoss, SurvivalCoverage};

@@ -8,7 +8,7 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-use super::FileGlob;
+use super::{Chore, FileGlob};
 
 /// A planted bug.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +52,10 @@ pub enum Bug {
     RangeDeleteSparesARow,
     /// A range read passes over its first row.
     RangeReadSkipsARow,
+    /// A restore leaves the last incremental backup out.
+    LastBackupIsNotRestored,
+    /// A restore to a point goes on to the end of the archived log.
+    RestoreGoesTooFar,
 }
 
 impl Bug {
@@ -62,6 +66,8 @@ impl Bug {
             Self::NothingIsValidated => "nothing-is-validated",
             Self::RangeDeleteSparesARow => "range-delete-spares-a-row",
             Self::RangeReadSkipsARow => "range-read-skips-a-row",
+            Self::LastBackupIsNotRestored => "last-backup-is-not-restored",
+            Self::RestoreGoesTooFar => "restore-goes-too-far",
         }
     }
 }
@@ -86,6 +92,9 @@ pub struct Elision {
     /// Only while at least so many commits have been asked for and not answered. More than one needs clients on threads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commits_in_flight: Option<NonZeroU32>,
+    /// Only while the target does this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub during: Option<Chore>,
 }
 
 impl fmt::Display for Elision {
@@ -95,8 +104,11 @@ impl fmt::Display for Elision {
             "{} of {} ({})",
             self.operation, self.file, self.occurrence
         )?;
-        match self.commits_in_flight {
-            Some(count) => write!(f, " while {count} commits are in flight"),
+        if let Some(count) = self.commits_in_flight {
+            write!(f, " while {count} commits are in flight")?;
+        }
+        match self.during {
+            Some(chore) => write!(f, " during a {chore}"),
             None => Ok(()),
         }
     }

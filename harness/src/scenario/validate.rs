@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Problem;
 use super::{
-    BankWorkload, CheckKind, CrashModel, CrashPoints, Expect, Fault, KvWorkload, Plant, PowerLoss,
-    Scenario, SurvivalCoverage, Workload,
+    BankWorkload, CheckKind, Chore, CrashModel, CrashPoints, Expect, Fault, KvWorkload, Plant,
+    PowerLoss, Scenario, SurvivalCoverage, Workload,
 };
 
 const CLIENTS_MAX: u32 = 64;
@@ -170,12 +170,36 @@ fn validate_workload(chosen: &Workload) -> Verdict {
             "expected one a transaction at most",
         );
     }
+    validate_chores(chosen)?;
     if rollbacks.get() == 100 {
         let message = "every transaction is rolled back, so nothing would be stored";
         return refuse(
             workload("rollbacks"),
             message,
             "expected less than \"100 %\"",
+        );
+    }
+    Ok(())
+}
+
+fn validate_chores(chosen: &Workload) -> Verdict {
+    let keys = ["compactions", "backups", "restore_points"];
+    for (chore, key) in Chore::ALL.into_iter().zip(keys) {
+        let count = chosen.chores(chore);
+        if count > chosen.transactions() {
+            return refuse(
+                workload(key),
+                format!("{count} {key} in {} transactions", chosen.transactions()),
+                "expected one a transaction at most",
+            );
+        }
+    }
+    if chosen.chores(Chore::RestorePoint) > 0 && chosen.chores(Chore::Backup) == 0 {
+        let help = "add `backups`: a restore begins with one";
+        return refuse(
+            workload("restore_points"),
+            "restore points without backups",
+            help,
         );
     }
     Ok(())
@@ -344,6 +368,15 @@ fn validate_checks(scenario: &Scenario) -> Verdict {
             );
         }
     }
+    let has_backups = scenario.workload.chores(Chore::Backup) > 0;
+    if has_backups && !scenario.asks_for(CheckKind::Backup) {
+        let help = "add a [[check]] of kind \"backup\"";
+        return refuse(workload("backups"), "backups that nobody restores", help);
+    }
+    if !has_backups && scenario.asks_for(CheckKind::Backup) {
+        let help = "add `backups` to the workload";
+        return refuse(top("check"), "check `backup` without backups", help);
+    }
     if scenario.workload.transactions() == 1 && scenario.asks_for(CheckKind::PrefixOrder) {
         let message = "check `prefix-order` with a single transaction";
         return refuse(
@@ -361,6 +394,15 @@ fn validate_plants(scenario: &Scenario) -> Verdict {
         let Plant::Elision(elision) = plant else {
             continue;
         };
+        if let Some(chore) = elision.during
+            && scenario.workload.chores(chore) == 0
+        {
+            return refuse(
+                vec![Step::Key("plant"), Step::Index(index), Step::Key("during")],
+                format!("a plant during a {chore}, and the workload asks for none"),
+                "add it to the workload",
+            );
+        }
         let overlapping = elision.commits_in_flight.filter(|count| count.get() > 1);
         if let Some(count) = overlapping
             && !scenario.workload.has_threads()

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ByteSize, Feature, OneOrMany, Percent};
+use super::{ByteSize, Chore, Feature, OneOrMany, Percent};
 
 /// A workload and its parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,19 +29,53 @@ impl Workload {
 
     /// What a run must have done for its verdict to mean anything, transactions apart.
     pub fn features(&self) -> Vec<Feature> {
-        let some = |share: Percent, feature| (share.get() > 0).then_some(feature);
+        let mut features = Vec::new();
+        let mut add = |asked: bool, some: &[Feature]| {
+            features.extend(some.iter().filter(|_| asked));
+        };
+        let shares = match self {
+            Self::Kv(kv) => [kv.range_reads, kv.range_deletes, kv.savepoints],
+            Self::Bank(bank) => [Percent::default(), Percent::default(), bank.savepoints],
+        };
+        let of_shares = [
+            Feature::RangeReads,
+            Feature::RangeDeletes,
+            Feature::Savepoints,
+        ];
+        for (share, feature) in shares.into_iter().zip(of_shares) {
+            add(share.get() > 0, &[feature]);
+        }
+        let compaction = [Feature::Compactions, Feature::CrashesInCompactions];
+        add(self.chores(Chore::Compaction) > 0, &compaction);
+        let backup = [
+            Feature::Backups,
+            Feature::CrashesInBackups,
+            Feature::Restores,
+        ];
+        add(self.chores(Chore::Backup) > 0, &backup);
+        let points = self.chores(Chore::RestorePoint) > 0;
+        add(points, &[Feature::RestorePoints]);
+        features
+    }
+
+    /// How often a run asks for a chore.
+    pub fn chores(&self, chore: Chore) -> u32 {
+        let (compactions, backups, restore_points) = match self {
+            Self::Kv(kv) => (kv.compactions, kv.backups, kv.restore_points),
+            Self::Bank(bank) => (bank.compactions, bank.backups, bank.restore_points),
+        };
+        match chore {
+            Chore::Compaction => compactions,
+            Chore::Backup => backups,
+            Chore::RestorePoint => restore_points,
+        }
+    }
+
+    /// How often a run asks for a checkpoint.
+    pub fn checkpoints(&self) -> u32 {
         match self {
-            Self::Kv(kv) => [
-                some(kv.range_reads, Feature::RangeReads),
-                some(kv.range_deletes, Feature::RangeDeletes),
-                some(kv.savepoints, Feature::Savepoints),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-            Self::Bank(bank) => some(bank.savepoints, Feature::Savepoints)
-                .into_iter()
-                .collect(),
+            Self::Kv(kv) => kv.checkpoints,
+            Self::Bank(bank) => bank.checkpoints,
         }
     }
 
@@ -122,6 +156,15 @@ pub struct KvWorkload {
     /// Checkpoints asked for, spread over the run.
     #[serde(default)]
     pub checkpoints: u32,
+    /// Compactions asked for, spread over the run.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub compactions: u32,
+    /// Backups taken, full ones and such of what has changed, spread over the run.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub backups: u32,
+    /// How often the log is archived, spread over the run, so that the database can be restored to that point.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restore_points: u32,
 }
 
 /// Transfers between accounts, whose sum never changes.
@@ -160,6 +203,15 @@ pub struct BankWorkload {
     /// Checkpoints asked for, spread over the run.
     #[serde(default)]
     pub checkpoints: u32,
+    /// Compactions asked for, spread over the run.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub compactions: u32,
+    /// Backups taken, full ones and such of what has changed, spread over the run.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub backups: u32,
+    /// How often the log is archived, spread over the run, so that the database can be restored to that point.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restore_points: u32,
 }
 
 /// How durable a commit is asked to be.
@@ -179,6 +231,11 @@ pub enum DurabilityLevel {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::scenario::{Elision, OperationKind};
+use crate::scenario::{Chore, Elision, OperationKind};
 use crate::trace::Operation;
 
 /// An elision at work in one boot.
@@ -22,8 +22,13 @@ impl Armed {
         }
     }
 
-    /// Whether the operation is to be dropped, while so many commits wait for their answers.
-    pub(super) fn drops(&mut self, operation: &Operation, commits_in_flight: u32) -> bool {
+    /// Whether the operation is to be dropped, while so many commits wait for their answers, and the target does this.
+    pub(super) fn drops(
+        &mut self,
+        operation: &Operation,
+        commits_in_flight: u32,
+        doing: Option<&str>,
+    ) -> bool {
         let Some((kind, name)) = target(operation) else {
             return false;
         };
@@ -32,6 +37,10 @@ impl Armed {
         }
         let asked = self.elision.commits_in_flight.map_or(0, NonZeroU32::get);
         if commits_in_flight < asked {
+            return false;
+        }
+        let during = self.elision.during.map(Chore::name);
+        if during.is_some() && during != doing {
             return false;
         }
         self.matched += 1;

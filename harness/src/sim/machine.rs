@@ -33,6 +33,8 @@ pub(super) struct Machine {
     labels: BTreeMap<InodeId, Name>,
     /// Commits that were requested and not answered.
     in_flight: u32,
+    /// What the target was asked for beside transactions and has not done yet.
+    doing: Option<&'static str>,
 }
 
 impl Machine {
@@ -50,6 +52,7 @@ impl Machine {
             locked: BTreeSet::new(),
             labels: BTreeMap::new(),
             in_flight: 0,
+            doing: None,
         }
     }
 
@@ -80,6 +83,8 @@ impl Machine {
                 Mark::Acknowledged(_) | Mark::Failed(_) | Mark::Unknown(_) => {
                     self.in_flight = self.in_flight.saturating_sub(1);
                 }
+                Mark::Began(what) => self.doing = Some(what),
+                Mark::Ended(_) => self.doing = None,
                 Mark::Opened | Mark::Note(_) => {}
             }
             self.record(Event::Mark(mark));
@@ -90,7 +95,7 @@ impl Machine {
     pub(super) fn perform(&mut self, operation: Operation) {
         let mut dropped = false;
         for armed in &mut self.elisions {
-            dropped |= armed.drops(&operation, self.in_flight);
+            dropped |= armed.drops(&operation, self.in_flight, self.doing);
         }
         let effect = if dropped {
             Effect::Elided

@@ -40,7 +40,17 @@ pub trait Target: Debug + Send + Sync {
             .iter()
             .try_for_each(|(name, value)| KnownOption::check(self.known_options(), name, value))
     }
-    /// Opens the database that is all of `disk`.
+    /// Makes a database on the empty disk `to`, of backups on `from`, the disk of the database that they were taken of.
+    fn restore(
+        &self,
+        _from: Arc<dyn Disk>,
+        _copy: Copied<'_>,
+        _options: &Options,
+        _to: Arc<dyn Disk>,
+    ) -> Result<(), TargetError> {
+        Err(unsupported("backups"))
+    }
+    /// Opens the database that is all of `disk`, but for backups and archives of it.
     fn open(
         &self,
         disk: Arc<dyn Disk>,
@@ -62,18 +72,24 @@ pub enum Ability {
     Savepoints,
     /// Reading and deleting ranges inside transactions.
     Ranges,
+    /// Giving back space that nothing uses, on request.
+    Compact,
+    /// Backups beside the database on its disk, and restoring them to another.
+    Backup,
     /// Several threads on one open database, all of them started and blocked through the engine's `sync`.
     Threads,
 }
 
 impl Ability {
     /// Every one.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Interleave,
         Self::Checkpoint,
         Self::Verify,
         Self::Savepoints,
         Self::Ranges,
+        Self::Compact,
+        Self::Backup,
         Self::Threads,
     ];
 }
@@ -98,6 +114,15 @@ pub struct KeyRange<'k> {
     pub from: &'k [u8],
     /// The first key after it.
     pub to: &'k [u8],
+}
+
+/// What to restore.
+#[derive(Clone, Copy, Debug)]
+pub struct Copied<'c> {
+    /// Backups by name: a full one, and those of what has changed since the one before.
+    pub chain: &'c [String],
+    /// A point up to which the archived log is replayed.
+    pub point: Option<u64>,
 }
 
 /// An open database. What a target has no [`Ability`] for is never asked of it.
@@ -172,6 +197,18 @@ pub trait Session {
     fn checkpoint(&mut self) -> Result<(), TargetError>;
     /// The engine's own integrity check: the problems it found.
     fn verify(&mut self) -> Result<Vec<String>, TargetError>;
+    /// Gives back space that nothing uses. Says whether there was anything to do.
+    fn compact(&mut self) -> Result<bool, TargetError> {
+        Err(unsupported("compaction"))
+    }
+    /// Backs the database up under a name that no backup had: all of it, or what has changed since the backup `base`.
+    fn backup(&mut self, _name: &str, _base: Option<&str>) -> Result<(), TargetError> {
+        Err(unsupported("backups"))
+    }
+    /// Archives the log up to what is committed now. Returns this point, for restores.
+    fn restore_point(&mut self) -> Result<u64, TargetError> {
+        Err(unsupported("an archive"))
+    }
     /// Another session of the same open database, for another thread. None from a target without the ability.
     fn share(&self) -> Option<Box<dyn Session + Send>> {
         None

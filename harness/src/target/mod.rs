@@ -18,9 +18,10 @@ mod sqlite;
 mod toy;
 
 mod find;
+mod folder;
 mod spoiled;
 
-pub use contract::{Ability, ClientId, KeyRange, Mode, Options, RowSink, Session, Target};
+pub use contract::{Ability, ClientId, Copied, KeyRange, Mode, Options, RowSink, Session, Target};
 pub use error::{Applied, ErrorKind, TargetError};
 pub use find::{TARGETS, find};
 pub use options::{KnownOption, OptionError, OptionKind, parse_size};

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use lightning_db::disk::Disk;
 
 use super::{
-    Ability, ClientId, Durability, KeyRange, KnownOption, Mode, OptionError, Options, Promises,
-    RowSink, Session, Target, TargetError,
+    Ability, ClientId, Copied, Durability, KeyRange, KnownOption, Mode, OptionError, Options,
+    Promises, RowSink, Session, Target, TargetError,
 };
 use crate::scenario::Bug;
 
@@ -57,6 +57,28 @@ impl Target for Spoiled {
 
     fn check_options(&self, options: &Options) -> Result<(), OptionError> {
         self.sound.check_options(options)
+    }
+
+    fn restore(
+        &self,
+        from: Arc<dyn Disk>,
+        copy: Copied<'_>,
+        options: &Options,
+        to: Arc<dyn Disk>,
+    ) -> Result<(), TargetError> {
+        let mut copy = copy;
+        match self.bug {
+            Bug::LastBackupIsNotRestored if copy.chain.len() > 1 => {
+                self.fired.fetch_add(1, Relaxed);
+                copy.chain = &copy.chain[..copy.chain.len() - 1];
+            }
+            Bug::RestoreGoesTooFar if copy.point.is_some() => {
+                self.fired.fetch_add(1, Relaxed);
+                copy.point = Some(u64::MAX);
+            }
+            _ => {}
+        }
+        self.sound.restore(from, copy, options, to)
     }
 
     fn open(
@@ -220,6 +242,18 @@ impl<S: Session + ?Sized> Session for SpoiledSession<S> {
 
     fn verify(&mut self) -> Result<Vec<String>, TargetError> {
         self.sound.verify()
+    }
+
+    fn compact(&mut self) -> Result<bool, TargetError> {
+        self.sound.compact()
+    }
+
+    fn backup(&mut self, name: &str, base: Option<&str>) -> Result<(), TargetError> {
+        self.sound.backup(name, base)
+    }
+
+    fn restore_point(&mut self) -> Result<u64, TargetError> {
+        self.sound.restore_point()
     }
 
     fn share(&self) -> Option<Box<dyn Session + Send>> {

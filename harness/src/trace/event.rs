@@ -44,6 +44,10 @@ pub enum Mark {
     Unknown(TransactionId),
     /// The engine is open: what it shows from now on was observed.
     Opened,
+    /// The target is about to be asked for something that is no transaction.
+    Began(&'static str),
+    /// It has done that.
+    Ended(&'static str),
     /// For the reader of a timeline.
     Note(String),
 }

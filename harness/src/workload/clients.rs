@@ -2,11 +2,12 @@
 
 use super::desk::Desk;
 use super::plan::{End, Plan, Setting, levels, table_names};
+use super::upkeep::{Due, INCREMENTAL, Upkeep};
 use super::work::Work;
 use super::{bank, kv};
 use crate::oracle::{RowMap, Violation, transaction_id};
 use crate::rng::Rng;
-use crate::scenario::Workload;
+use crate::scenario::{Chore, Workload};
 use crate::target::{Ability, ClientId, Durability, TargetError};
 
 /// How often a transaction that met a conflict is tried, at most.
@@ -21,8 +22,7 @@ pub struct Clients {
     tables: Vec<String>,
     rng: Rng,
     all: Vec<Client>,
-    until_checkpoint: u32,
-    checkpoint_every: u32,
+    upkeep: Upkeep,
 }
 
 #[derive(Clone, Debug)]
@@ -50,14 +50,9 @@ enum Turn {
 impl Clients {
     /// The clients of a database whose transactions so far have sequence numbers below `first_sequence`.
     pub fn new(workload: &Workload, setting: Setting, rng: Rng, first_sequence: u32) -> Self {
-        let (count, tables, transactions, checkpoints) = match workload {
-            Workload::Kv(kv) => (kv.clients, kv.tables, kv.transactions, kv.checkpoints),
-            Workload::Bank(bank) => (
-                bank.clients,
-                bank.tables,
-                bank.transactions,
-                bank.checkpoints,
-            ),
+        let (count, tables) = match workload {
+            Workload::Kv(kv) => (kv.clients, kv.tables),
+            Workload::Bank(bank) => (bank.clients, bank.tables),
         };
         let client = |id| Client {
             id: ClientId(id),
@@ -65,29 +60,20 @@ impl Clients {
             work: None,
         };
         let count = u16::try_from(count.get()).unwrap_or(u16::MAX);
-        let checkpoint_every = match checkpoints {
-            _ if !setting.can(Ability::Checkpoint) => u32::MAX,
-            0 => u32::MAX,
-            some => (transactions.get() / (some.saturating_add(1))).max(1),
-        };
         Self {
             levels: levels(workload, &setting),
             tables: table_names(tables.get()),
             all: (0..count).map(client).collect(),
-            until_checkpoint: checkpoint_every,
+            upkeep: Upkeep::new(workload, &setting),
             workload: workload.clone(),
-            checkpoint_every,
             setting,
             rng,
         }
     }
 
-    /// The next checkpoint comes after a drawn number of transactions, as if the run had been going on.
-    pub fn draw_checkpoint(&mut self) {
-        if self.checkpoint_every < u32::MAX {
-            let drawn = self.rng.below(u64::from(self.checkpoint_every));
-            self.until_checkpoint = 1 + u32::try_from(drawn).unwrap_or(0);
-        }
+    /// What is asked for beside transactions comes after drawn numbers of them, as if the run had been going on.
+    pub fn draw_upkeep(&mut self) {
+        self.upkeep.draw(&mut self.rng);
     }
 
     /// The names of the tables.
@@ -119,7 +105,7 @@ impl Clients {
             }
             if matches!(self.turn(desk, current)?, Turn::Ended) {
                 left -= 1;
-                self.maybe_checkpoint(desk)?;
+                self.keep_up(desk)?;
             }
         }
         Ok(())
@@ -130,20 +116,19 @@ impl Clients {
         self.set_up(desk)
     }
 
-    /// Each client by itself, with its share of a run's transactions. The first one asks for checkpoints.
+    /// Each client by itself, with its share of a run's transactions. The first one asks for what is beside transactions.
     pub fn split(&self) -> Vec<(Self, u32)> {
         let transactions = self.transactions();
         let count = u32::try_from(self.all.len()).unwrap_or(1).max(1);
         let part = |(number, client): (u32, &Client)| {
             let rng = self.rng.split("client", u64::from(number));
-            let checkpoint_every = match number {
-                0 if self.checkpoint_every < u32::MAX => (self.checkpoint_every / count).max(1),
-                _ => u32::MAX,
+            let upkeep = match number {
+                0 => self.upkeep.for_one_of(count),
+                _ => Upkeep::none(),
             };
             let alone = Self {
                 all: vec![client.clone()],
-                until_checkpoint: checkpoint_every,
-                checkpoint_every,
+                upkeep,
                 rng,
                 ..self.clone()
             };
@@ -294,18 +279,24 @@ impl Clients {
         Plan { steps, end }
     }
 
-    fn maybe_checkpoint(&mut self, desk: &mut Desk<'_>) -> Result<(), Stopped> {
-        if self.checkpoint_every == u32::MAX {
-            return Ok(());
+    /// Asks for what is due.
+    fn keep_up(&mut self, desk: &mut Desk<'_>) -> Result<(), Stopped> {
+        for due in self.upkeep.due() {
+            let done = match due {
+                Due::Checkpoint => ("checkpoint", desk.checkpoint()),
+                Due::Chore(Chore::Compaction) => ("compaction", desk.compact()),
+                Due::Chore(Chore::Backup) => ("backup", self.back_up(desk)),
+                Due::Chore(Chore::RestorePoint) => ("restore point", desk.restore_point()),
+            };
+            let (call, result) = done;
+            result.map_err(|error| Stopped { call, error })?;
         }
-        self.until_checkpoint = self.until_checkpoint.saturating_sub(1);
-        if self.until_checkpoint > 0 {
-            return Ok(());
-        }
-        self.until_checkpoint = self.checkpoint_every;
-        desk.checkpoint().map_err(|error| Stopped {
-            call: "checkpoint",
-            error,
-        })
+        Ok(())
+    }
+
+    fn back_up(&mut self, desk: &mut Desk<'_>) -> Result<(), TargetError> {
+        self.upkeep.backups += 1;
+        let is_incremental = self.rng.chance(INCREMENTAL);
+        desk.backup(self.upkeep.backups, is_incremental)
     }
 }

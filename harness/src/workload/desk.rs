@@ -10,11 +10,12 @@ use lightning_db::sync::pause;
 use super::open::OpenTransaction;
 use super::plan::RowRange;
 use super::record::Record;
+use super::taken::Taken;
 use crate::oracle::{
     Change, History, Outcome, Request, RowKey, TableId, Violation, row_text, transaction_text,
     value_text,
 };
-use crate::scenario::{CheckKind, Feature};
+use crate::scenario::{CheckKind, Chore, Feature};
 use crate::target::{Applied, ClientId, Durability, KeyRange, Session, TargetError};
 use crate::trace::{Mark, TracePosition, TransactionId};
 
@@ -258,6 +259,66 @@ impl Desk<'_> {
         self.marks
             .mark(Mark::Note("checkpoint requested".to_owned()));
         self.session.checkpoint()
+    }
+
+    /// Has space given back that nothing uses.
+    pub(super) fn compact(&mut self) -> Result<(), TargetError> {
+        pause();
+        self.marks.mark(Mark::Began(Chore::Compaction.name()));
+        let had_something_to_do = self.session.compact()?;
+        self.marks.mark(Mark::Ended(Chore::Compaction.name()));
+        if had_something_to_do {
+            self.record.did(Feature::Compactions);
+        }
+        Ok(())
+    }
+
+    /// Takes backup number `number` of this life.
+    pub(super) fn backup(&mut self, number: u32, incremental: bool) -> Result<(), TargetError> {
+        pause();
+        // Sequence numbers grow from life to life.
+        let life = self.record.history().next_sequence();
+        let name = format!("{life}-{number}");
+        let mut chain = self.record.newest_backup();
+        if !incremental {
+            chain.clear();
+        }
+        let base = chain.last().cloned();
+        chain.push(name.clone());
+        let from = self.marks.mark(Mark::Began(Chore::Backup.name()));
+        let place = self.record.take_one(Taken {
+            chain,
+            point: None,
+            from,
+            to: None,
+        });
+        self.session.backup(&name, base.as_deref())?;
+        pause();
+        let to = self.marks.mark(Mark::Ended(Chore::Backup.name()));
+        self.record.was_taken(place, to);
+        self.record.did(Feature::Backups);
+        Ok(())
+    }
+
+    /// Has the log archived up to now. Without a backup before it there would be nothing to restore.
+    pub(super) fn restore_point(&mut self) -> Result<(), TargetError> {
+        let chain = self.record.newest_backup();
+        if chain.is_empty() {
+            return Ok(());
+        }
+        pause();
+        let from = self.marks.mark(Mark::Began(Chore::RestorePoint.name()));
+        let point = self.session.restore_point()?;
+        pause();
+        let to = self.marks.mark(Mark::Ended(Chore::RestorePoint.name()));
+        self.record.take_one(Taken {
+            chain,
+            point: Some(point),
+            from,
+            to: Some(to),
+        });
+        self.record.did(Feature::RestorePoints);
+        Ok(())
     }
 
     /// Whether a row has a value, as the history has it.

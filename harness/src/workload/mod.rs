@@ -8,6 +8,8 @@ mod clients;
 mod desk;
 mod open;
 mod record;
+mod taken;
+mod upkeep;
 mod work;
 
 mod bank;
@@ -18,3 +20,4 @@ pub use clients::{Clients, Stopped};
 pub use desk::{Desk, Marks};
 pub use plan::Setting;
 pub use record::{Features, Noted, Record};
+pub use taken::Taken;

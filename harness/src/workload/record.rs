@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::taken::Taken;
 use crate::oracle::{History, Violation};
 use crate::scenario::Feature;
+use crate::trace::TracePosition;
 
 /// The history of all that clients ask, and what was wrong while nothing was broken. Held for moments, never while a target or a disk is
 /// called: so a thread that is stopped there holds up nobody.
@@ -13,6 +15,9 @@ pub struct Record {
     history: Mutex<History>,
     violations: Mutex<Vec<Violation>>,
     features: Mutex<Features>,
+    /// The newest backup of an earlier life, with those that it builds on.
+    earlier: Vec<String>,
+    taken: Mutex<Vec<Taken>>,
 }
 
 /// How often each was done.
@@ -27,13 +32,16 @@ pub struct Noted {
     pub violations: Vec<Violation>,
     /// What they did beside puts, gets and deletes.
     pub features: Features,
+    /// Backups and restore points that were asked for.
+    pub taken: Vec<Taken>,
 }
 
 impl Record {
-    /// Goes on with a history.
-    pub fn of(history: History) -> Self {
+    /// Goes on with a history, and the newest backup of an earlier life with those that it builds on.
+    pub fn of(history: History, earlier: Vec<String>) -> Self {
         Self {
             history: Mutex::new(history),
+            earlier,
             ..Self::default()
         }
     }
@@ -44,6 +52,7 @@ impl Record {
             history: std::mem::take(&mut *self.history()),
             violations: std::mem::take(&mut *guard(&self.violations)),
             features: std::mem::take(&mut *guard(&self.features)),
+            taken: std::mem::take(&mut *guard(&self.taken)),
         }
     }
 
@@ -54,6 +63,28 @@ impl Record {
     /// Notes that something was done and had something to do.
     pub(super) fn did(&self, feature: Feature) {
         *guard(&self.features).entry(feature).or_default() += 1;
+    }
+
+    /// The newest backup that was done, with those that it builds on; none if there is none.
+    pub(super) fn newest_backup(&self) -> Vec<String> {
+        let taken = guard(&self.taken);
+        let mut backups = taken.iter().filter(|one| one.point.is_none());
+        let newest = backups.rfind(|one| one.to.is_some());
+        newest.map_or_else(|| self.earlier.clone(), |one| one.chain.clone())
+    }
+
+    /// Notes that a backup or a restore point was asked for. Returns its place.
+    pub(super) fn take_one(&self, taken: Taken) -> usize {
+        let mut all = guard(&self.taken);
+        all.push(taken);
+        all.len() - 1
+    }
+
+    /// Notes that what was asked for is done.
+    pub(super) fn was_taken(&self, place: usize, at: TracePosition) {
+        if let Some(taken) = guard(&self.taken).get_mut(place) {
+            taken.to = Some(at);
+        }
     }
 
     pub(super) fn accuse(&self, violation: Violation) {

@@ -69,7 +69,7 @@ pub(super) fn of_checkpoint(error: &CheckpointError) -> TargetError {
 }
 
 /// An error with its causes.
-fn text_of(error: &dyn std::error::Error) -> String {
+pub(super) fn text_of(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

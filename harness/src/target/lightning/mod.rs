@@ -11,6 +11,8 @@ mod target;
 mod options;
 mod session;
 
+mod copies;
+
 mod errors;
 
 pub(super) use target::Lightning;

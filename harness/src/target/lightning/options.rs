@@ -46,6 +46,10 @@ pub(super) const KNOWN: &[KnownOption] = &[
         kind: OptionKind::Number,
     },
     KnownOption {
+        name: "archive",
+        kind: OptionKind::Switch,
+    },
+    KnownOption {
         name: "isolation",
         kind: OptionKind::Word(&["snapshot", "serializable"]),
     },
@@ -88,6 +92,16 @@ pub(super) fn engine_options(asked: &Options) -> lightning_db::Options {
 /// Whether transactions are to be serializable.
 pub(super) fn is_serializable(asked: &Options) -> bool {
     asked.get("isolation").map(String::as_str) == Some("serializable")
+}
+
+/// Whether the log is archived.
+pub(super) fn is_archived(asked: &Options) -> bool {
+    asked.get("archive").map(String::as_str) == Some("true")
+}
+
+/// The engine's options for a database that is made of backups: one of its own, which must have a salt of its own.
+pub(super) fn of_restored(asked: &Options) -> lightning_db::Options {
+    engine_options(asked).salt(SALT + 1)
 }
 
 /// Refuses values that the engine refuses, alone or together.

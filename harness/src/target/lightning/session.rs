@@ -1,9 +1,12 @@
 //! An open Lightning DB.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use lightning_db::disk::Disk;
 use lightning_db::{Database, Savepoint, Transaction};
 
+use super::copies;
 use super::errors::{no_transaction, of_checkpoint, of_commit, of_read, of_savepoint, of_write};
 use crate::target::{ClientId, Durability, ErrorKind, KeyRange, RowSink, Session, TargetError};
 
@@ -15,6 +18,8 @@ pub(super) struct LightningSession {
     /// Before the database, so that they end first.
     open: BTreeMap<ClientId, Open>,
     database: Database,
+    /// Where the database is, and beside it its backups.
+    disk: Arc<dyn Disk>,
 }
 
 /// A client's transaction, and its savepoints, the outermost first.
@@ -24,10 +29,11 @@ struct Open {
 }
 
 impl LightningSession {
-    pub(super) fn new(database: Database) -> Self {
+    pub(super) fn new(database: Database, disk: Arc<dyn Disk>) -> Self {
         Self {
             open: BTreeMap::new(),
             database,
+            disk,
         }
     }
 
@@ -197,12 +203,32 @@ impl Session for LightningSession {
         Ok(report.problems.into_iter().chain(rebuilt).collect())
     }
 
+    fn compact(&mut self) -> Result<bool, TargetError> {
+        let report = self.database.compact();
+        let report = report.map_err(|error| of_checkpoint(&error))?;
+        let is_shorter = report.data_bytes < report.data_bytes_before;
+        Ok(report.pages_moved > 0 || report.nodes_filled > 0 || is_shorter)
+    }
+
+    fn backup(&mut self, name: &str, base: Option<&str>) -> Result<(), TargetError> {
+        copies::backup(&self.database, &self.disk, name, base)
+    }
+
+    fn restore_point(&mut self) -> Result<u64, TargetError> {
+        let archived = self.database.archive_log();
+        let reached = archived.map_err(|error| of_checkpoint(&error))?;
+        Ok(reached.get())
+    }
+
     fn share(&self) -> Option<Box<dyn Session + Send>> {
-        Some(Box::new(Self::new(self.database.clone())))
+        Some(Box::new(Self::new(
+            self.database.clone(),
+            Arc::clone(&self.disk),
+        )))
     }
 
     fn close(self: Box<Self>) -> Result<(), TargetError> {
-        let Self { open, database } = *self;
+        let Self { open, database, .. } = *self;
         drop(open);
         database.close().map_err(|error| of_checkpoint(&error))
     }

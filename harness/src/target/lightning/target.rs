@@ -5,12 +5,13 @@ use std::sync::Arc;
 use lightning_db::Database;
 use lightning_db::disk::Disk;
 
+use super::copies::{self, with_archive};
 use super::errors::of_open;
-use super::options::{KNOWN, check, engine_options, is_serializable};
+use super::options::{KNOWN, check, is_serializable};
 use super::session::LightningSession;
 use crate::target::{
-    Ability, Durability, KnownOption, Mode, OptionError, Options, Promise, Promises, Session,
-    Target, TargetError,
+    Ability, Copied, Durability, KnownOption, Mode, OptionError, Options, Promise, Promises,
+    Session, Target, TargetError,
 };
 
 /// Lightning DB.
@@ -42,6 +43,8 @@ impl Target for Lightning {
             | Ability::Verify
             | Ability::Savepoints
             | Ability::Ranges
+            | Ability::Compact
+            | Ability::Backup
             | Ability::Threads => true,
         }
     }
@@ -64,18 +67,29 @@ impl Target for Lightning {
         check(options)
     }
 
+    fn restore(
+        &self,
+        from: Arc<dyn Disk>,
+        copy: Copied<'_>,
+        options: &Options,
+        to: Arc<dyn Disk>,
+    ) -> Result<(), TargetError> {
+        copies::restore(from, copy, options, to)
+    }
+
     fn open(
         &self,
         disk: Arc<dyn Disk>,
         options: &Options,
         mode: Mode,
     ) -> Result<Box<dyn Session>, TargetError> {
-        let options = engine_options(options);
+        let options = with_archive(options, &disk)?;
+        let kept = Arc::clone(&disk);
         let database = match mode {
             Mode::Existing => Database::open_on(disk, options),
             Mode::CreateOrOpen => Database::open_or_create_on(disk, options),
         };
         let database = database.map_err(|error| of_open(&error))?;
-        Ok(Box::new(LightningSession::new(database)))
+        Ok(Box::new(LightningSession::new(database, kept)))
     }
 }

@@ -68,7 +68,12 @@ impl<E: Engine> Target for Redb<E> {
 
     fn can(&self, ability: Ability) -> bool {
         match ability {
-            Ability::Interleave | Ability::Savepoints | Ability::Ranges | Ability::Threads => false,
+            Ability::Interleave
+            | Ability::Savepoints
+            | Ability::Ranges
+            | Ability::Compact
+            | Ability::Backup
+            | Ability::Threads => false,
             Ability::Checkpoint | Ability::Verify => true,
         }
     }

@@ -62,7 +62,12 @@ impl Target for Sqlite {
 
     fn can(&self, ability: Ability) -> bool {
         match ability {
-            Ability::Interleave | Ability::Savepoints | Ability::Ranges | Ability::Threads => false,
+            Ability::Interleave
+            | Ability::Savepoints
+            | Ability::Ranges
+            | Ability::Compact
+            | Ability::Backup
+            | Ability::Threads => false,
             Ability::Checkpoint | Ability::Verify => true,
         }
     }
