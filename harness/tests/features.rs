@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
-use lightning_chaos::scenario::Scenario;
+use lightning_chaos::batch::{Batch, PlantSwitch};
+use lightning_chaos::explore::run_batch;
+use lightning_chaos::scenario::{Feature, Scenario};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -110,6 +113,35 @@ fn one_figure_of_memory_goes_with_every_page_size() {
 }
 
 #[test]
+fn databases_in_16_frames_are_larger_than_that_with_every_page_size() {
+    for (file, sizes) in [
+        ("small-cache/sixteen-frames", [4, 8, 16, 32, 64].as_slice()),
+        ("small-cache/sixteen-frames-4-threads", &[4]),
+        ("upkeep/everything-in-16-frames", &[4, 8]),
+    ] {
+        let path = root().join(format!("scenarios/{file}.toml"));
+        let scenario = Arc::new(Scenario::read(&path).unwrap());
+        for size in sizes {
+            let page_size = ("page_size".to_owned(), format!("{size} KiB"));
+            let batch = Batch {
+                scenario: Arc::clone(&scenario),
+                target: "lightning".to_owned(),
+                options: [page_size].into(),
+                seed: 1,
+                run: 0,
+                plants: PlantSwitch::Healthy,
+                states_max: 1,
+                skip: Vec::new(),
+            };
+            let result = run_batch(&batch, &mut |_| ()).unwrap();
+            assert_eq!(result.findings, []);
+            let evictions = result.features.get(&Feature::Evictions);
+            assert!(evictions.is_some(), "{file}, {size} KiB: nothing made room");
+        }
+    }
+}
+
+#[test]
 fn an_option_that_the_engine_refuses_is_a_wrong_use_and_no_finding() {
     let text = scenario("transactions = 5", "");
     for wrong in [
@@ -141,4 +173,33 @@ fn combinations_that_would_do_nothing_are_refused() {
         let error = Scenario::parse("features.toml", &text).unwrap_err();
         assert!(format!("{error:?}").contains(message), "{error:?}");
     }
+}
+
+#[test]
+fn upkeep_that_nobody_looks_at_or_that_cannot_be_is_refused() {
+    let refused = [
+        ("backups = 2", "backups that nobody restores"),
+        ("restore_points = 2", "restore points without backups"),
+        ("compactions = 6", "6 compactions in 5 transactions"),
+        (
+            "table_changes = \"10 %\"",
+            "changes of tables where there is one table",
+        ),
+        (
+            "tables = 2\nthreads = true\ntable_changes = \"10 %\"",
+            "changes of tables by clients on threads",
+        ),
+    ];
+    for (workload, message) in refused {
+        let text = scenario(&format!("transactions = 5\n{workload}"), "");
+        let error = Scenario::parse("features.toml", &text).unwrap_err();
+        assert!(format!("{error:?}").contains(message), "{error:?}");
+    }
+    let during = "[[plant]]\nkind = \"elision\"\noperation = \"sync\"\nfile = \"map\"\nduring = \"backup\"\n\n[[check]]";
+    let text = scenario("transactions = 5", "").replace("[[check]]", during);
+    let error = Scenario::parse("features.toml", &text).unwrap_err();
+    assert!(
+        format!("{error:?}").contains("a plant during a backup"),
+        "{error:?}"
+    );
 }

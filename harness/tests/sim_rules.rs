@@ -38,6 +38,7 @@ fn elision(operation: OperationKind, file: &str, occurrence: Occurrence) -> SimC
     SimConfig {
         elide: vec![Elision {
             commits_in_flight: None,
+            during: None,
             operation,
             file,
             occurrence,

@@ -32,6 +32,7 @@ pub fn plan(step: Step, root: &Path) -> Plan {
         )),
         Step::Test => one(cargo("test --workspace")),
         Step::Smoke => one(cargo("run --release -- run")),
+        Step::Matrix => Plan::Run(PAGE_SIZES.map(matrix).into()),
         Step::MustFail => one(cargo(
             "run --release -- run scenarios/must-fail --out target/chaos/must-fail",
         )),
@@ -42,6 +43,16 @@ pub fn plan(step: Step, root: &Path) -> Plan {
         Step::Fuzz => fuzz(root),
         Step::Miri => miri(),
     }
+}
+
+/// Every page size of the engine, as an option of its target.
+const PAGE_SIZES: [&str; 5] = ["4KiB", "8KiB", "16KiB", "32KiB", "64KiB"];
+
+/// The smoke scenarios with the least memory there is.
+fn matrix(page_size: &str) -> Command {
+    let options = format!("--target-option frames=16 --target-option page_size={page_size}");
+    let out = format!("--out target/chaos/matrix/{page_size}");
+    cargo(&format!("run --release -- run {options} {out}"))
 }
 
 fn schema() -> Plan {
@@ -192,6 +203,20 @@ mod tests {
         let line = line(&fuzz_target(root.path(), "decoders"));
         let (found, committed) = (line.find("target/fuzz-corpus"), line.find("/fuzz/corpus"));
         assert!(found.is_some() && found < committed, "{line}");
+    }
+
+    #[test]
+    fn the_matrix_has_16_frames_and_each_page_size_once() {
+        let Plan::Run(runs) = plan(Step::Matrix, Path::new(".")) else {
+            panic!()
+        };
+        let lines: Vec<String> = runs.iter().map(line).collect();
+        for kibibytes in [4, 8, 16, 32, 64] {
+            let size = format!("page_size={kibibytes}KiB ");
+            let with = lines.iter().filter(|line| line.contains(&size));
+            assert_eq!(with.count(), 1, "{lines:?}");
+        }
+        assert!(lines.iter().all(|line| line.contains("frames=16 ")));
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub enum Step {
     Test,
     /// The smoke scenarios.
     Smoke,
+    /// The smoke scenarios with 16 frames and each page size.
+    Matrix,
     /// The planted bugs.
     MustFail,
     /// The scenario files, and their schema.
@@ -31,12 +33,13 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Fmt,
         Self::Clippy,
         Self::Doc,
         Self::Test,
         Self::Smoke,
+        Self::Matrix,
         Self::MustFail,
         Self::Schema,
         Self::Deny,
@@ -54,6 +57,7 @@ impl Step {
             Self::Doc => "doc",
             Self::Test => "test",
             Self::Smoke => "smoke",
+            Self::Matrix => "matrix",
             Self::MustFail => "must-fail",
             Self::Schema => "schema",
             Self::Deny => "deny",
@@ -74,6 +78,7 @@ impl Step {
                 "every test of the workspace passes, the rules of the code base among them"
             }
             Self::Smoke => "the smoke scenarios hold",
+            Self::Matrix => "they hold with 16 frames and with every page size",
             Self::MustFail => "every planted bug is caught",
             Self::Schema => "every scenario file is valid, and their schema can be printed",
             Self::Deny => "dependencies have allowed licences and no known advisory",

@@ -61,6 +61,8 @@ fn start(
             marks: &marks,
             record: &record,
             tables: &tables,
+            // What a rename moves is known only where commits don't overlap.
+            changes_tables: false,
         };
         caught(|| client.run(&mut desk, transactions))
     };

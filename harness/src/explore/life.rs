@@ -64,7 +64,7 @@ impl Life {
 
     /// Backups and restore points of earlier lives that were done, and those of this one.
     fn kept(&self, at: TracePosition) -> Vec<Kept> {
-        let earlier = self.before.iter().flat_map(|before| before.owed_copies());
+        let earlier = self.before.iter().flat_map(Ground::owed_copies);
         let own = self.taken.iter();
         let own = own.filter_map(|taken| Kept::at(taken, &self.history, at));
         earlier.cloned().chain(own).collect()

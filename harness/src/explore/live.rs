@@ -10,8 +10,8 @@ use super::life::Life;
 use super::trial::{Ended, Trial};
 use crate::batch::{CaseId, ExploreError};
 use crate::oracle::{History, Judgement, Obligations, Violation};
-use crate::scenario::CheckKind;
-use crate::target::Mode;
+use crate::scenario::{CheckKind, Feature};
+use crate::target::{Mode, Session};
 use crate::threads::Baton;
 use crate::trace::TracePosition;
 use crate::workload::Clients;
@@ -106,6 +106,10 @@ impl Explorer<'_> {
         clients: &Clients,
     ) -> Option<()> {
         trial.observe(&self.tables, &mut self.observed)?;
+        let evictions = trial.session().map_or(0, Session::evictions);
+        if evictions > 0 {
+            trial.features.insert(Feature::Evictions, evictions);
+        }
         trial.violations.extend(self.wrong_rows(history));
         trial.violations.extend(self.wrong_reads(history));
         let rows = self.observed.to_map();

@@ -125,7 +125,7 @@ impl Setup {
     }
 
     /// The disk that a backup is restored to.
-    pub(super) fn restore_config(&self) -> SimConfig {
+    pub(super) fn restore_config() -> SimConfig {
         SimConfig {
             operation_budget: CALLS_OF_A_RECOVERY_MAX,
             ..SimConfig::default()

@@ -11,7 +11,7 @@ use crate::sim::{SimConfig, SimDisk};
 use crate::survival::Survival;
 use crate::target::{Mode, Session, TargetError};
 use crate::trace::{DiskState, Mark, Trace, TracePosition};
-use crate::workload::{Clients, Desk, Features, Marks, Record, Stopped, Taken};
+use crate::workload::{Clients, Desk, Features, Marks, Record, Stopped, Taken, catalog_value};
 
 impl Marks for SimDisk {
     fn mark(&self, mark: Mark) -> TracePosition {
@@ -112,12 +112,31 @@ impl<'s> Trial<'s> {
     /// Reads all rows of all tables.
     pub(super) fn observe(&mut self, tables: &[String], observed: &mut Observed) -> Option<()> {
         observed.clear();
-        for (table, name) in (0..).zip(tables) {
+        let listed = if self.changes_tables() {
+            Some(self.listed_tables()?)
+        } else {
+            None
+        };
+        let is_listed = |name: &String| listed.as_ref().is_none_or(|all| all.contains(name));
+        for (table, name) in (0..).zip(tables).filter(|(_, name)| is_listed(name)) {
             let mut row = |key: &[u8], value: &[u8]| observed.push(TableId(table), key, value);
             let scanned = self.call("scan", |session| session.scan(name, &mut row))?;
             self.or_violation(scanned, CheckKind::Durability, "cannot-read")?;
         }
+        for name in listed.iter().flatten() {
+            observed.push(TableId::CATALOG, name.as_bytes(), &catalog_value());
+        }
         Some(())
+    }
+
+    /// The tables that are there, where this may change.
+    fn listed_tables(&mut self) -> Option<Vec<String>> {
+        let listed = self.call("tables", |session| session.tables(None))?;
+        self.or_violation(listed, CheckKind::Durability, "cannot-list-tables")
+    }
+
+    fn changes_tables(&self) -> bool {
+        self.setup.batch.scenario.workload.changes_tables()
     }
 
     /// The target's own check.
@@ -158,7 +177,7 @@ impl<'s> Trial<'s> {
         tables: &[String],
     ) -> Option<Result<Observed, TargetError>> {
         let (setup, disk) = (self.setup, self.disk.clone());
-        let mut copy = Self::on(setup, SimDisk::new(setup.restore_config()));
+        let mut copy = Self::on(setup, SimDisk::new(Setup::restore_config()));
         let to = Arc::new(copy.disk.clone());
         let restore = || {
             let (copied, options) = (taken.copied(), &setup.options);
@@ -207,6 +226,7 @@ impl<'s> Trial<'s> {
     ) -> Option<()> {
         let tables = clients.tables().to_vec();
         let disk = self.disk.clone();
+        let changes_tables = self.changes_tables();
         let done = self.call("a transaction", |session| {
             let (marks, tables) = (&disk, tables.as_slice());
             work(
@@ -216,6 +236,7 @@ impl<'s> Trial<'s> {
                     marks,
                     record,
                     tables,
+                    changes_tables,
                 },
             )
         });

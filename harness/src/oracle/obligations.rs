@@ -236,3 +236,41 @@ fn all_durable() -> Promises {
     let levels = [Durability::Sync, Durability::Buffered, Durability::None];
     levels.into_iter().fold(Promises::none(), durable)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::{Request, transaction_id};
+
+    fn commit(history: &mut History, client: u16, (from, to): (u64, u64), outcome: Outcome) {
+        let id = transaction_id(client, 1);
+        history.request(Request {
+            id,
+            durability: Durability::None,
+            operations: Vec::new(),
+            at: TracePosition(from),
+        });
+        history.answer(id, outcome, TracePosition(to));
+    }
+
+    #[test]
+    fn a_copy_has_what_was_answered_before_it_and_nothing_that_was_requested_after_it() {
+        let mut history = History::new();
+        commit(&mut history, 0, (1, 5), Outcome::Acknowledged);
+        commit(&mut history, 1, (8, 14), Outcome::Refused);
+        commit(&mut history, 2, (12, 15), Outcome::Acknowledged);
+        commit(&mut history, 3, (19, 25), Outcome::Acknowledged);
+        commit(&mut history, 4, (30, 35), Outcome::Acknowledged);
+        let copy = Obligations::of_copy(&history, TracePosition(10), TracePosition(20));
+        let owed = history.transactions().iter().map(|one| copy.owed(one));
+        let expected = [
+            Owed::Must,
+            Owed::NeverRefused,
+            Owed::May,
+            Owed::May,
+            Owed::NeverRequested,
+        ];
+        assert_eq!(owed.collect::<Vec<_>>(), expected);
+        assert_eq!((copy.least, copy.most), (1, 4));
+    }
+}

@@ -12,6 +12,11 @@ use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableId(pub u8);
 
+impl TableId {
+    /// A table that no workload writes: its keys are the names of the tables that there are.
+    pub const CATALOG: Self = Self(u8::MAX);
+}
+
 /// The place of a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowKey {

@@ -68,6 +68,15 @@ pub fn client_and_sequence(id: TransactionId) -> (u64, u32) {
 impl Stamp {
     /// The value of `len` bytes, or the shortest there is, for a row.
     pub fn write(&self, table: TableId, key: &[u8], len: usize) -> Vec<u8> {
+        self.write_for(row_hash(table, key), len)
+    }
+
+    /// The value of `len` bytes, or the shortest there is, for a row whose table may be renamed.
+    pub fn write_anywhere(&self, key: &[u8], len: usize) -> Vec<u8> {
+        self.write_for(key_hash(key), len)
+    }
+
+    fn write_for(&self, row: u64, len: usize) -> Vec<u8> {
         let len = len.max(HEADER_LEN);
         let mut value = Vec::with_capacity(len);
         value.extend_from_slice(&MAGIC.to_le_bytes());
@@ -75,7 +84,7 @@ impl Stamp {
         value.extend_from_slice(&client_and_sequence(self.transaction).1.to_le_bytes());
         value.extend_from_slice(&self.operation.to_le_bytes());
         value.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
-        value.extend_from_slice(&row_hash(table, key).to_le_bytes());
+        value.extend_from_slice(&row.to_le_bytes());
         value.extend_from_slice(&self.payload.to_le_bytes());
         let head = xxh3_64(&value);
         value.extend_from_slice(&head.to_le_bytes());
@@ -106,7 +115,8 @@ impl Stamp {
         if number(&header[CHECK_AT..]) != xxh3_64(&unchecked) {
             return Err(Garbage::Damaged);
         }
-        if number(&header[16..24]) != row_hash(table, key) {
+        let row = number(&header[16..24]);
+        if row != row_hash(table, key) && row != key_hash(key) {
             return Err(Garbage::Misplaced);
         }
         Ok(Self {
@@ -125,6 +135,11 @@ fn client_bytes(id: TransactionId) -> [u8; 2] {
 
 fn row_hash(table: TableId, key: &[u8]) -> u64 {
     xxh3_64_with_seed(key, u64::from(table.0) + 1)
+}
+
+/// Of a row whose table may be renamed.
+fn key_hash(key: &[u8]) -> u64 {
+    xxh3_64_with_seed(key, u64::MAX)
 }
 
 fn fill(value: &mut Vec<u8>, seed: u64, len: usize) {
@@ -165,6 +180,16 @@ mod tests {
             assert_eq!(value.len(), len.max(VALUE_LEN_MIN));
             assert_eq!(Stamp::read(TableId(1), b"key", &value), Ok(stamp()));
         }
+    }
+
+    #[test]
+    fn a_value_that_moves_with_its_table_reads_back_in_any_table_and_under_no_other_key() {
+        let value = stamp().write_anywhere(b"key", 50);
+        for table in [TableId(0), TableId(7)] {
+            assert_eq!(Stamp::read(table, b"key", &value), Ok(stamp()));
+        }
+        let other = Stamp::read(TableId(0), b"kez", &value);
+        assert_eq!(other, Err(Garbage::Misplaced));
     }
 
     #[test]

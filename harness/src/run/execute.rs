@@ -112,6 +112,9 @@ fn unable(config: &RunConfig, loaded: &Loaded) -> Option<&'static str> {
     if lacks(Ability::Savepoints, asks_for(&[Feature::Savepoints])) {
         return Some("the target has no savepoints here");
     }
+    if lacks(Ability::Tables, workload.changes_tables()) {
+        return Some("the target cannot change tables in transactions here");
+    }
     if lacks(Ability::Compact, asks_for(&[Feature::Compactions])) {
         return Some("the target cannot be compacted here");
     }

@@ -14,6 +14,10 @@ pub enum Feature {
     RangeReads,
     /// Deleting a range.
     RangeDeletes,
+    /// Creating, dropping or renaming a table.
+    TableChanges,
+    /// A page that left memory to make room for others.
+    Evictions,
     /// A compaction that found something to do.
     Compactions,
     /// A crash inside a compaction.
@@ -35,6 +39,8 @@ impl Feature {
             Self::Savepoints => "returns to a savepoint",
             Self::RangeReads => "range reads",
             Self::RangeDeletes => "range deletes",
+            Self::TableChanges => "changes of tables",
+            Self::Evictions => "pages that made room for others",
             Self::Compactions => "compactions that found something to do",
             Self::CrashesInCompactions => "crashes inside a compaction",
             Self::Backups => "backups",

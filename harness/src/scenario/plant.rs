@@ -52,6 +52,8 @@ pub enum Bug {
     RangeDeleteSparesARow,
     /// A range read passes over its first row.
     RangeReadSkipsARow,
+    /// A table that is dropped stays, with its first row.
+    DroppedTableKeepsARow,
     /// A restore leaves the last incremental backup out.
     LastBackupIsNotRestored,
     /// A restore to a point goes on to the end of the archived log.
@@ -66,6 +68,7 @@ impl Bug {
             Self::NothingIsValidated => "nothing-is-validated",
             Self::RangeDeleteSparesARow => "range-delete-spares-a-row",
             Self::RangeReadSkipsARow => "range-read-skips-a-row",
+            Self::DroppedTableKeepsARow => "dropped-table-keeps-a-row",
             Self::LastBackupIsNotRestored => "last-backup-is-not-restored",
             Self::RestoreGoesTooFar => "restore-goes-too-far",
         }

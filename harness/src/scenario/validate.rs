@@ -171,6 +171,7 @@ fn validate_workload(chosen: &Workload) -> Verdict {
         );
     }
     validate_chores(chosen)?;
+    validate_table_changes(chosen)?;
     if rollbacks.get() == 100 {
         let message = "every transaction is rolled back, so nothing would be stored";
         return refuse(
@@ -201,6 +202,26 @@ fn validate_chores(chosen: &Workload) -> Verdict {
             "restore points without backups",
             help,
         );
+    }
+    Ok(())
+}
+
+fn validate_table_changes(chosen: &Workload) -> Verdict {
+    let Workload::Kv(kv) = chosen else {
+        return Ok(());
+    };
+    if kv.table_changes.get() == 0 {
+        return Ok(());
+    }
+    let key = || workload("table_changes");
+    if kv.tables.get() < 2 {
+        let help = "expected `tables` of 2 at least: the first one is not changed";
+        return refuse(key(), "changes of tables where there is one table", help);
+    }
+    if kv.threads {
+        let message = "changes of tables by clients on threads of their own";
+        let help = "remove `threads`: what a rename moves is known where commits don't overlap";
+        return refuse(key(), message, help);
     }
     Ok(())
 }
@@ -376,6 +397,14 @@ fn validate_checks(scenario: &Scenario) -> Verdict {
     if !has_backups && scenario.asks_for(CheckKind::Backup) {
         let help = "add `backups` to the workload";
         return refuse(top("check"), "check `backup` without backups", help);
+    }
+    if scenario.workload.changes_tables() && scenario.asks_for(CheckKind::Isolation) {
+        let help = "remove one: what is read is compared with the snapshot at once";
+        return refuse(
+            workload("table_changes"),
+            "check `isolation` with changes of tables",
+            help,
+        );
     }
     if scenario.workload.transactions() == 1 && scenario.asks_for(CheckKind::PrefixOrder) {
         let message = "check `prefix-order` with a single transaction";

@@ -45,6 +45,7 @@ impl Workload {
         for (share, feature) in shares.into_iter().zip(of_shares) {
             add(share.get() > 0, &[feature]);
         }
+        add(self.changes_tables(), &[Feature::TableChanges]);
         let compaction = [Feature::Compactions, Feature::CrashesInCompactions];
         add(self.chores(Chore::Compaction) > 0, &compaction);
         let backup = [
@@ -56,6 +57,14 @@ impl Workload {
         let points = self.chores(Chore::RestorePoint) > 0;
         add(points, &[Feature::RestorePoints]);
         features
+    }
+
+    /// Whether transactions change which tables there are.
+    pub fn changes_tables(&self) -> bool {
+        match self {
+            Self::Kv(kv) => kv.table_changes.get() > 0,
+            Self::Bank(_) => false,
+        }
     }
 
     /// How often a run asks for a chore.
@@ -150,6 +159,9 @@ pub struct KvWorkload {
     /// Share of transactions that set savepoints, nested ones among them, and go back to some.
     #[serde(default, skip_serializing_if = "is_none")]
     pub savepoints: Percent,
+    /// Share of transactions that create, drop, rename or list tables; all but the first table are theirs to change.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub table_changes: Percent,
     /// Durability of commits: a level, or a list that each transaction draws from.
     #[serde(default = "sync")]
     pub durability: OneOrMany<DurabilityLevel>,

@@ -72,6 +72,8 @@ pub enum Ability {
     Savepoints,
     /// Reading and deleting ranges inside transactions.
     Ranges,
+    /// Creating, dropping, renaming and listing tables inside transactions.
+    Tables,
     /// Giving back space that nothing uses, on request.
     Compact,
     /// Backups beside the database on its disk, and restoring them to another.
@@ -82,12 +84,13 @@ pub enum Ability {
 
 impl Ability {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Interleave,
         Self::Checkpoint,
         Self::Verify,
         Self::Savepoints,
         Self::Ranges,
+        Self::Tables,
         Self::Compact,
         Self::Backup,
         Self::Threads,
@@ -177,6 +180,27 @@ pub trait Session {
     fn release(&mut self, _client: ClientId, _savepoint: usize) -> Result<(), TargetError> {
         Err(unsupported("savepoints"))
     }
+    /// Creates a table in the client's transaction; false if there is one of this name.
+    fn create_table(&mut self, _client: ClientId, _name: &str) -> Result<bool, TargetError> {
+        Err(unsupported("changes of tables"))
+    }
+    /// Drops a table in the client's transaction; false if there is none of this name.
+    fn drop_table(&mut self, _client: ClientId, _name: &str) -> Result<bool, TargetError> {
+        Err(unsupported("changes of tables"))
+    }
+    /// Renames a table in the client's transaction; false if there is no such table, or one of the new name.
+    fn rename_table(
+        &mut self,
+        _client: ClientId,
+        _from: &str,
+        _to: &str,
+    ) -> Result<bool, TargetError> {
+        Err(unsupported("changes of tables"))
+    }
+    /// The names of all tables as the client's transaction sees them; without one, those that are committed. Ascending.
+    fn tables(&mut self, _client: Option<ClientId>) -> Result<Vec<String>, TargetError> {
+        Err(unsupported("lists of tables"))
+    }
     /// Writes a row in the client's transaction.
     fn put(
         &mut self,
@@ -208,6 +232,10 @@ pub trait Session {
     /// Archives the log up to what is committed now. Returns this point, for restores.
     fn restore_point(&mut self) -> Result<u64, TargetError> {
         Err(unsupported("an archive"))
+    }
+    /// How many pages left memory to make room for others.
+    fn evictions(&self) -> u64 {
+        0
     }
     /// Another session of the same open database, for another thread. None from a target without the ability.
     fn share(&self) -> Option<Box<dyn Session + Send>> {

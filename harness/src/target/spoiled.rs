@@ -184,6 +184,43 @@ impl<S: Session + ?Sized> Session for SpoiledSession<S> {
         }
     }
 
+    fn create_table(&mut self, client: ClientId, name: &str) -> Result<bool, TargetError> {
+        self.sound.create_table(client, name)
+    }
+
+    fn drop_table(&mut self, client: ClientId, name: &str) -> Result<bool, TargetError> {
+        if self.bug != Bug::DroppedTableKeepsARow {
+            return self.sound.drop_table(client, name);
+        }
+        let mut first = None;
+        let all = KeyRange {
+            from: &[],
+            to: &[u8::MAX],
+        };
+        self.sound.range(client, name, all, &mut |key, value| {
+            first.get_or_insert((key.to_vec(), value.to_vec()));
+        })?;
+        let dropped = self.sound.drop_table(client, name)?;
+        if let Some((key, value)) = first {
+            self.fired.fetch_add(1, Relaxed);
+            self.sound.put(client, name, &key, &value)?;
+        }
+        Ok(dropped)
+    }
+
+    fn rename_table(
+        &mut self,
+        client: ClientId,
+        from: &str,
+        to: &str,
+    ) -> Result<bool, TargetError> {
+        self.sound.rename_table(client, from, to)
+    }
+
+    fn tables(&mut self, client: Option<ClientId>) -> Result<Vec<String>, TargetError> {
+        self.sound.tables(client)
+    }
+
     fn savepoint(&mut self, client: ClientId) -> Result<(), TargetError> {
         self.savepoints(client).push(None);
         self.sound.savepoint(client)
@@ -254,6 +291,10 @@ impl<S: Session + ?Sized> Session for SpoiledSession<S> {
 
     fn restore_point(&mut self) -> Result<u64, TargetError> {
         self.sound.restore_point()
+    }
+
+    fn evictions(&self) -> u64 {
+        self.sound.evictions()
     }
 
     fn share(&self) -> Option<Box<dyn Session + Send>> {

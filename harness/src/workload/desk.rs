@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use lightning_db::sync::pause;
 
+use super::act::{Act, Own, changes};
 use super::open::OpenTransaction;
 use super::plan::RowRange;
 use super::record::Record;
@@ -35,6 +36,8 @@ pub struct Desk<'a> {
     pub record: &'a Record,
     /// Table names, by the place that a row's table has.
     pub tables: &'a [String],
+    /// Whether transactions change which tables there are.
+    pub changes_tables: bool,
 }
 
 impl Desk<'_> {
@@ -142,7 +145,8 @@ impl Desk<'_> {
         if let Some(wrong) = wrong {
             self.record.accuse(wrong);
         }
-        if open.own(row).is_none() {
+        // A row that came with its table's name was written as another one.
+        if !self.changes_tables && matches!(open.own(row), Own::Below(_)) {
             self.record.history().read(open.id, row, value);
         }
     }
@@ -228,7 +232,7 @@ impl Desk<'_> {
         durability: Durability,
     ) -> Result<(), TargetError> {
         let (id, client) = (open.id, open.client);
-        let operations = open.into_operations();
+        let operations = self.changes(open.into_operations());
         let at = self.marks.mark(Mark::Request(id));
         self.record.history().request(Request {
             id,
@@ -247,6 +251,20 @@ impl Desk<'_> {
         let at = self.marks.mark(mark);
         self.record.history().answer(id, outcome, at);
         answer
+    }
+
+    /// What a transaction's acts come to when its commit is asked for.
+    fn changes(&self, acts: Vec<Act>) -> Vec<Change> {
+        if self.changes_tables {
+            let history = self.record.history();
+            let rows = history.rows_after(history.transactions().len());
+            return changes(&acts, &rows, self.tables);
+        }
+        let change = |act| match act {
+            Act::Row(change) => Some(change),
+            Act::Table(_) => None,
+        };
+        acts.into_iter().filter_map(change).collect()
     }
 
     pub(super) fn rollback(&mut self, open: &OpenTransaction) -> Result<(), TargetError> {
@@ -336,16 +354,16 @@ fn expected<'a>(
     row: &RowKey,
 ) -> Vec<Option<&'a [u8]>> {
     match open.own(row) {
-        Some(own) => vec![own.value.as_deref()],
-        None => history
-            .may_read(open.id, row)
+        Own::Is(value) => vec![value.map(|value| &**value)],
+        Own::Below(row) => history
+            .may_read(open.id, &row)
             .into_iter()
             .map(|value| value.map(|value| &**value))
             .collect(),
     }
 }
 
-fn table_name(tables: &[String], table: TableId) -> &str {
+pub(super) fn table_name(tables: &[String], table: TableId) -> &str {
     tables.get(usize::from(table.0)).map_or("", String::as_str)
 }
 

@@ -1,5 +1,6 @@
 //! Puts, overwrites, deletes and reads of random keys and ranges, with savepoints between them.
 
+use super::act::TableChange;
 use super::plan::{RowRange, Setting, Step, table_of};
 use crate::oracle::{RowKey, TableId, VALUE_LEN_MIN};
 use crate::rng::Rng;
@@ -15,7 +16,10 @@ const NESTED_MAX: usize = 3;
 pub(super) fn steps(workload: &KvWorkload, setting: &Setting, rng: &mut Rng) -> Vec<Step> {
     let count = 1 + rng.below(u64::from(workload.operations_max.get()));
     let with_savepoints = setting.can(Ability::Savepoints) && drawn(workload.savepoints, rng);
-    let steps = (0..count).map(|_| step(workload, setting, rng)).collect();
+    let mut steps = (0..count).map(|_| step(workload, setting, rng)).collect();
+    if setting.can(Ability::Tables) && drawn(workload.table_changes, rng) {
+        change_tables(workload, &mut steps, rng);
+    }
     if with_savepoints {
         return among_savepoints(workload, steps, rng);
     }
@@ -74,6 +78,33 @@ fn among_savepoints(workload: &KvWorkload, steps: Vec<Step>, rng: &mut Rng) -> V
     let kept = put(workload, kept, rng);
     all.extend([Step::Savepoint, undone, Step::RollbackTo(depth), kept]);
     all
+}
+
+/// Puts one or two changes of tables between the steps, and a look at what tables there are.
+fn change_tables(workload: &KvWorkload, steps: &mut Vec<Step>, rng: &mut Rng) {
+    for _ in 0..=rng.index(2) {
+        let (one, other) = (changeable(workload, rng), changeable(workload, rng));
+        let change = match rng.index(10) {
+            0..=2 => TableChange::Create(one),
+            3..=4 => TableChange::Drop(one),
+            _ if one == other => TableChange::Create(one),
+            _ => TableChange::Rename {
+                from: one,
+                to: other,
+            },
+        };
+        let place = rng.index(steps.len() + 1);
+        steps.insert(place, Step::ChangeTable(change));
+    }
+    let place = rng.index(steps.len() + 1);
+    steps.insert(place, Step::ListTables);
+}
+
+/// A table that comes and goes: any but the first.
+fn changeable(workload: &KvWorkload, rng: &mut Rng) -> TableId {
+    let tables = workload.tables.get();
+    let place = 1 + rng.below(u64::from(tables.saturating_sub(1).max(1)));
+    table_of(place, tables)
 }
 
 fn read_many(workload: &KvWorkload, table: TableId, rng: &mut Rng) -> Step {

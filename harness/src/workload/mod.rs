@@ -4,10 +4,12 @@
 //! database to go on after a recovery: it reads what it has to know, and only its sequence numbers continue.
 //! Nothing here knows disks, crashes or verdicts.
 
+mod act;
 mod clients;
 mod desk;
 mod open;
 mod record;
+mod tables;
 mod taken;
 mod upkeep;
 mod work;
@@ -16,6 +18,7 @@ mod bank;
 mod kv;
 mod plan;
 
+pub use act::catalog_value;
 pub use clients::{Clients, Stopped};
 pub use desk::{Desk, Marks};
 pub use plan::Setting;

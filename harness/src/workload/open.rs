@@ -1,6 +1,7 @@
 //! A transaction that a client has open, as the client knows it.
 
-use crate::oracle::{Change, RowKey};
+use super::act::{Act, Own, TableChange, is_table_after, row_after};
+use crate::oracle::{Change, RowKey, RowValue, TableId};
 use crate::target::ClientId;
 use crate::trace::TransactionId;
 
@@ -10,7 +11,7 @@ pub(super) struct OpenTransaction {
     pub(super) id: TransactionId,
     pub(super) client: ClientId,
     /// Its writes so far that are not undone, in order.
-    operations: Vec<Change>,
+    operations: Vec<Act>,
     /// How many of them there were when each savepoint was set, the outermost first.
     savepoints: Vec<usize>,
     operations_ever: u32,
@@ -34,19 +35,28 @@ impl OpenTransaction {
 
     /// Notes a write.
     pub(super) fn did(&mut self, change: Change) {
-        self.operations.push(change);
+        self.operations.push(Act::Row(change));
         self.operations_ever += 1;
     }
 
-    /// Its writes that are not undone.
-    pub(super) fn into_operations(self) -> Vec<Change> {
+    /// Notes a change of tables.
+    pub(super) fn did_to_tables(&mut self, change: TableChange) {
+        self.operations.push(Act::Table(change));
+    }
+
+    /// What it did that is not undone.
+    pub(super) fn into_operations(self) -> Vec<Act> {
         self.operations
     }
 
-    /// Its own newest write to a row.
-    pub(super) fn own(&self, row: &RowKey) -> Option<&Change> {
-        let mut newest_first = self.operations.iter().rev();
-        newest_first.find(|change| change.row == *row)
+    /// What its own acts say of a row.
+    pub(super) fn own(&self, row: &RowKey) -> Own<Option<&RowValue>, RowKey> {
+        row_after(&self.operations, row)
+    }
+
+    /// What its own acts say of a table.
+    pub(super) fn own_table(&self, table: TableId) -> Own<bool, TableId> {
+        is_table_after(&self.operations, table)
     }
 
     /// Notes a savepoint.
@@ -73,7 +83,7 @@ impl OpenTransaction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::{TableId, transaction_id};
+    use crate::oracle::transaction_id;
 
     fn delete(open: &mut OpenTransaction, key: &str) {
         let row = RowKey::new(TableId(0), key.as_bytes());

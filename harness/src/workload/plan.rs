@@ -1,5 +1,6 @@
 //! What one transaction will do, drawn before it begins.
 
+use super::act::TableChange;
 use crate::oracle::{RowKey, TableId};
 use crate::scenario::{DurabilityLevel, Workload};
 use crate::target::{Ability, Durability};
@@ -44,6 +45,8 @@ pub(super) enum Step {
     /// Reads several rows at once, in any order.
     GetMany(Vec<RowKey>),
     DeleteRange(RowRange),
+    ChangeTable(TableChange),
+    ListTables,
     /// Sets a savepoint inside those that are set.
     Savepoint,
     /// Goes back to a savepoint, counted from the outermost, and keeps it.

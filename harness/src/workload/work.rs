@@ -39,6 +39,8 @@ impl Work {
             Step::Delete(row) => desk.change(&mut self.open, Change { row, value: None }),
             Step::DeleteRange(range) => desk.delete_range(&mut self.open, &range),
             Step::Put { row, len, payload } => self.put(desk, row, len, payload),
+            Step::ChangeTable(change) => desk.change_table(&mut self.open, change),
+            Step::ListTables => desk.list_tables(&self.open),
             Step::Savepoint => desk.savepoint(&mut self.open),
             Step::RollbackTo(savepoint) => desk.rollback_to(&mut self.open, savepoint),
             Step::Release(savepoint) => desk.release(&mut self.open, savepoint),
@@ -84,7 +86,12 @@ impl Work {
             operation: self.open.next_operation(),
             payload,
         };
-        let value = Some(stamp.write(row.table, &row.key, len).into());
+        let value = if desk.changes_tables {
+            stamp.write_anywhere(&row.key, len)
+        } else {
+            stamp.write(row.table, &row.key, len)
+        };
+        let value = Some(value.into());
         desk.change(&mut self.open, Change { row, value })
     }
 }

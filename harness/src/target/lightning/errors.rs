@@ -2,7 +2,7 @@
 
 use lightning_db::error::StorageError;
 use lightning_db::{
-    CheckpointError, CommitError, NoSuchSavepoint, OpenError, ReadError, WriteError,
+    CheckpointError, CommitError, NoSuchSavepoint, OpenError, ReadError, TableError, WriteError,
 };
 
 use crate::target::{ErrorKind, TargetError};
@@ -43,6 +43,15 @@ pub(super) fn of_write(error: &WriteError) -> TargetError {
 
 pub(super) fn of_savepoint(error: NoSuchSavepoint) -> TargetError {
     TargetError::refused(ErrorKind::Other, text_of(&error))
+}
+
+/// Whether a table was changed, or is already there, or is not.
+pub(super) fn of_table(changed: Result<(), TableError>) -> Result<bool, TargetError> {
+    match changed {
+        Ok(()) => Ok(true),
+        Err(TableError::Exists(_) | TableError::Missing(_)) => Ok(false),
+        Err(error) => Err(TargetError::refused(ErrorKind::Other, text_of(&error))),
+    }
 }
 
 pub(super) fn of_commit(error: &CommitError) -> TargetError {

@@ -7,7 +7,9 @@ use lightning_db::disk::Disk;
 use lightning_db::{Database, Savepoint, Transaction};
 
 use super::copies;
-use super::errors::{no_transaction, of_checkpoint, of_commit, of_read, of_savepoint, of_write};
+use super::errors::{
+    no_transaction, of_checkpoint, of_commit, of_read, of_savepoint, of_table, of_write,
+};
 use crate::target::{ClientId, Durability, ErrorKind, KeyRange, RowSink, Session, TargetError};
 
 /// How the recovery report calls a page of the map.
@@ -119,6 +121,31 @@ impl Session for LightningSession {
             .map_err(|error| of_write(&error))
     }
 
+    fn create_table(&mut self, client: ClientId, name: &str) -> Result<bool, TargetError> {
+        of_table(self.transaction(client)?.create_table(name))
+    }
+
+    fn drop_table(&mut self, client: ClientId, name: &str) -> Result<bool, TargetError> {
+        of_table(self.transaction(client)?.drop_table(name))
+    }
+
+    fn rename_table(
+        &mut self,
+        client: ClientId,
+        from: &str,
+        to: &str,
+    ) -> Result<bool, TargetError> {
+        of_table(self.transaction(client)?.rename_table(from, to))
+    }
+
+    fn tables(&mut self, client: Option<ClientId>) -> Result<Vec<String>, TargetError> {
+        let tables = match client {
+            Some(client) => self.transaction(client)?.tables(),
+            None => self.database.tables(),
+        };
+        tables.map_err(|error| of_read(&error))
+    }
+
     fn savepoint(&mut self, client: ClientId) -> Result<(), TargetError> {
         let open = self.open(client)?;
         open.savepoints.push(open.transaction.savepoint());
@@ -218,6 +245,10 @@ impl Session for LightningSession {
         let archived = self.database.archive_log();
         let reached = archived.map_err(|error| of_checkpoint(&error))?;
         Ok(reached.get())
+    }
+
+    fn evictions(&self) -> u64 {
+        self.database.stats().evictions
     }
 
     fn share(&self) -> Option<Box<dyn Session + Send>> {

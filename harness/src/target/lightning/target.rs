@@ -43,6 +43,7 @@ impl Target for Lightning {
             | Ability::Verify
             | Ability::Savepoints
             | Ability::Ranges
+            | Ability::Tables
             | Ability::Compact
             | Ability::Backup
             | Ability::Threads => true,

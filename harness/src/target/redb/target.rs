@@ -71,6 +71,7 @@ impl<E: Engine> Target for Redb<E> {
             Ability::Interleave
             | Ability::Savepoints
             | Ability::Ranges
+            | Ability::Tables
             | Ability::Compact
             | Ability::Backup
             | Ability::Threads => false,

@@ -65,6 +65,7 @@ impl Target for Sqlite {
             Ability::Interleave
             | Ability::Savepoints
             | Ability::Ranges
+            | Ability::Tables
             | Ability::Compact
             | Ability::Backup
             | Ability::Threads => false,
