@@ -38,6 +38,7 @@ pub(super) fn run(arguments: &RunArguments, out: &mut dyn Write) -> Result<Exit,
     }
     let config = config(arguments)?;
     let dir = arguments.out.out.clone().unwrap_or_else(|| root.out());
+    let interrupted = interrupt_flag();
     writeln!(
         out,
         "seed {}, target {}, {} scenarios, {} jobs",
@@ -53,7 +54,7 @@ pub(super) fn run(arguments: &RunArguments, out: &mut dyn Write) -> Result<Exit,
         .unwrap_or(0);
     let mut progress = Progress::new(id_width);
     let started = Instant::now();
-    let outcome = execute(&config, &scenarios, &interrupt_flag(), &mut progress);
+    let outcome = execute(&config, &scenarios, &interrupted, &mut progress);
     progress.finish();
     let report = completed(&outcome, &config, started);
     let written = write_run_files(&report, &outcome, &dir)?;

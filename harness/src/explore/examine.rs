@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::kept;
+use super::kept::{self, Seen};
 use super::life::{Ground, Life};
 use super::setup::Setup;
 use super::trial::Trial;
@@ -211,10 +211,13 @@ impl Examination<'_> {
             return Some(());
         }
         let checked = kept::check(&self.ground.kept, trial, self.tables, self.rng);
-        if checked != Some(false) {
+        if checked != Some(Seen::Nothing) {
             examined.seen.push(CheckKind::Backup);
         }
-        checked?;
+        if checked? == Seen::Undecided {
+            examined.is_undecided = true;
+            return None;
+        }
         trial.violations.is_empty().then_some(())
     }
 

@@ -14,6 +14,17 @@ use crate::scenario::{CheckKind, Feature};
 use crate::trace::TracePosition;
 use crate::workload::Taken;
 
+/// What restoring copies showed, if nothing was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Seen {
+    /// There was nothing to restore, or it was refused as it may be.
+    Nothing,
+    /// Rows that may be there.
+    Rows,
+    /// Rows of which nobody knows whether they may be there.
+    Undecided,
+}
+
 /// A backup or restore point, and what was asked of the database in the life in which it was taken.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
@@ -42,8 +53,8 @@ impl Kept {
         Obligations::of_copy(&self.history, self.taken.from, self.until)
     }
 
-    /// Restores it on another disk. True if there was something to judge, and nothing if the target broke down.
-    fn check(&self, trial: &mut Trial<'_>, tables: &[String]) -> Option<bool> {
+    /// Restores it on another disk. Nothing if something was wrong.
+    fn check(&self, trial: &mut Trial<'_>, tables: &[String]) -> Option<Seen> {
         let name = self.taken.text();
         let violation = |shape: &str, expected: &str, actual: String| {
             let expected = format!("{name}: {expected}");
@@ -51,7 +62,7 @@ impl Kept {
         };
         let observed = match trial.restored(&self.taken, tables)? {
             Ok(observed) => observed,
-            Err(_) if !self.is_owed => return Some(false),
+            Err(_) if !self.is_owed => return Some(Seen::Nothing),
             Err(error) => {
                 let shape = format!("cannot-restore/{}", super::evidence::shape_of(&error.text));
                 let expected = "what was done before the crash can be restored";
@@ -61,7 +72,8 @@ impl Kept {
             }
         };
         let first = match self.obligations().judge(&self.history, &observed) {
-            Judgement::Legal | Judgement::Undecided => return Some(true),
+            Judgement::Legal => return Some(Seen::Rows),
+            Judgement::Undecided => return Some(Seen::Undecided),
             Judgement::Illegal(violations) => violations.into_iter().next(),
         };
         let first = first.map_or_else(String::new, |first| {
@@ -81,19 +93,20 @@ pub(super) fn check(
     trial: &mut Trial<'_>,
     tables: &[String],
     rng: &Rng,
-) -> Option<bool> {
+) -> Option<Seen> {
     let mut rng = rng.split("restored", 0);
     let (mut owed, mut chosen): (Vec<_>, Vec<_>) = kept.iter().partition(|kept| kept.is_owed);
     chosen.extend(owed.pop());
     chosen.extend(rng.pick(&owed).copied());
-    let mut was_something_there = false;
+    let mut seen = Seen::Nothing;
     for kept in chosen {
-        if kept.check(trial, tables)? {
+        let one = kept.check(trial, tables)?;
+        if one == Seen::Rows {
             *trial.features.entry(Feature::Restores).or_default() += 1;
-            was_something_there = true;
         }
+        seen = seen.max(one);
     }
-    Some(was_something_there)
+    Some(seen)
 }
 
 /// What tells the backups of two crashes apart, if they are not the same.

@@ -1,7 +1,7 @@
 //! The target `selftest`: no engine, but cases that behave or misbehave as its options say.
 //!
 //! It tests what surrounds exploration (workers, budgets, verdicts, replay) on any machine: a scenario can
-//! ask it to break a check, to abort, to hang or to allocate without end, at a case of its choice.
+//! ask it to break a check, to abort, to hang, to be seen to hang, to allocate without end or to contradict itself, at a case of its choice.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -18,7 +18,16 @@ pub(super) const NAME: &str = "selftest";
 const OPTIONS: [(&str, &[&str]); 3] = [
     (
         "misbehave",
-        &["no", "abort", "hang", "allocate", "break", "unsure"],
+        &[
+            "no",
+            "abort",
+            "hang",
+            "spin",
+            "allocate",
+            "break",
+            "unsure",
+            "contradict",
+        ],
     ),
     ("at", &[]),
     ("states", &[]),
@@ -110,6 +119,14 @@ pub(super) fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, Explo
             },
             Some("allocate") => drop(black_box(Vec::<u8>::with_capacity(1 << 46))),
             Some("break") => result.findings.push(finding(batch, case, point)),
+            Some("spin") => result.findings.push(Finding {
+                check: CheckKind::NoHang,
+                ..finding(batch, case, point)
+            }),
+            Some("contradict") => {
+                let text = "the selftest was asked to contradict itself";
+                return Err(ExploreError::Internal(text.to_owned()));
+            }
             Some("unsure") => result.inconclusive = Some("asked to be unsure".to_owned()),
             _ => {}
         }
