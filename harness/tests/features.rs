@@ -134,7 +134,7 @@ fn databases_in_16_frames_are_larger_than_that_with_every_page_size() {
                 skip: Vec::new(),
             };
             let result = run_batch(&batch, &mut |_| ()).unwrap();
-            assert_eq!(result.findings, []);
+            assert!(result.findings.is_empty(), "{file}, {size} KiB");
             let evictions = result.features.get(&Feature::Evictions);
             assert!(evictions.is_some(), "{file}, {size} KiB: nothing made room");
         }
