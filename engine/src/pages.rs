@@ -51,6 +51,9 @@ pub trait HeldPages {
     /// The page's image, if it is in memory.
     fn page(&self, no: PageNo) -> Option<ImageRef<'_>>;
 
+    /// Says that the page will be looked at soon. It does not count as a look.
+    fn prefetch(&self, _no: PageNo) {}
+
     /// Ends the holding. What was read meanwhile is right only if this passes it on: the snapshot may have expired.
     fn settle<T>(self, read: Result<T, StorageError>) -> Result<T, StorageError>
     where

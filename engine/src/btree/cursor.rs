@@ -70,6 +70,9 @@ enum State {
     Failed(StorageError),
 }
 
+/// Cells are asked for so many entries before they are looked at: they lie in the leaf in any order.
+const CELLS_AHEAD: usize = 4;
+
 /// Where the current entry's value is.
 #[derive(Debug)]
 enum Current {
@@ -197,6 +200,14 @@ impl<P: ReadPages> Cursor<P> {
         self.key
             .replace_suffix(node.prefix_len(), &entry.head, entry.rest);
         self.value = Current::Inline(direction, entry.value.start, entry.value.end);
+        let upcoming = if UP {
+            i.checked_add(CELLS_AHEAD)
+        } else {
+            i.checked_sub(CELLS_AHEAD)
+        };
+        if let Some(cell) = upcoming.and_then(|i| node.likely_cell(i)) {
+            leaf.image.prefetch_at(cell);
+        }
         leaf.index = if UP { i + 1 } else { i };
         if self.is_shared {
             self.share(direction);
@@ -278,7 +289,15 @@ impl<P: ReadPages> Cursor<P> {
         let mut key = std::mem::replace(&mut self.key, Key::with_capacity(0));
         key.clear();
         if let Some(leaf) = self.leaf(direction) {
-            key.push(leaf.node().prefix());
+            let node = leaf.node();
+            key.push(node.prefix());
+            let upcoming = match direction {
+                Direction::Up => leaf.index..leaf.index.saturating_add(CELLS_AHEAD),
+                Direction::Down => leaf.index.saturating_sub(CELLS_AHEAD)..leaf.index,
+            };
+            for cell in upcoming.filter_map(|i| node.likely_cell(i)) {
+                leaf.image.prefetch_at(cell);
+            }
         }
         self.key = key;
         self.primed = Some(direction);
@@ -358,7 +377,7 @@ impl<P: ReadPages> Cursor<P> {
                 (Ordering::Less, Direction::Up) => self.stop = front.leaf.node().n(),
                 (Ordering::Less, Direction::Down) => self.floor = 0,
                 (Ordering::Equal, _) => {
-                    (self.floor, self.stop) = (front.leaf.index, back.leaf.index)
+                    (self.floor, self.stop) = (front.leaf.index, back.leaf.index);
                 }
                 (Ordering::Greater, _) => (self.floor, self.stop) = (usize::MAX, 0),
             }

@@ -26,7 +26,6 @@ const LINE: usize = 64;
 /// What every allocator aligns to by itself.
 const ALIGNED: usize = 16;
 /// Lines of a page that a look-up reads before it knows which others: its header, and the heads of a common leaf.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
 const PREFETCH_LINES: usize = 3;
 /// Where the bytes begin.
 const BYTES: usize = size_of::<Header>();
@@ -198,20 +197,26 @@ impl Frame {
         unsafe { dealloc(start, layout) };
     }
 
-    /// Asks the processor for the first bytes. Any address may be asked for.
+    /// Asks the processor for the first bytes.
     #[inline]
     pub(super) fn prefetch(self) {
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
         for line in 0..PREFETCH_LINES {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let at = self
-                .0
-                .as_ptr()
-                .cast::<i8>()
-                .wrapping_add(BYTES + line * LINE);
-            // SAFETY: a prefetch reads nothing that the program could see, and faults nowhere.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(at) };
+            self.prefetch_at(line * LINE);
         }
+    }
+
+    /// Asks the processor for the line of the byte at `offset`. Any address may be asked for.
+    #[inline]
+    pub(super) fn prefetch_at(self, offset: usize) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let at = self.0.as_ptr().cast::<i8>().wrapping_add(BYTES);
+            // SAFETY: a prefetch reads nothing that the program could see, and faults nowhere.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(offset)) };
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let _ = (self, offset);
     }
 }
 

@@ -128,6 +128,14 @@ impl<T, S> PageTable<T, S> {
 }
 
 impl<T> Hold<'_, T> {
+    /// Asks the processor for the newest version of `page`, if that is an image in memory.
+    #[inline]
+    pub fn prefetch(&self, page: PageNo) {
+        if let Some(newest) = entry(self.segments, page).and_then(|e| e.follow(&self.pinned)) {
+            newest.prefetch();
+        }
+    }
+
     /// What a reader at version `at` sees of `page`.
     #[inline]
     pub fn find(&self, page: PageNo, at: Version) -> Found<ItemRef<'_, T>> {

@@ -151,6 +151,11 @@ impl HeldPages for HeldSight<'_> {
     }
 
     #[inline]
+    fn prefetch(&self, no: PageNo) {
+        self.hold.prefetch(no);
+    }
+
+    #[inline]
     fn settle<T>(self, read: Result<T, StorageError>) -> Result<T, StorageError> {
         self.sight.checked(self.pages.get(), read)
     }

@@ -66,6 +66,8 @@ pub fn range<'t>(
 }
 
 type Entry = (Key, Value);
+/// An entry where it lies: key and value.
+type Lent<'r> = (&'r [u8], &'r [u8]);
 
 /// The entries of a range, ascending; from both ends. After damage is met every further item is that
 /// error.
@@ -110,19 +112,19 @@ enum Entries<'t> {
 impl Range<'_> {
     /// The next entry, lent until the next one is asked for: its key is put together in a buffer of the range's, its value
     /// read where it lies. Nothing is allocated or counted. Lending and iterating may be mixed.
-    pub fn next_ref(&mut self) -> Option<Result<(&[u8], &[u8]), ReadError>> {
+    pub fn next_ref(&mut self) -> Option<Result<Lent<'_>, ReadError>> {
         let found = self.go_up();
         self.lend(found)
     }
 
     /// As [`next_ref`](Self::next_ref), from the back.
-    pub fn next_back_ref(&mut self) -> Option<Result<(&[u8], &[u8]), ReadError>> {
+    pub fn next_back_ref(&mut self) -> Option<Result<Lent<'_>, ReadError>> {
         let found = self.go_down();
         self.lend(found)
     }
 
     #[inline]
-    fn lend(&self, found: Result<bool, StorageError>) -> Option<Result<(&[u8], &[u8]), ReadError>> {
+    fn lend(&self, found: Result<bool, StorageError>) -> Option<Result<Lent<'_>, ReadError>> {
         match found {
             Ok(true) => {}
             Ok(false) => return None,

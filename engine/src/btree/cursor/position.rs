@@ -89,6 +89,19 @@ impl Way {
         children.collect()
     }
 
+    /// The leaf after the one that the way leads to, under the same parent.
+    fn neighbour(&self, direction: Direction) -> Option<PageNo> {
+        let parent = match self.far.last() {
+            Some(frame) => frame,
+            None => self.near.get(self.near_len.checked_sub(1)?)?.as_ref()?,
+        };
+        let index = match direction {
+            Direction::Up => parent.index.checked_add(1)?,
+            Direction::Down => parent.index.checked_sub(1)?,
+        };
+        parent.node().child(index).ok()
+    }
+
     fn indexes(&self) -> impl Iterator<Item = usize> {
         let frames = self.near.iter().flatten().chain(&self.far);
         frames.map(|frame| frame.index)
@@ -267,7 +280,26 @@ fn descend_held(
         let find = |node: &Node<'_>, key: &[u8]| node.search_inline(key);
         match enter(image.to_image(), way, step, seek, find)? {
             Descent::Inner(below) => step = below,
-            end => return Ok(end),
+            end => {
+                if let Descent::Leaf(leaf) = &end
+                    && let Some(direction) = likely_next(leaf, seek)
+                    && let Some(next) = way.neighbour(direction)
+                {
+                    held.prefetch(next);
+                }
+                return Ok(end);
+            }
+        }
+    }
+}
+
+/// Where the leaf is that will be wanted soon: beyond the end that iteration goes to from here, unless most of this leaf is before it.
+fn likely_next(leaf: &Frame, seek: Seek<'_>) -> Option<Direction> {
+    match seek {
+        Seek::First => Some(Direction::Up),
+        Seek::Last => Some(Direction::Down),
+        Seek::Before(_) | Seek::After(_) => {
+            (leaf.index >= leaf.node().n() / 2).then_some(Direction::Up)
         }
     }
 }
