@@ -6,12 +6,11 @@
 mod roots;
 
 use std::collections::BTreeMap;
-use std::iter::Peekable;
 
 use crate::btree::{Tree, Write};
 use crate::disk_format::commit_group::{Action, Operation};
 use crate::error::StorageError;
-use crate::ids::PageNo;
+use crate::ids::{PageNo, Version};
 use crate::pages::{ExtentImage, PageImage, ReadPages, WritePages};
 
 pub use roots::Roots;
@@ -85,18 +84,29 @@ fn decode_root(name: &[u8], root: &[u8]) -> Result<Tree, StorageError> {
 const LARGEST_PAGE_BYTES: u64 = 65_536;
 /// Applies operations to the tables, remembering where these are.
 #[derive(Debug)]
-pub struct Applier {
+pub struct Applier<'r> {
+    /// Those that it looked up, made or renamed.
     trees: BTreeMap<String, Tree>,
+    /// Where others remember tables to be, and as of when, as long as that holds for the pages changed here.
+    known: Option<(&'r Roots, Version)>,
     freed_pages_left: u64,
 }
 
-impl Applier {
+impl<'r> Applier<'r> {
     /// An applier that refuses to free more than `freed_pages_max` pages by drops and range deletes.
     pub fn new(freed_pages_max: u64) -> Self {
         Self {
             trees: BTreeMap::new(),
+            known: None,
             freed_pages_left: freed_pages_max,
         }
+    }
+
+    /// Looks tables up in `roots`: the catalog was last changed at `as_of`.
+    #[must_use]
+    pub fn knowing(mut self, roots: &'r Roots, as_of: Version) -> Self {
+        self.known = Some((roots, as_of));
+        self
     }
 
     /// Begins counting anew: from here on `freed_pages_max` pages may be freed.
@@ -104,34 +114,21 @@ impl Applier {
         self.freed_pages_left = freed_pages_max;
     }
 
-    /// Applies operations in their order. Writes to one table that follow each other with ascending keys go to it together.
-    /// After an error the pages are in an unknown state: drop the group.
-    pub fn apply_all<'o>(
+    /// Makes writes to one table, whose keys ascend strictly. It is created if anything is put there. After an error the pages are in an
+    /// unknown state: drop the group.
+    pub fn apply_writes<'o>(
         &mut self,
         pages: &mut impl WritePages,
-        operations: impl Iterator<Item = Operation<'o>>,
+        table: &str,
+        writes: impl Iterator<Item = Write<'o>> + Clone,
     ) -> Result<(), StorageError> {
-        let mut operations = operations.peekable();
-        while let Some(operation) = operations.next() {
-            let table = operation.table;
-            let Some(first) = as_write(&operation) else {
-                self.apply(pages, operation)?;
-                continue;
-            };
-            let tree = match first {
-                (_, Some(_)) => Some(self.made(pages, table)?),
-                (_, None) => self.tree(pages, table)?,
-            };
-            if let Some(tree) = tree {
-                let run = Run {
-                    table,
-                    next: Some(first),
-                    operations: &mut operations,
-                };
-                tree.apply(pages, run)?;
-            }
-        }
-        Ok(())
+        let tree = match self.tree(pages, table)? {
+            // What is deleted from a table that is not there is gone already.
+            None if writes.clone().all(|(_, value)| value.is_none()) => return Ok(()),
+            None => self.made(pages, table)?,
+            Some(tree) => tree,
+        };
+        tree.apply(pages, writes).map(drop)
     }
 
     /// Applies one operation. After an error the pages are in an unknown state: drop the group.
@@ -168,6 +165,9 @@ impl Applier {
         if let Some(tree) = self.trees.get(table) {
             return Ok(Some(*tree));
         }
+        if let Some((roots, as_of)) = self.known {
+            return roots.find(pages, Some(as_of), table);
+        }
         let tree = find(pages, table)?;
         if let Some(tree) = tree {
             self.trees.insert(table.to_owned(), tree);
@@ -191,6 +191,7 @@ impl Applier {
         table: &str,
         tree: Tree,
     ) -> Result<(), StorageError> {
+        self.known = None;
         let root = tree.root().get().to_le_bytes();
         catalog().insert(pages, table.as_bytes(), &root)?;
         pages.note_tables_changed();
@@ -203,6 +204,7 @@ impl Applier {
         let tree = self.tree(pages, table)?;
         let tree = tree.ok_or_else(|| misnamed(table, "a table of this name", "none"))?;
         self.trees.remove(table);
+        self.known = None;
         catalog().delete(pages, table.as_bytes())?;
         pages.note_tables_changed();
         Ok(tree)
@@ -241,36 +243,6 @@ impl Applier {
         let result = change(&mut few);
         self.freed_pages_left = self.freed_pages_left.saturating_sub(few.freed);
         result
-    }
-}
-
-/// Writes to one table, as long as their keys ascend.
-struct Run<'r, 'o, I: Iterator<Item = Operation<'o>>> {
-    table: &'o str,
-    next: Option<Write<'o>>,
-    operations: &'r mut Peekable<I>,
-}
-
-impl<'o, I: Iterator<Item = Operation<'o>>> Iterator for Run<'_, 'o, I> {
-    type Item = Write<'o>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let write = self.next.take()?;
-        let following = self.operations.next_if(|operation| {
-            let is_above = |(key, _): Write<'_>| key > write.0;
-            operation.table == self.table && as_write(operation).is_some_and(is_above)
-        });
-        self.next = following.and_then(|operation| as_write(&operation));
-        Some(write)
-    }
-}
-
-/// The key and its new value, if the operation writes one key.
-fn as_write<'o>(operation: &Operation<'o>) -> Option<Write<'o>> {
-    match operation.action {
-        Action::Put { key, value } => Some((key, Some(value))),
-        Action::Delete { key } => Some((key, None)),
-        _ => None,
     }
 }
 

@@ -44,7 +44,10 @@
 
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
+use metrics::{
+    Key, Level, Metadata, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    histogram, with_recorder,
+};
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -148,37 +151,75 @@ pub(crate) struct GroupTimes {
     pub(crate) publish: Duration,
 }
 
-/// A group is over. The times are there if it was written.
-pub(crate) fn group(outcome: GroupOutcome, times: Option<GroupTimes>) {
-    let GroupOutcome {
-        committed,
+/// Whether it is worth measuring how long a commit takes, step by step: a recorder may listen.
+///
+/// The recorder that stands for none has no size. One that a program installs has, unless all it knows is in statics: that one is
+/// told counts only.
+pub(crate) fn listens() -> bool {
+    with_recorder(|recorder| size_of_val(recorder) > 0)
+}
+
+/// Where the metrics of commits come from.
+const ORIGIN: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+
+/// A group of commits: what it tells goes to one recorder, by keys that were made when this was compiled.
+pub(crate) fn group(outcome: GroupOutcome, times: Option<GroupTimes>, is_written: bool) {
+    static KEYS: [Key; 8] = [
+        Key::from_static_name(COMMITS),
+        Key::from_static_name(CONFLICTS),
+        Key::from_static_name(COMMIT_FAILURES),
+        Key::from_static_name(GROUPS),
+        Key::from_static_name(PREPARE),
+        Key::from_static_name(APPEND),
+        Key::from_static_name(SYNC),
+        Key::from_static_name(PUBLISH),
+    ];
+    static SIZE: Key = Key::from_static_name(GROUP_SIZE);
+    let [
+        commits,
         conflicts,
         failures,
-    } = outcome;
-    counter!(COMMITS).increment(committed);
-    if conflicts > 0 {
-        counter!(CONFLICTS).increment(conflicts);
-    }
-    if failures > 0 {
-        counter!(COMMIT_FAILURES).increment(failures);
-    }
-    let Some(times) = times else { return };
-    counter!(GROUPS).increment(1);
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a group is no 2^53 transactions"
-    )]
-    histogram!(GROUP_SIZE)
-        .record(committed.saturating_add(conflicts).saturating_add(failures) as f64);
-    histogram!(PREPARE).record(times.prepare);
-    histogram!(APPEND).record(times.append);
-    histogram!(SYNC).record(times.sync);
-    histogram!(PUBLISH).record(times.publish);
+        groups,
+        prepare,
+        append,
+        sync,
+        publish,
+    ] = &KEYS;
+    let size = outcome.committed.saturating_add(outcome.conflicts);
+    let size = size.saturating_add(outcome.failures);
+    with_recorder(|recorder| {
+        let count = |key, by| recorder.register_counter(key, &ORIGIN).increment(by);
+        count(commits, outcome.committed);
+        if outcome.conflicts > 0 {
+            count(conflicts, outcome.conflicts);
+        }
+        if outcome.failures > 0 {
+            count(failures, outcome.failures);
+        }
+        if !is_written {
+            return;
+        }
+        count(groups, 1);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a group is no 2^53 transactions"
+        )]
+        recorder
+            .register_histogram(&SIZE, &ORIGIN)
+            .record(size as f64);
+        let Some(times) = times else { return };
+        let tell = |key, time: Duration| recorder.register_histogram(key, &ORIGIN).record(time);
+        tell(prepare, times.prepare);
+        tell(append, times.append);
+        tell(sync, times.sync);
+        tell(publish, times.publish);
+    });
 }
 
 /// A member of a group had to wait for so long.
 pub(crate) fn queued(wait: Duration) {
-    histogram!(QUEUE).record(wait);
+    static KEY: Key = Key::from_static_name(QUEUE);
+    with_recorder(|recorder| recorder.register_histogram(&KEY, &ORIGIN).record(wait));
 }
 
 /// A checkpoint is complete.

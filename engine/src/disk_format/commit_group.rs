@@ -86,26 +86,71 @@ pub struct Malformed {
 /// Writes a group.
 #[derive(Debug)]
 pub struct Encoder<'a> {
-    tables: Vec<&'a str>,
+    /// The names so far, as they will stand in the payload.
+    names: Vec<u8>,
+    tables: usize,
+    /// The first table: most groups have no other.
+    first: &'a str,
+    /// The others.
     places: BTreeMap<&'a str, usize>,
     /// The table of the last operation: most often that of the next one too.
     last: (&'a str, usize),
     body: Vec<u8>,
+    payload: Vec<u8>,
     version: Version,
     time: CommitTime,
+}
+
+/// Memory that groups are written in, one after the other.
+#[derive(Debug, Default)]
+pub struct EncoderMemory {
+    names: Vec<u8>,
+    body: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+/// What a group took more of is given back.
+const MEMORY_KEPT: usize = 1 << 20;
+
+impl EncoderMemory {
+    /// The payload of the group written last.
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    fn emptied(mut self) -> Self {
+        for buffer in [&mut self.names, &mut self.body, &mut self.payload] {
+            if buffer.capacity() > MEMORY_KEPT {
+                *buffer = Vec::new();
+            }
+            buffer.clear();
+        }
+        self
+    }
 }
 
 impl<'a> Encoder<'a> {
     /// A group that publishes `version`.
     pub fn new(version: Version) -> Self {
         Self {
-            tables: Vec::new(),
+            names: Vec::new(),
+            tables: 0,
+            first: "",
             places: BTreeMap::new(),
             last: ("", 0),
             body: Vec::new(),
+            payload: Vec::new(),
             version,
             time: CommitTime(0),
         }
+    }
+
+    /// Writes in memory that was used before.
+    #[must_use]
+    pub fn within(mut self, memory: EncoderMemory) -> Self {
+        let memory = memory.emptied();
+        (self.names, self.body, self.payload) = (memory.names, memory.body, memory.payload);
+        self
     }
 
     /// Says when it was written.
@@ -152,13 +197,21 @@ impl<'a> Encoder<'a> {
     }
 
     fn table_index(&mut self, table: &'a str) -> usize {
-        if self.last.0 == table && !self.tables.is_empty() {
+        if self.tables > 0 && self.last.0 == table {
             return self.last.1;
         }
-        let next = self.tables.len();
-        let index = *self.places.entry(table).or_insert(next);
+        let next = self.tables;
+        let index = if next == 0 {
+            self.first = table;
+            0
+        } else if self.first == table {
+            0
+        } else {
+            *self.places.entry(table).or_insert(next)
+        };
         if index == next {
-            self.tables.push(table);
+            put_bytes(&mut self.names, table.as_bytes());
+            self.tables = next.saturating_add(1);
         }
         self.last = (table, index);
         index
@@ -166,15 +219,24 @@ impl<'a> Encoder<'a> {
 
     /// The payload.
     pub fn finish(self) -> Vec<u8> {
-        let mut payload = Vec::with_capacity(self.body.len().saturating_add(64));
+        self.finish_within().payload
+    }
+
+    /// The payload, in the memory that it was written in.
+    pub fn finish_within(mut self) -> EncoderMemory {
+        let payload = &mut self.payload;
+        let len = self.names.len().saturating_add(self.body.len());
+        payload.reserve(len.saturating_add(64));
         payload.extend_from_slice(&self.version.get().to_le_bytes());
         payload.extend_from_slice(&self.time.get().to_le_bytes());
-        put_varint(&mut payload, self.tables.len() as u64);
-        for table in &self.tables {
-            put_bytes(&mut payload, table.as_bytes());
-        }
+        put_varint(payload, self.tables as u64);
+        payload.extend_from_slice(&self.names);
         payload.extend_from_slice(&self.body);
-        payload
+        EncoderMemory {
+            names: self.names,
+            body: self.body,
+            payload: self.payload,
+        }
     }
 }
 

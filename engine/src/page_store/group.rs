@@ -5,7 +5,7 @@
 //! 2. A page freed at a version is given out again only when no snapshot below that version lives (P3).
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::Release;
+use std::sync::atomic::Ordering::{Acquire, Release};
 
 use crate::error::StorageError;
 use crate::ids::{PageNo, Version};
@@ -171,6 +171,11 @@ impl Group<'_> {
     /// The version it builds on.
     pub fn base(&self) -> Version {
         self.base
+    }
+
+    /// The version of the last commit that changed the catalog on which it builds.
+    pub fn tables_as_of(&self) -> Version {
+        Version(self.store.tables_changed.load(Acquire))
     }
 
     /// Publishes the group as `version`, which follows `base`: readers that begin from now on see it.

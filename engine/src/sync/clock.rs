@@ -25,6 +25,9 @@ pub fn now() -> Moment {
 }
 
 impl Moment {
+    /// A moment that nobody asks for: nothing is known to take any time before or after it.
+    pub const UNKNOWN: Self = Self(None);
+
     /// How long after `self` `later` is; zero if it is before.
     pub fn until(self, later: Self) -> Duration {
         match (self.0, later.0) {

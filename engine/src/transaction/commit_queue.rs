@@ -8,12 +8,15 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 
+use smallvec::SmallVec;
+
 use crate::error::{CommitError, StorageError};
 use crate::options::Durability;
 use crate::page_store::View;
 use crate::sync::{Condvar, Moment, Mutex, MutexGuard, lock, now};
 
 use super::conflicts::Conflicts;
+use super::group_commit::{Desk, Results};
 use super::group_size::GroupSize;
 use super::read_set::ReadSet;
 use super::report::CommitReport;
@@ -33,8 +36,8 @@ pub struct Member {
     pub reads: Option<ReadSet>,
     /// When it may be acknowledged.
     pub durability: Durability,
-    /// When it came here.
-    pub arrived: Moment,
+    /// When it came here, if anybody asks.
+    pub arrived: Option<Moment>,
     /// None if it leads.
     ticket: Option<Arc<Ticket>>,
 }
@@ -67,12 +70,21 @@ pub struct CommitQueue {
 struct Waiting {
     members: Vec<Member>,
     led: bool,
+    /// The leader came when nobody led: it has not joined the others.
+    is_leader_apart: bool,
+}
+
+impl Waiting {
+    fn count(&self) -> usize {
+        let others = self.members.len();
+        others.saturating_add(usize::from(self.is_leader_apart))
+    }
 }
 
 /// What only the leader touches.
 #[derive(Debug)]
 struct Leader {
-    conflicts: Conflicts,
+    desk: Desk,
     size: GroupSize,
 }
 
@@ -89,20 +101,27 @@ impl Member {
             writes,
             reads,
             durability,
-            arrived: now(),
+            arrived: None,
             ticket: None,
         }
+    }
+
+    /// Asks how long its commit takes, from now on.
+    #[must_use]
+    pub fn timed(mut self) -> Self {
+        self.arrived = Some(now());
+        self
     }
 }
 
 impl CommitQueue {
     /// An empty queue. Snapshots below the conflict index's floor conflict.
     pub fn new(conflicts: Conflicts) -> Self {
-        let size = GroupSize::default();
+        let (desk, size) = (Desk::new(conflicts), GroupSize::default());
         Self {
             waiting: Mutex::default(),
             gathered: AtomicUsize::new(0),
-            leader: Mutex::new(Leader { conflicts, size }),
+            leader: Mutex::new(Leader { desk, size }),
         }
     }
 
@@ -110,18 +129,22 @@ impl CommitQueue {
     pub fn commit(
         &self,
         mut member: Member,
-        write_group: impl Fn(&[Member], &mut Conflicts) -> Vec<CommitResult>,
+        write_group: impl Fn(&[Member], &mut Desk) -> Results,
     ) -> CommitResult {
         let is_slow = member.durability == Durability::Sync;
-        let ticket = {
+        let (ticket, apart) = {
             let mut waiting = lock(&self.waiting);
-            if std::mem::replace(&mut waiting.led, true) {
-                member.ticket = Some(Arc::default());
-            }
-            let ticket = member.ticket.clone();
-            waiting.members.push(member);
-            self.gathered.store(waiting.members.len(), Relaxed);
-            ticket
+            let joined = if std::mem::replace(&mut waiting.led, true) {
+                let ticket: Arc<Ticket> = Arc::default();
+                member.ticket = Some(Arc::clone(&ticket));
+                waiting.members.push(member);
+                (Some(ticket), None)
+            } else {
+                waiting.is_leader_apart = true;
+                (None, Some(member))
+            };
+            self.gathered.store(waiting.count(), Relaxed);
+            joined
         };
         let has_waited = match ticket.map(|ticket| ticket.wait()) {
             Some(Turn::Done(result)) => return result,
@@ -137,7 +160,7 @@ impl CommitQueue {
         if is_slow {
             leader.size.gather(&self.gathered, has_waited);
         }
-        led.write(leader, &write_group)
+        led.write(leader, apart, &write_group)
     }
 }
 
@@ -152,17 +175,19 @@ impl LedGroup<'_> {
     fn write(
         mut self,
         mut leader: MutexGuard<'_, Leader>,
-        write_group: &impl Fn(&[Member], &mut Conflicts) -> Vec<CommitResult>,
+        apart: Option<Member>,
+        write_group: &impl Fn(&[Member], &mut Desk) -> Results,
     ) -> CommitResult {
-        let members = {
+        let members: SmallVec<[Member; 1]> = {
             let mut waiting = lock(&self.queue.waiting);
+            waiting.is_leader_apart = false;
             self.queue.gathered.store(0, Relaxed);
-            std::mem::take(&mut waiting.members)
+            apart.into_iter().chain(waiting.members.drain(..)).collect()
         };
         let others = members.iter().skip(1);
         self.followers = others.filter_map(|member| member.ticket.clone()).collect();
         leader.size.note(members.len());
-        let mut results = write_group(&members, &mut leader.conflicts).into_iter();
+        let mut results = write_group(&members, &mut leader.desk).into_iter();
         drop(leader);
         // Their snapshots end before they know: a transaction that is over counts against no limit.
         drop(members);

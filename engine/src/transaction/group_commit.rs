@@ -9,14 +9,15 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use smallvec::SmallVec;
 use tracing::{debug_span, warn};
 
 use crate::catalog::Applier;
-use crate::disk_format::commit_group::Encoder;
+use crate::disk_format::commit_group::{Encoder, EncoderMemory, Operation};
 use crate::engine::{Engine, SessionLog, Writer};
 use crate::error::{CommitError, StorageError};
 use crate::ids::Version;
-use crate::options::{Durability, Limits};
+use crate::options::Durability;
 use crate::page_store::Group;
 use crate::sync::{Moment, now};
 use crate::telemetry::{self, GroupOutcome, GroupTimes};
@@ -26,58 +27,105 @@ use super::commit_queue::{CommitResult, Member};
 use super::conflicts::{Conflicts, Written};
 use super::report::CommitReport;
 use super::validation::{Audience, Earlier, Judge};
+use super::write_set::WriteSet;
 
 /// What a group's encoding takes beside its keys and values, about.
 const ENCODED_SLACK: u64 = 64;
 
+/// What leaders hand on to each other.
+#[derive(Debug)]
+pub struct Desk {
+    conflicts: Conflicts,
+    encoding: EncoderMemory,
+}
+
+/// One for each member.
+pub type Results = SmallVec<[CommitResult; 1]>;
+type Verdicts = SmallVec<[Verdict; 1]>;
+
+impl Desk {
+    /// The desk of a database whose `conflicts` are known.
+    pub fn new(conflicts: Conflicts) -> Self {
+        Self {
+            conflicts,
+            encoding: EncoderMemory::default(),
+        }
+    }
+}
+
 /// Commits `members` as one group; returns a result for each.
-pub fn write_group(
-    engine: &Engine,
-    members: &[Member],
-    conflicts: &mut Conflicts,
-) -> Vec<CommitResult> {
+pub fn write_group(engine: &Engine, members: &[Member], desk: &mut Desk) -> Results {
     let mut guard = engine.writer();
     if let Some(cause) = engine.poisoned() {
         let refuse = |_| Err(CommitError::Poisoned(cause.clone()));
-        let results: Vec<_> = members.iter().map(refuse).collect();
-        count(engine, &results);
+        let results: Results = members.iter().map(refuse).collect();
+        count(engine, &results, Clock::Stopped);
         return results;
     }
     let _span = debug_span!("commit_group", members = members.len()).entered();
-    let began = now();
+    let clock = Clock::of(members);
+    let began = clock.now();
     let writer = &mut *guard;
-    let mut verdicts: Vec<Verdict> = members.iter().map(|_| Ok(())).collect();
-    let outcome = write_accepted(engine, writer, members, &mut verdicts, conflicts);
+    let mut verdicts: Verdicts = members.iter().map(|_| Ok(())).collect();
+    let outcome = write_accepted(engine, writer, (members, clock), &mut verdicts, desk);
     engine.note_gauges(writer);
     let outcome = outcome.map(|done| {
         match done.written {
             Some(written) => {
                 let oldest = engine.store.snapshots().advance_floor();
-                conflicts.record(done.version, written, oldest);
+                desk.conflicts.record(done.version, written, oldest);
             }
-            None => conflicts.record_unseen(done.version),
+            None => desk.conflicts.record_unseen(done.version),
         }
         let times = done.steps.map(|steps| steps.since(began));
         CommitReport::of_group(done.version, members.len(), times.unwrap_or_default())
     });
     let report = |(verdict, member): (Verdict, &Member)| {
-        let mut report = verdict.and(outcome.clone())?;
-        report.queue = member.arrived.until(began);
+        verdict?;
+        let mut report = outcome.clone()?;
+        report.queue = member.arrived.unwrap_or(began).until(began);
         Ok(report)
     };
-    let results: Vec<_> = verdicts.into_iter().zip(members).map(report).collect();
+    let results: Results = verdicts.into_iter().zip(members).map(report).collect();
     drop(guard);
-    count(engine, &results);
+    count(engine, &results, clock);
     results
 }
 
-fn count(engine: &Engine, results: &[CommitResult]) {
+/// Whether anybody asks how long a group takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clock {
+    Stopped,
+    Running,
+}
+
+impl Clock {
+    /// It runs for members that say when they came.
+    fn of(members: &[Member]) -> Self {
+        if members.iter().any(|member| member.arrived.is_some()) {
+            Self::Running
+        } else {
+            Self::Stopped
+        }
+    }
+
+    fn now(self) -> Moment {
+        match self {
+            Self::Stopped => Moment::UNKNOWN,
+            Self::Running => now(),
+        }
+    }
+}
+
+fn count(engine: &Engine, results: &[CommitResult], clock: Clock) {
     let mut outcome = GroupOutcome::default();
     let mut written = None;
     for result in results {
         let count = match result {
             Ok(report) => {
-                telemetry::queued(report.queue);
+                if clock == Clock::Running {
+                    telemetry::queued(report.queue);
+                }
                 written = Some(report);
                 &mut outcome.committed
             }
@@ -91,8 +139,11 @@ fn count(engine: &Engine, results: &[CommitResult]) {
     }
     let counters = &engine.counters;
     counters.commits.fetch_add(outcome.committed, Relaxed);
-    counters.conflicts.fetch_add(outcome.conflicts, Relaxed);
-    telemetry::group(outcome, written.map(CommitReport::times));
+    if outcome.conflicts > 0 {
+        counters.conflicts.fetch_add(outcome.conflicts, Relaxed);
+    }
+    let times = written.filter(|_| clock == Clock::Running);
+    telemetry::group(outcome, times.map(CommitReport::times), written.is_some());
 }
 
 type Verdict = Result<(), CommitError>;
@@ -141,24 +192,27 @@ impl Steps {
 fn write_accepted(
     engine: &Engine,
     writer: &mut Writer,
-    members: &[Member],
+    (members, clock): (&[Member], Clock),
     verdicts: &mut [Verdict],
-    conflicts: &Conflicts,
+    desk: &mut Desk,
 ) -> Result<Done, CommitError> {
     let Writer { pages, log } = writer;
     let SessionLog::Open(wal) = log else {
         return Err(CommitError::ReadOnly);
     };
-    let limits = &engine.options.limits;
-    // By members whose changes cannot be applied.
-    let mut refused: Vec<Verdict> = members.iter().map(|_| Ok(())).collect();
+    // Members whose changes cannot be applied, and why.
+    let mut refused: Vec<(usize, Verdict)> = Vec::new();
     // Of those who begin from here on none conflicts that `Conflicts::record_unseen` does not tell.
     let is_watched = members.len() > 1 || engine.store.snapshots().held().0 > 1;
     loop {
         let mut group = pages.begin(&engine.store);
-        verdicts.clone_from_slice(&refused);
-        let watched = (conflicts, is_watched);
-        let applied = apply(&mut group, limits, members, verdicts, watched);
+        for (index, refusal) in &refused {
+            if let Some(verdict) = verdicts.get_mut(*index) {
+                verdict.clone_from(refusal);
+            }
+        }
+        let watched = (&desk.conflicts, is_watched);
+        let applied = apply(engine, &mut group, members, verdicts, watched);
         match applied {
             Ok(_) if verdicts.iter().all(Result::is_err) => {
                 return Ok(Done {
@@ -169,27 +223,30 @@ fn write_accepted(
             }
             Ok(written) => {
                 let version = group.next_version();
-                let prepared = now();
-                let appended = log_group(engine, wal, version, members, verdicts)?;
-                let synced = now();
+                let prepared = clock.now();
+                let accepted = || accepted(members, verdicts);
+                encode(engine, version, accepted, &mut desk.encoding);
+                let durability = accepted().map(|member| member.durability).max();
+                let payload = desk.encoding.payload();
+                let appended = log_group(engine, wal, payload, (durability, clock))?;
+                let synced = clock.now();
                 group.publish(version);
                 engine.counters.groups.fetch_add(1, Relaxed);
                 let steps = Some(Steps {
                     prepared,
                     appended,
                     synced,
-                    published: now(),
+                    published: clock.now(),
                 });
                 return Ok(Done {
                     version,
-                    written: is_watched.then_some(written),
+                    written,
                     steps,
                 });
             }
             Err((index, error)) => {
-                if let Some(verdict) = refused.get_mut(index) {
-                    *verdict = Err(refusal(error));
-                }
+                verdicts.fill(Ok(()));
+                refused.push((index, Err(refusal(error))));
             }
         }
     }
@@ -205,13 +262,14 @@ fn refusal(error: StorageError) -> CommitError {
 
 /// Judges and applies one member after the other. An error names the member that spoiled the pages.
 fn apply(
+    engine: &Engine,
     group: &mut Group<'_>,
-    limits: &Limits,
     members: &[Member],
     verdicts: &mut [Verdict],
     (conflicts, is_watched): (&Conflicts, bool),
-) -> Result<Written, (usize, StorageError)> {
-    let mut applier = Applier::new(limits.freed_pages);
+) -> Result<Option<Written>, (usize, StorageError)> {
+    let (limits, roots) = (&engine.options.limits, &engine.roots);
+    let mut applier = Applier::new(limits.freed_pages).knowing(roots, group.tables_as_of());
     let mut earlier = Earlier::default();
     for (index, (member, verdict)) in members.iter().zip(verdicts).enumerate() {
         if verdict.is_ok() {
@@ -219,6 +277,7 @@ fn apply(
                 conflicts,
                 earlier: &earlier,
                 group,
+                roots,
                 member,
             };
             *verdict = judge.judge(&mut applier);
@@ -233,48 +292,73 @@ fn apply(
                 (true, true) => Audience::Later,
             };
             let asked = (conflicts, audience);
-            applier
-                .apply_all(group, member.writes.operations())
+            apply_member(&mut applier, group, &member.writes)
                 .and_then(|()| earlier.note(member, &mut applier, group, asked))
                 .map_err(|error| (index, error))?;
         }
     }
-    Ok(earlier.into_written())
+    Ok(is_watched.then(|| earlier.into_written()))
+}
+
+/// Makes a member's changes, in the order of `WriteSet::operations`.
+fn apply_member(
+    applier: &mut Applier<'_>,
+    group: &mut Group<'_>,
+    writes: &WriteSet,
+) -> Result<(), StorageError> {
+    for change in writes.changes() {
+        applier.apply(group, change)?;
+    }
+    for (table, writes) in writes.tables() {
+        for action in writes.actions_before() {
+            applier.apply(group, Operation { table, action })?;
+        }
+        if !writes.writes.is_empty() {
+            applier.apply_writes(group, table, writes.writes.iter())?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what the group's members do into `memory`.
+fn encode<'m, I: Iterator<Item = &'m Member>>(
+    engine: &Engine,
+    version: Version,
+    accepted: impl Fn() -> I,
+    memory: &mut EncoderMemory,
+) {
+    let bytes = accepted().map(|member| member.writes.bytes());
+    let room = bytes.fold(ENCODED_SLACK, u64::saturating_add);
+    let room = usize::try_from(room.saturating_add(room / 16)).unwrap_or(0);
+    let mut encoder = Encoder::new(version)
+        .at(engine.commit_time())
+        .within(std::mem::take(memory))
+        .with_room_for(room);
+    for member in accepted() {
+        let operations = member.writes.operations();
+        operations.for_each(|operation| encoder.push(operation));
+    }
+    *memory = encoder.finish_within();
 }
 
 /// Makes the group as durable as it asks for; returns when it was in the log's buffer.
 fn log_group(
     engine: &Engine,
     wal: &mut Wal,
-    version: Version,
-    members: &[Member],
-    verdicts: &[Verdict],
+    payload: &[u8],
+    (durability, clock): (Option<Durability>, Clock),
 ) -> Result<Moment, CommitError> {
-    let bytes = accepted(members, verdicts).map(|member| member.writes.bytes());
-    let room = bytes.fold(ENCODED_SLACK, u64::saturating_add);
-    let room = usize::try_from(room.saturating_add(room / 16)).unwrap_or(0);
-    let mut encoder = Encoder::new(version)
-        .at(engine.commit_time())
-        .with_room_for(room);
-    let mut durability = Durability::None;
-    for member in accepted(members, verdicts) {
-        member
-            .writes
-            .operations()
-            .for_each(|operation| encoder.push(operation));
-        durability = durability.max(member.durability);
-    }
-    if let Err(error) = wal.append(&encoder.finish()) {
+    if let Err(error) = wal.append(payload) {
         if wal.is_poisoned() {
             return Err(CommitError::Unknown(engine.poison(error)));
         }
         return Err(refusal(error));
     }
-    let appended = now();
+    let appended = clock.now();
     let written = match durability {
-        Durability::None => Ok(()),
-        Durability::Buffered => wal.flush(),
-        Durability::Sync => {
+        None | Some(Durability::None) => Ok(()),
+        Some(Durability::Buffered) => wal.flush(),
+        Some(Durability::Sync) => {
             engine.counters.log_syncs.fetch_add(1, Relaxed);
             wal.sync()
         }

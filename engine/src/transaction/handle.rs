@@ -10,7 +10,9 @@ use crate::image::Image;
 use crate::options::{Durability, Isolation, Options};
 use crate::page_store::{Glance, View};
 use crate::sync::lock;
+use crate::telemetry;
 
+use super::commit_queue::Member;
 use super::key_ranges::Bounds;
 use super::read_set::{Reads, Watch};
 use super::reader::{self, Range};
@@ -253,14 +255,25 @@ impl Transaction {
     /// Commits, and returns when `durability` is reached. A transaction that wrote nothing has nothing to commit, and
     /// makes no earlier commit durable.
     pub fn commit_with(self, durability: Durability) -> Result<Version, CommitError> {
-        Ok(self.commit_reporting(durability)?.version)
+        let (session, member) = self.into_member(durability);
+        let member = if telemetry::listens() {
+            member.timed()
+        } else {
+            member
+        };
+        Ok(session.commit(member)?.version)
     }
 
     /// As [`commit_with`](Self::commit_with), and says where the time went.
     pub fn commit_reporting(self, durability: Durability) -> Result<CommitReport, CommitError> {
+        let (session, member) = self.into_member(durability);
+        session.commit(member.timed())
+    }
+
+    fn into_member(self, durability: Durability) -> (Arc<Session>, Member) {
         let reads = self.reads.map(|reads| lock(&reads).take());
-        self.session
-            .commit(self.view, self.writes, reads, durability)
+        let member = Member::new(self.view, self.writes, reads, durability);
+        (self.session, member)
     }
 
     /// Ends the transaction without a trace, as dropping it does.

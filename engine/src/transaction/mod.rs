@@ -8,6 +8,7 @@ mod handle;
 mod key_hash;
 mod key_ranges;
 mod merge;
+mod names;
 mod queries;
 mod read_set;
 mod reader;

@@ -6,14 +6,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::checkpoint;
 use crate::engine::Engine;
 use crate::error::{CheckpointError, CommitError};
-use crate::options::{CheckpointMode, Durability};
-use crate::page_store::View;
+use crate::options::CheckpointMode;
 use crate::sync::{Mutex, Worker, lock};
 
 use super::commit_queue::{CommitQueue, CommitResult, Member};
 use super::conflicts::Conflicts;
 use super::group_commit::write_group;
-use super::read_set::ReadSet;
 use super::report::CommitReport;
 use super::write_set::WriteSet;
 
@@ -52,22 +50,16 @@ impl Session {
         })
     }
 
-    /// Commits `writes`, which were made over `view`. `reads` is what is validated too.
-    pub fn commit(
-        self: &Arc<Self>,
-        view: View,
-        writes: WriteSet,
-        reads: Option<ReadSet>,
-        durability: Durability,
-    ) -> CommitResult {
+    /// Commits what `member` writes.
+    pub fn commit(self: &Arc<Self>, member: Member) -> CommitResult {
+        let writes = &member.writes;
         if writes.is_empty() {
-            return Ok(CommitReport::of_nothing(view.version()));
+            return Ok(CommitReport::of_nothing(member.view.version()));
         }
-        let _alone = self.is_large(&writes).then(|| lock(&self.large));
+        let _alone = self.is_large(writes).then(|| lock(&self.large));
         self.make_room(writes.bytes())?;
-        let member = Member::new(view, writes, reads, durability);
-        let result = self.queue.commit(member, |members, conflicts| {
-            write_group(&self.engine, members, conflicts)
+        let result = self.queue.commit(member, |members, desk| {
+            write_group(&self.engine, members, desk)
         });
         if result.is_ok() {
             self.checkpoint_if_due();

@@ -23,10 +23,23 @@ pub struct TableWrites {
 /// What a table's writes lie upon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Below {
+    /// The table that has this one's name in the snapshot, if there is one.
+    Own,
     /// The table that has this name in the snapshot, if there is one.
     Table(String),
     /// Nothing: the transaction created the table.
     Nothing,
+}
+
+impl Below {
+    /// Whether it is the table called `name` of the snapshot.
+    pub fn is_own(&self, name: &str) -> bool {
+        match self {
+            Self::Own => true,
+            Self::Table(base) => base == name,
+            Self::Nothing => false,
+        }
+    }
 }
 
 impl TableWrites {
@@ -46,26 +59,32 @@ impl TableWrites {
         self.writes.is_empty() && self.swept.is_empty()
     }
 
-    /// The table of the snapshot that lies below.
-    pub fn base(&self) -> Option<&str> {
+    /// The table of the snapshot that lies below, if this one is called `name`.
+    pub fn base<'n, 't: 'n>(&'t self, name: &'n str) -> Option<&'n str> {
         match &self.below {
+            Below::Own => Some(name),
             Below::Table(base) => Some(base),
             Below::Nothing => None,
         }
     }
 
-    /// The results, in the order in which they take effect.
-    pub fn actions(&self) -> impl Iterator<Item = Action<'_>> {
+    /// The results that take effect before keys are written, in their order.
+    pub fn actions_before(&self) -> impl Iterator<Item = Action<'_>> {
         let is_made = self.was_put && !self.writes.iter().any(|(_, value)| value.is_some());
         let made = is_made.then_some(Action::Create);
         let swept = self
             .swept
             .iter()
             .map(|(low, high)| Action::DeleteRange { low, high });
+        made.into_iter().chain(swept)
+    }
+
+    /// All results, in the order in which they take effect.
+    pub fn actions(&self) -> impl Iterator<Item = Action<'_>> {
         let writes = self.writes.iter().map(|(key, value)| match value {
             Some(value) => Action::Put { key, value },
             None => Action::Delete { key },
         });
-        made.into_iter().chain(swept).chain(writes)
+        self.actions_before().chain(writes)
     }
 }

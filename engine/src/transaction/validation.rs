@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 
 use crate::btree::{Tree, first_difference};
-use crate::catalog::{self, Applier};
+use crate::catalog::{self, Applier, Roots};
 use crate::error::{CommitError, Conflict, ConflictKind, ConflictPlace, StorageError};
 use crate::ids::{PageNo, Version};
 use crate::page_store::Group;
@@ -56,6 +56,8 @@ pub struct Judge<'j, 'w> {
     pub earlier: &'j Earlier,
     /// The pages with all of that.
     pub group: &'j Group<'w>,
+    /// Where tables are.
+    pub roots: &'j Roots,
     /// Who is judged.
     pub member: &'j Member,
 }
@@ -74,7 +76,7 @@ impl Earlier {
     pub fn note(
         &mut self,
         member: &Member,
-        applier: &mut Applier,
+        applier: &mut Applier<'_>,
         group: &Group<'_>,
         (conflicts, audience): (&Conflicts, Audience),
     ) -> Result<(), StorageError> {
@@ -115,7 +117,7 @@ impl Earlier {
 
 impl Judge<'_, '_> {
     /// `Conflict` if the member must not commit, `Refused` if that cannot be found out.
-    pub fn judge(&self, applier: &mut Applier) -> Verdict {
+    pub fn judge(&self, applier: &mut Applier<'_>) -> Verdict {
         if self.snapshot() == self.group.base() && !self.earlier.is_any {
             // What it sees is what there is.
             return Ok(());
@@ -148,8 +150,10 @@ impl Judge<'_, '_> {
         self.member.view.version()
     }
 
-    fn both(&self, applier: &mut Applier, name: &str) -> Result<Both, CommitError> {
-        let then = catalog::find(&self.member.view, name).map_err(CommitError::Refused)?;
+    fn both(&self, applier: &mut Applier<'_>, name: &str) -> Result<Both, CommitError> {
+        let sight = self.member.view.sight();
+        let then = self.roots.find(&sight, sight.tables_as_of(), name);
+        let then = then.map_err(CommitError::Refused)?;
         let now = applier.tree(self.group, name);
         Ok(Both {
             then,
@@ -158,7 +162,7 @@ impl Judge<'_, '_> {
     }
 
     /// Rule 1.
-    fn names(&self, applier: &mut Applier) -> Verdict {
+    fn names(&self, applier: &mut Applier<'_>) -> Verdict {
         for name in self.member.writes.names_changed() {
             let both = self.both(applier, name)?;
             if both.then != both.now {
@@ -174,9 +178,9 @@ impl Judge<'_, '_> {
     }
 
     /// Rules 2 and 3.
-    fn table(&self, applier: &mut Applier, name: &str, writes: &TableWrites) -> Verdict {
+    fn table(&self, applier: &mut Applier<'_>, name: &str, writes: &TableWrites) -> Verdict {
         // A table of its own: rule 1 has cleared the name.
-        let Some(base) = writes.base() else {
+        let Some(base) = writes.base(name) else {
             return Ok(());
         };
         let both = self.both(applier, base)?;
@@ -193,7 +197,7 @@ impl Judge<'_, '_> {
     }
 
     /// Rule 4.
-    fn reads(&self, applier: &mut Applier, name: &str, reads: &TableReads) -> Verdict {
+    fn reads(&self, applier: &mut Applier<'_>, name: &str, reads: &TableReads) -> Verdict {
         let both = self.both(applier, name)?;
         for key in &reads.keys {
             self.key(name, both, key, ConflictKind::ReadWrite)?;

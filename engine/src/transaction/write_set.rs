@@ -6,11 +6,12 @@
 //!    names, ranges are deleted; then keys are written. That leaves what the calls in their own order would have left.
 //! 3. An entry that lies upon the snapshot's table of its own name may stand for a table that does not exist.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::disk_format::commit_group::{Action, Operation};
 
 use super::key_ranges::{Bounds, KeyRanges};
+use super::names::Names;
 use super::table_writes::{Below, TableWrites};
 use super::undo::{Mark, Step, UndoLog};
 use super::writes::{WritesRange, size};
@@ -52,7 +53,7 @@ pub struct Seen<'n, 't> {
 /// All changes of one transaction.
 #[derive(Debug, Default)]
 pub struct WriteSet {
-    tables: BTreeMap<String, Named>,
+    tables: Names<Named>,
     changes: Vec<Change>,
     /// Tables of the snapshot, by the names they have there, that are dropped.
     dropped: Vec<String>,
@@ -135,7 +136,7 @@ impl WriteSet {
             Some(Named::Gone) if !is_put => return None,
             Some(Named::Gone) => self.create(table),
             None => {
-                let writes = TableWrites::on(Below::Table(table.to_owned()));
+                let writes = TableWrites::on(Below::Own);
                 self.tables.insert(table.to_owned(), Named::Table(writes));
             }
         }
@@ -170,8 +171,12 @@ impl WriteSet {
             to: to.to_owned(),
         });
         let moved = self.tables.insert(from.to_owned(), Named::Gone);
-        let moved =
-            moved.unwrap_or_else(|| Named::Table(TableWrites::on(Below::Table(from.to_owned()))));
+        let mut moved = moved.unwrap_or_else(|| Named::Table(TableWrites::on(Below::Own)));
+        if let Named::Table(writes) = &mut moved
+            && writes.below == Below::Own
+        {
+            writes.below = Below::Table(from.to_owned());
+        }
         let replaced = self.tables.insert(to.to_owned(), moved);
         self.undo.record(|| Step::Rename {
             from: from.to_owned(),
@@ -185,8 +190,7 @@ impl WriteSet {
         let Some(Named::Table(writes)) = self.tables.get_mut(table) else {
             return;
         };
-        let is_own = matches!(&writes.below, Below::Table(base) if base == table);
-        if !is_own || is_stored {
+        if !writes.below.is_own(table) || is_stored {
             return;
         }
         let previous = std::mem::replace(&mut writes.below, Below::Nothing);
@@ -225,7 +229,7 @@ impl WriteSet {
                 writes: None,
             },
             Some(Named::Table(writes)) => Seen {
-                base: writes.base(),
+                base: writes.base(table),
                 writes: Some(writes),
             },
         }
@@ -236,19 +240,19 @@ impl WriteSet {
         match self.tables.get(table) {
             None => None,
             Some(Named::Gone) => Some(false),
-            Some(Named::Table(writes)) => match &writes.below {
-                Below::Table(base) if base == table => writes.was_put.then_some(true),
-                Below::Table(_) | Below::Nothing => Some(true),
-            },
+            Some(Named::Table(writes)) if writes.below.is_own(table) => {
+                writes.was_put.then_some(true)
+            }
+            Some(Named::Table(_)) => Some(true),
         }
     }
 
     /// The names of all tables, where the snapshot has `stored`.
     pub fn names(&self, stored: impl IntoIterator<Item = String>) -> Vec<String> {
         let mut names: BTreeSet<String> = stored.into_iter().collect();
-        for name in self.tables.keys() {
+        for (name, _) in self.tables.iter() {
             match self.exists(name) {
-                Some(true) => names.insert(name.clone()),
+                Some(true) => names.insert(name.to_owned()),
                 Some(false) => names.remove(name),
                 None => false,
             };
@@ -258,7 +262,8 @@ impl WriteSet {
 
     /// Whether nothing was done.
     pub fn is_empty(&self) -> bool {
-        self.operations().next().is_none()
+        let is_empty = |writes: &TableWrites| !writes.was_put && writes.is_untouched();
+        self.changes.is_empty() && self.tables().all(|(_, writes)| is_empty(writes))
     }
 
     /// The size of all keys, values and names, in bytes. More than that where keys were written more than once and nobody has
@@ -321,9 +326,14 @@ impl WriteSet {
         writes.fold(self.changes.len(), usize::saturating_add)
     }
 
+    /// The creations, drops and renames: what takes effect first.
+    pub fn changes(&self) -> impl Iterator<Item = Operation<'_>> {
+        self.changes.iter().map(Change::operation)
+    }
+
     /// All results, in the order in which they take effect.
     pub fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
-        let changes = self.changes.iter().map(Change::operation);
+        let changes = self.changes();
         let tables = self.tables().flat_map(|(table, writes)| {
             writes
                 .actions()
@@ -335,7 +345,7 @@ impl WriteSet {
     /// The tables written to, by their last names.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &TableWrites)> {
         self.tables.iter().filter_map(|(name, named)| match named {
-            Named::Table(writes) => Some((name.as_str(), writes)),
+            Named::Table(writes) => Some((name, writes)),
             Named::Gone => None,
         })
     }

@@ -54,6 +54,8 @@ const READ_AHEAD: usize = 16;
 impl Buffer {
     fn push(&mut self, key: &[u8], value: Option<&[u8]>) -> EntryId {
         let start = self.bytes.len();
+        let value_len = value.map_or(0, <[u8]>::len);
+        self.bytes.reserve(key.len().saturating_add(value_len));
         self.bytes.extend_from_slice(key);
         let key_end = self.bytes.len();
         self.bytes.extend_from_slice(value.unwrap_or_default());
@@ -224,7 +226,18 @@ impl Writes {
 
     /// All writes, ascending.
     pub fn iter(&self) -> impl Iterator<Item = Write<'_>> + Clone {
-        let blocks = self.order().blocks().iter();
+        // Keys that came in ascending order are in order, and no list of them is needed.
+        let (in_order, order) = if self.is_shuffled || self.order.get().is_some() {
+            (0, Some(self.order()))
+        } else {
+            (self.buffer.len(), None)
+        };
+        let in_order = (0..in_order).map(|id| self.buffer.write(id));
+        in_order.chain(order.into_iter().flat_map(|order| self.iter_by(order)))
+    }
+
+    fn iter_by<'t>(&'t self, order: &'t Order) -> impl Iterator<Item = Write<'t>> + Clone {
+        let blocks = order.blocks().iter();
         blocks
             .flat_map(|block| block.chunks(READ_AHEAD))
             .flat_map(|ids| {

@@ -9,13 +9,13 @@ use crate::recovery;
 use crate::sync::lock;
 use crate::transaction::commit_queue::{CommitResult, Member};
 use crate::transaction::conflicts::Conflicts;
-use crate::transaction::group_commit::write_group;
+use crate::transaction::group_commit::{Desk, write_group};
 use crate::transaction::{Session, Transaction};
 
 pub(super) struct Rig {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) session: Arc<Session>,
-    conflicts: Conflicts,
+    desk: Desk,
 }
 
 /// What the conflict index can tell.
@@ -41,7 +41,7 @@ impl Rig {
         Self {
             disk,
             session: Session::new(engine),
-            conflicts,
+            desk: Desk::new(conflicts),
         }
     }
 
@@ -59,7 +59,7 @@ impl Rig {
             Member::new(txn.view, txn.writes, reads, Durability::Buffered)
         };
         let members: Vec<Member> = transactions.into_iter().map(member).collect();
-        write_group(&self.session.engine, &members, &mut self.conflicts)
+        write_group(&self.session.engine, &members, &mut self.desk).into_vec()
     }
 }
 
