@@ -6,7 +6,7 @@
 
 use crate::error::StorageError;
 use crate::ids::PageNo;
-use crate::image::{Image, ImageRef};
+use crate::image::{Image, ImageRef, Trace};
 
 /// The bytes of one page, header included. Its length is the page size: a power of two from 4 KiB to
 /// 64 KiB, the same for all pages of a tree.
@@ -51,8 +51,10 @@ pub trait HeldPages {
     /// The page's image, if it is in memory.
     fn page(&self, no: PageNo) -> Option<ImageRef<'_>>;
 
-    /// Says that the page will be looked at soon. It does not count as a look.
-    fn prefetch(&self, _no: PageNo) {}
+    /// Where the page is likely to be, for whoever is going to look at it soon. It does not count as a look.
+    fn trace(&self, _no: PageNo) -> Option<Trace> {
+        None
+    }
 
     /// Ends the holding. What was read meanwhile is right only if this passes it on: the snapshot may have expired.
     fn settle<T>(self, read: Result<T, StorageError>) -> Result<T, StorageError>

@@ -11,9 +11,12 @@
 //! Over damaged pages it ends all the same: B3 bounds the depth, and a leaf is entered only if its keys lie
 //! beyond those of the one before, so that none is entered twice from the same side.
 
+mod ahead;
 mod difference;
+mod key_buffer;
 mod position;
 mod walk;
+mod way;
 
 use std::cmp::Ordering;
 use std::ops::Bound;
@@ -25,7 +28,8 @@ use crate::ids::PageNo;
 use crate::image::Image;
 use crate::pages::ReadPages;
 
-use position::{Frame, Position, count};
+use key_buffer::KeyBuffer;
+use position::{Frame, NEXT_AHEAD, Position, count};
 
 pub use difference::first_difference;
 pub use walk::first_keys;
@@ -48,11 +52,13 @@ pub struct Cursor<P> {
     /// Both ends are known and in one leaf, or have met.
     is_shared: bool,
     /// The current entry's key.
-    key: Key,
+    key: KeyBuffer,
     /// The end with whose leaf's prefix `key` begins.
     primed: Option<Direction>,
     /// The current entry's value.
     value: Current,
+    /// The one that is in an extent.
+    extent: Option<Image>,
 }
 
 /// What is gone over.
@@ -70,17 +76,28 @@ enum State {
     Failed(StorageError),
 }
 
-/// Cells are asked for so many entries before they are looked at: they lie in the leaf in any order.
-const CELLS_AHEAD: usize = 4;
+/// While an entry is passed, so many lines are asked for of the leaf that comes next, the ones that it needs first before others.
+const LINES_AN_ENTRY: usize = 4;
+const BYTES_AN_ENTRY: usize = 64 * LINES_AN_ENTRY;
 
 /// Where the current entry's value is.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Current {
     /// There is no current entry.
     None,
     /// In the leaf at that end, from one offset to the other.
     Inline(Direction, usize, usize),
-    Extent(Image),
+    Extent,
+}
+
+/// What `pass_otherwise` did.
+enum Passed {
+    /// It passed an entry.
+    Entry,
+    /// It went on to a leaf, in which the next entry is.
+    ToLeaf,
+    /// There is no entry.
+    None,
 }
 
 /// Where an end begins.
@@ -114,9 +131,10 @@ impl<P: ReadPages> Cursor<P> {
             stop: 0,
             floor: 0,
             is_shared: false,
-            key: Key::with_capacity(0),
+            key: KeyBuffer::new(),
             primed: None,
             value: Current::None,
+            extent: None,
         }
     }
 
@@ -129,7 +147,7 @@ impl<P: ReadPages> Cursor<P> {
         }
         let seek = |direction| {
             let start = self.range.start(direction);
-            Position::seek(&self.pages, self.range.root, start)
+            Position::seek(&self.pages, self.range.root, (direction, start))
         };
         let front = match self.front {
             Some(front) => front,
@@ -145,19 +163,13 @@ impl<P: ReadPages> Cursor<P> {
     /// Goes on to the next entry from the front, and makes it the current one. False if there is none.
     #[inline]
     pub fn next_entry(&mut self) -> Result<bool, StorageError> {
-        if self.pass_whole_entry::<true>() {
-            return Ok(true);
-        }
-        self.pass_any_entry::<true>()
+        self.pass_entry::<true>()
     }
 
     /// Goes on to the next entry from the back.
     #[inline]
     pub fn previous_entry(&mut self) -> Result<bool, StorageError> {
-        if self.pass_whole_entry::<false>() {
-            return Ok(true);
-        }
-        self.pass_any_entry::<false>()
+        self.pass_entry::<false>()
     }
 
     /// Goes on to the next entry from one end.
@@ -168,88 +180,122 @@ impl<P: ReadPages> Cursor<P> {
         }
     }
 
+    #[expect(clippy::inline_always, reason = "as of what it calls")]
+    #[inline(always)]
+    fn pass_entry<const UP: bool>(&mut self) -> Result<bool, StorageError> {
+        loop {
+            if self.pass_whole_entry::<UP>().is_some() {
+                return Ok(true);
+            }
+            match self.pass_otherwise(Direction::of::<UP>())? {
+                Passed::Entry => return Ok(true),
+                Passed::ToLeaf => {}
+                Passed::None => return Ok(false),
+            }
+        }
+    }
+
     /// Passes the next entry from the front (`UP`) or the back, if it lies in the leaf that this end is in, and whole. This
     /// is what happens nearly always, so it is kept free of all else.
-    #[inline]
-    fn pass_whole_entry<const UP: bool>(&mut self) -> bool {
+    #[expect(
+        clippy::inline_always,
+        reason = "what it finds is looked at by its caller at once"
+    )]
+    #[inline(always)]
+    fn pass_whole_entry<const UP: bool>(&mut self) -> Option<()> {
         let direction = Direction::of::<UP>();
         if self.primed != Some(direction) {
-            return false;
+            return None;
         }
-        let leaf = if UP {
-            self.front.as_mut().map(|end| &mut end.leaf)
+        let end = if UP {
+            self.front.as_mut()?
         } else {
-            self.back.as_mut().map(|end| &mut end.leaf)
+            self.back.as_deref_mut()?
         };
-        let Some(leaf) = leaf else { return false };
-        let i = if UP {
-            if leaf.index >= self.stop {
-                return false;
-            }
-            leaf.index
+        let index = end.leaf.index;
+        let left = if UP {
+            self.stop.saturating_sub(index)
         } else {
-            if leaf.index <= self.floor {
-                return false;
-            }
-            leaf.index - 1
+            index.saturating_sub(self.floor)
         };
-        let node = leaf.node();
-        let Some(entry) = node.whole_entry(i) else {
-            return false;
+        // The entries left, this one among them.
+        let others = left.checked_sub(1)?;
+        let (i, beyond) = if UP {
+            (index, index + 1)
+        } else {
+            (index - 1, index - 1)
         };
-        self.key
-            .replace_suffix(node.prefix_len(), &entry.head, entry.rest);
+        let node = end.leaf.node();
+        let entry = node.whole_entry(i)?;
+        self.key.replace(node.prefix(), &entry);
         self.value = Current::Inline(direction, entry.value.start, entry.value.end);
-        let upcoming = if UP {
-            i.checked_add(CELLS_AHEAD)
-        } else {
-            i.checked_sub(CELLS_AHEAD)
-        };
-        if let Some(cell) = upcoming.and_then(|i| node.likely_cell(i)) {
-            leaf.image.prefetch_at(cell);
+        if let Some(next) = end.next
+            && left * BYTES_AN_ENTRY <= node.page_size()
+        {
+            let before = if UP { others } else { left };
+            let offset = before * BYTES_AN_ENTRY;
+            next.prefetch_lines::<LINES_AN_ENTRY>(if UP {
+                offset
+            } else {
+                node.page_size() - offset
+            });
+            if left == NEXT_AHEAD {
+                next.prefetch_start();
+            }
         }
-        leaf.index = if UP { i + 1 } else { i };
+        end.leaf.index = beyond;
+        if self.extent.is_some() {
+            self.forget_extent();
+        }
         if self.is_shared {
             self.share(direction);
         }
-        true
+        Some(())
     }
 
-    /// Passes the next entry from one end, wherever it is and whatever of it is elsewhere.
+    #[cold]
+    fn forget_extent(&mut self) {
+        self.extent = None;
+    }
+
+    /// Passes the next entry from one end, wherever it is and whatever of it is elsewhere; or goes on to its leaf.
     #[inline(never)]
-    fn pass_any_entry<const UP: bool>(&mut self) -> Result<bool, StorageError> {
-        let direction = Direction::of::<UP>();
+    fn pass_otherwise(&mut self, direction: Direction) -> Result<Passed, StorageError> {
         if !self.settle(direction)? {
-            return Ok(false);
+            return Ok(Passed::None);
         }
         if self.primed != Some(direction) {
             self.prime(direction);
-        }
-        if self.pass_whole_entry::<UP>() {
-            return Ok(true);
+            return Ok(Passed::ToLeaf);
         }
         let taken = self.take_apart(direction);
         if let Err(error) = &taken {
             self.close(State::Failed(error.clone()));
         }
-        taken
+        taken.map(|is_taken| {
+            if is_taken {
+                Passed::Entry
+            } else {
+                Passed::None
+            }
+        })
     }
 
     /// The current entry's key; empty before the first one.
     #[inline]
-    pub fn key(&self) -> &Key {
+    pub fn key(&self) -> &[u8] {
         &self.key
     }
 
     /// The current entry, where it lies; none before the first one, behind the last one, and after damage.
     #[inline]
     pub fn current(&self) -> Option<(&[u8], &[u8])> {
-        let value = match &self.value {
+        let value = match self.value {
             Current::None => return None,
             Current::Inline(direction, start, end) => {
-                self.leaf(*direction)?.image.get(*start..*end)?
+                self.leaf(direction)?.image.get(start..end)?
             }
-            Current::Extent(image) => image,
+            Current::Extent => self.extent.as_ref()?,
         };
         Some((&self.key, value))
     }
@@ -257,14 +303,14 @@ impl<P: ReadPages> Cursor<P> {
     /// The current entry, to be kept.
     #[inline]
     pub fn owned(&self) -> Option<Entry> {
-        let value = match &self.value {
+        let value = match self.value {
             Current::None => return None,
             Current::Inline(direction, start, end) => {
-                Value::new(self.leaf(*direction)?.image.clone(), *start..*end)?
+                Value::new(self.leaf(direction)?.image.clone(), start..end)?
             }
-            Current::Extent(image) => Value::whole(image.clone()),
+            Current::Extent => Value::whole(self.extent.clone()?),
         };
-        Some((self.key.clone(), value))
+        Some((self.key.to_key(), value))
     }
 
     #[inline]
@@ -286,20 +332,13 @@ impl<P: ReadPages> Cursor<P> {
 
     /// Begins the buffer of the key with what all keys of an end's leaf begin with.
     fn prime(&mut self, direction: Direction) {
-        let mut key = std::mem::replace(&mut self.key, Key::with_capacity(0));
-        key.clear();
-        if let Some(leaf) = self.leaf(direction) {
-            let node = leaf.node();
-            key.push(node.prefix());
-            let upcoming = match direction {
-                Direction::Up => leaf.index..leaf.index.saturating_add(CELLS_AHEAD),
-                Direction::Down => leaf.index.saturating_sub(CELLS_AHEAD)..leaf.index,
-            };
-            for cell in upcoming.filter_map(|i| node.likely_cell(i)) {
-                leaf.image.prefetch_at(cell);
-            }
+        let leaf = match direction {
+            Direction::Up => self.front.as_ref().map(|end| &end.leaf),
+            Direction::Down => self.back.as_ref().map(|end| &end.leaf),
+        };
+        if let Some(leaf) = leaf {
+            self.key.begin(leaf.node().prefix());
         }
-        self.key = key;
         self.primed = Some(direction);
     }
 
@@ -331,7 +370,7 @@ impl<P: ReadPages> Cursor<P> {
     fn find(&mut self, direction: Direction) -> Result<bool, StorageError> {
         if self.leaf(direction).is_none() {
             let start = self.range.start(direction);
-            let position = Position::seek(&self.pages, self.range.root, start)?;
+            let position = Position::seek(&self.pages, self.range.root, (direction, start))?;
             match direction {
                 Direction::Up => self.front = Some(position),
                 Direction::Down => self.back = Some(Box::new(position)),
@@ -386,12 +425,30 @@ impl<P: ReadPages> Cursor<P> {
         let beyond = self.range.start(direction.opposite());
         if let Some(leaf) = self.leaf(direction) {
             let place = beyond.place_in(&self.pages, &leaf.node())?;
+            let ends_here = match direction {
+                Direction::Up => place < leaf.node().n(),
+                Direction::Down => place > 0,
+            };
             match direction {
                 Direction::Up => self.stop = place,
                 Direction::Down => self.floor = place,
             }
+            if ends_here {
+                self.expect_no_leaf(direction);
+            }
         }
         Ok(())
+    }
+
+    /// No leaf after this one is going to be read.
+    fn expect_no_leaf(&mut self, direction: Direction) {
+        let end = match direction {
+            Direction::Up => self.front.as_mut(),
+            Direction::Down => self.back.as_deref_mut(),
+        };
+        if let Some(end) = end {
+            end.next = None;
+        }
     }
 
     /// Passes an entry that does not lie whole in its leaf, or not as it should.
@@ -410,17 +467,22 @@ impl<P: ReadPages> Cursor<P> {
         let node = leaf.node();
         let entry = node.leaf_entry(i)?;
         let key = node.assemble(&self.pages, &entry.key)?;
-        let value = match entry.value {
-            ValueRef::Inline(range) => Current::Inline(direction, range.start, range.end),
+        let (value, extent) = match entry.value {
+            ValueRef::Inline(range) => {
+                let inline = Current::Inline(direction, range.start, range.end);
+                (inline, None)
+            }
             ValueRef::Extent { first, len } => {
-                Current::Extent(load_extent(leaf.no, &self.pages, first, len)?)
+                let extent = load_extent(leaf.no, &self.pages, first, len)?;
+                (Current::Extent, Some(extent))
             }
         };
         leaf.index = match direction {
             Direction::Up => i.wrapping_add(1),
             Direction::Down => i,
         };
-        (self.key, self.value) = (key, value);
+        self.key.set(&key);
+        (self.value, self.extent) = (value, extent);
         if self.is_shared {
             self.share(direction);
         }
@@ -430,7 +492,7 @@ impl<P: ReadPages> Cursor<P> {
     fn close(&mut self, state: State) {
         self.state = state;
         (self.front, self.back) = (None, None);
-        self.value = Current::None;
+        (self.value, self.extent) = (Current::None, None);
     }
 
     fn hand_out(&self, found: Result<bool, StorageError>) -> Option<Result<Entry, StorageError>> {
@@ -463,6 +525,14 @@ impl Direction {
         match self {
             Self::Up => Self::Down,
             Self::Down => Self::Up,
+        }
+    }
+
+    /// The index after `index`, if there is one on that side.
+    const fn next(self, index: usize) -> Option<usize> {
+        match self {
+            Self::Up => index.checked_add(1),
+            Self::Down => index.checked_sub(1),
         }
     }
 

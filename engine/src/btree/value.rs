@@ -3,7 +3,6 @@
 use std::fmt;
 use std::ops::{Deref, Range};
 
-use super::node::Head;
 use crate::image::Image;
 
 /// A value, borrowed from the image of its page or extent. It holds that one image and nothing else;
@@ -93,40 +92,12 @@ impl Key {
         }
     }
 
-    /// Empties it. Its memory stays.
-    pub(crate) fn clear(&mut self) {
-        match &mut self.0 {
-            Repr::Short { len, .. } => *len = 0,
-            Repr::Long(bytes) => bytes.clear(),
-        }
-    }
-
-    /// Replaces everything after the first `at` bytes, of which there are at least as many.
+    /// The first `len` of `bytes`; none if there are not so many.
     #[inline]
-    pub(crate) fn replace_suffix(&mut self, at: usize, head: &Head, rest: &[u8]) {
-        if let Repr::Short { len, bytes } = &mut self.0
-            && let Some(room) = bytes.get_mut(at..at + head.bytes.len())
-        {
-            room.copy_from_slice(&head.bytes);
-            let start = at + head.len;
-            let end = start + rest.len();
-            if let (Some(room), Ok(new_len)) = (bytes.get_mut(start..end), u8::try_from(end)) {
-                room.copy_from_slice(rest);
-                *len = new_len;
-                return;
-            }
-        }
-        self.replace_long_suffix(at, head, rest);
-    }
-
-    #[inline(never)]
-    fn replace_long_suffix(&mut self, at: usize, head: &Head, rest: &[u8]) {
-        match &mut self.0 {
-            Repr::Short { len, .. } => *len = (*len).min(u8::try_from(at).unwrap_or(*len)),
-            Repr::Long(bytes) => bytes.truncate(at),
-        }
-        self.push(head.bytes.get(..head.len).unwrap_or_default());
-        self.push(rest);
+    pub(crate) fn short(bytes: &[u8; SHORT_BYTES_MAX], len: usize) -> Option<Self> {
+        let len = u8::try_from(len).ok()?;
+        let is_short = usize::from(len) <= SHORT_BYTES_MAX;
+        is_short.then_some(Self(Repr::Short { len, bytes: *bytes }))
     }
 
     /// Appends `piece`.
@@ -160,10 +131,16 @@ impl Key {
 }
 
 impl From<&[u8]> for Key {
+    #[inline]
     fn from(bytes: &[u8]) -> Self {
-        let mut key = Self::with_capacity(bytes.len());
-        key.push(bytes);
-        key
+        let mut short = [0; SHORT_BYTES_MAX];
+        match (short.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
+            (Some(room), Ok(len)) => {
+                room.copy_from_slice(bytes);
+                Self(Repr::Short { len, bytes: short })
+            }
+            _ => Self(Repr::Long(bytes.to_vec())),
+        }
     }
 }
 
@@ -206,26 +183,6 @@ mod tests {
                 }
                 assert_eq!(&*key, &*whole);
                 assert_eq!(key.into_vec(), whole);
-            }
-        }
-    }
-
-    #[test]
-    fn a_suffix_is_replaced_at_every_length() {
-        let whole: Vec<u8> = (0..120).collect();
-        for at in 0..45 {
-            let mut key = Key::from(&whole[..at]);
-            // Longer and shorter ones in turn, below and above what is held without an allocation.
-            for len in [9, 0, 60, 3, 34, 4, 35, 1, 33] {
-                let suffix = &whole[at..at + len];
-                let head_len = len.min(4);
-                let mut head = Head {
-                    bytes: [0; 4],
-                    len: head_len,
-                };
-                head.bytes[..head_len].copy_from_slice(&suffix[..head_len]);
-                key.replace_suffix(at, &head, &suffix[head_len..]);
-                assert_eq!(&*key, &whole[..at + len], "{len} bytes at {at}");
             }
         }
     }

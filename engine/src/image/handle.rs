@@ -16,6 +16,11 @@ use std::ptr::NonNull;
 
 use super::frame::{Fill, Frame, Notes};
 
+/// A cache line.
+const LINE: usize = 64;
+/// Lines that are read of a leaf before its cells: what stands beside it, its header, the heads and slots of a common one.
+const START_LINES: usize = 4;
+
 /// Bytes that many may hold and nobody may change. A handle is one word and has one count of its frame; a clone costs one
 /// counter increment.
 pub struct Image(Frame);
@@ -26,6 +31,10 @@ pub struct ImageRef<'i> {
     frame: Frame,
     held: PhantomData<&'i Image>,
 }
+
+/// Where an image was. It holds nothing: good for asking the processor for what was there, and for nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct Trace(usize);
 
 // SAFETY: what is shared is atomic, or bytes that nobody changes while they are shared (frame.rs, invariant 2).
 unsafe impl Send for Image {}
@@ -127,6 +136,12 @@ impl<'i> ImageRef<'i> {
         self.frame.prefetch();
     }
 
+    /// Where the image is.
+    #[inline]
+    pub fn trace(self) -> Trace {
+        Trace(self.frame.address().addr().get())
+    }
+
     /// What stands beside the bytes.
     #[inline]
     pub fn notes(self) -> &'i Notes {
@@ -140,6 +155,38 @@ impl<'i> ImageRef<'i> {
         // SAFETY: a count is held for `'i`, so now.
         unsafe { self.frame.count_up() };
         Image(self.frame)
+    }
+}
+
+impl Trace {
+    /// Asks the processor for the first bytes, and for what stands beside them.
+    #[inline]
+    pub fn prefetch_start(self) {
+        for line in 0..START_LINES {
+            self.prefetch(line * LINE);
+        }
+    }
+
+    /// Asks the processor for the lines of the `LINES` cache lines' worth of bytes from `offset` on. Any may be asked for.
+    #[inline]
+    pub fn prefetch_lines<const LINES: usize>(self, offset: usize) {
+        for line in 0..LINES {
+            self.prefetch(LINE.wrapping_add(offset).wrapping_add(line * LINE));
+        }
+    }
+
+    /// `offset` counts from the start of what stands beside the bytes, which is a line.
+    #[inline]
+    fn prefetch(self, offset: usize) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let at = std::ptr::without_provenance::<i8>(self.0.wrapping_add(offset));
+            // SAFETY: a prefetch reads nothing that the program could see, and faults nowhere.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at) };
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let _ = (self, offset);
     }
 }
 

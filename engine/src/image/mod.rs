@@ -5,4 +5,4 @@ mod handle;
 mod pool;
 
 pub use frame::Notes;
-pub use handle::{Image, ImageRef};
+pub use handle::{Image, ImageRef, Trace};

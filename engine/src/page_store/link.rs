@@ -25,7 +25,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use crossbeam_epoch::Guard;
 
 use crate::ids::Version;
-use crate::image::{Image, ImageRef, Notes};
+use crate::image::{Image, ImageRef, Notes, Trace};
 
 /// What a version is made of.
 #[derive(Debug)]
@@ -194,6 +194,15 @@ impl<'n, T> Step<'n, T> {
     pub(super) fn prefetch(&self) {
         if let At::Image(image) = self.at {
             image.prefetch();
+        }
+    }
+
+    /// Where the bytes are of a version that is an image by itself.
+    #[inline]
+    pub(super) fn trace(&self) -> Option<Trace> {
+        match self.at {
+            At::Image(image) => Some(image.trace()),
+            At::Node(_) => None,
         }
     }
 

@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 use crossbeam_epoch as epoch;
 
 use crate::ids::{PageNo, Version};
+use crate::image::Trace;
 use crate::sync::{Mutex, MutexGuard, lock};
 
 use super::link::{Item, ItemRef, Link};
@@ -128,12 +129,10 @@ impl<T, S> PageTable<T, S> {
 }
 
 impl<T> Hold<'_, T> {
-    /// Asks the processor for the newest version of `page`, if that is an image in memory.
+    /// Where the newest version of `page` is, if that is an image in memory.
     #[inline]
-    pub fn prefetch(&self, page: PageNo) {
-        if let Some(newest) = entry(self.segments, page).and_then(|e| e.follow(&self.pinned)) {
-            newest.prefetch();
-        }
+    pub fn trace(&self, page: PageNo) -> Option<Trace> {
+        entry(self.segments, page)?.follow(&self.pinned)?.trace()
     }
 
     /// What a reader at version `at` sees of `page`.

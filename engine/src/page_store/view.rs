@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Acquire;
 
 use crate::error::{SnapshotTooOld, StorageError};
 use crate::ids::{PageNo, Version};
-use crate::image::{Image, ImageRef};
+use crate::image::{Image, ImageRef, Trace};
 use crate::pages::{HeldPages, ReadPages};
 
 use super::content::Content;
@@ -151,8 +151,8 @@ impl HeldPages for HeldSight<'_> {
     }
 
     #[inline]
-    fn prefetch(&self, no: PageNo) {
-        self.hold.prefetch(no);
+    fn trace(&self, no: PageNo) -> Option<Trace> {
+        self.hold.trace(no)
     }
 
     #[inline]

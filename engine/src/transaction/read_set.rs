@@ -108,13 +108,13 @@ impl Watch {
     }
 
     /// The caller knows all that lies before `key`, and it.
-    pub fn front(&mut self, key: &Key) {
-        self.front = Some(key.clone());
+    pub fn front(&mut self, key: &[u8]) {
+        self.front = Some(Key::from(key));
     }
 
     /// The caller knows all that lies behind `key`, and it.
-    pub fn back(&mut self, key: &Key) {
-        self.back = Some(key.clone());
+    pub fn back(&mut self, key: &[u8]) {
+        self.back = Some(Key::from(key));
     }
 
     /// The caller knows the whole range.

@@ -54,14 +54,18 @@ pub fn range<'t>(
         .map(|base| engine.table(view.sight(), base))
         .transpose()?;
     let tree = tree.flatten().filter(|_| !is_empty_range(bounds));
-    let stored = tree.map(|tree| tree.range(view.clone(), bounds));
-    let entries = if table.writes.is_none_or(TableWrites::is_untouched) {
-        stored.map_or(Entries::None, Entries::Stored)
-    } else {
-        let merge = Merge::new(stored, table.swept(), table.range(bounds));
-        Entries::Merged(Box::new(merge))
-    };
     let watch = watch.map(Box::new);
+    if !table.writes.is_none_or(TableWrites::is_untouched) {
+        let stored = tree.map(|tree| tree.range(view.clone(), bounds));
+        let merge = Merge::new(stored, table.swept(), table.range(bounds));
+        let entries = Entries::Merged(Box::new(merge));
+        return Ok(Range { entries, watch });
+    }
+    let entries = match (tree, &watch) {
+        (None, _) => Entries::None,
+        (Some(tree), None) => Entries::Stored(tree.range(view.clone(), bounds)),
+        (Some(tree), Some(_)) => Entries::Watched(Box::new(tree.range(view.clone(), bounds))),
+    };
     Ok(Range { entries, watch })
 }
 
@@ -104,8 +108,10 @@ pub struct Range<'t> {
 enum Entries<'t> {
     /// There is no such table, or nothing between the bounds.
     None,
-    /// As the snapshot has them: the transaction did not write to the table.
+    /// As the snapshot has them: the transaction did not write to the table. Nobody watches.
     Stored(Cursor<View>),
+    /// As the snapshot has them.
+    Watched(Box<Cursor<View>>),
     Merged(Box<Merge<'t>>),
 }
 
@@ -113,8 +119,18 @@ impl Range<'_> {
     /// The next entry, lent until the next one is asked for: its key is put together in a buffer of the range's, its value
     /// read where it lies. Nothing is allocated or counted. Lending and iterating may be mixed.
     pub fn next_ref(&mut self) -> Option<Result<Lent<'_>, ReadError>> {
-        let found = self.go_up();
-        self.lend(found)
+        if !matches!(self.entries, Entries::Stored(_)) {
+            let found = self.go_watched(Direction::Up);
+            return self.lend(found);
+        }
+        let Entries::Stored(cursor) = &mut self.entries else {
+            return None;
+        };
+        match cursor.next_entry() {
+            Ok(true) => cursor.current().map(Ok),
+            Ok(false) => None,
+            Err(error) => Some(Err(error.into())),
+        }
     }
 
     /// As [`next_ref`](Self::next_ref), from the back.
@@ -133,6 +149,7 @@ impl Range<'_> {
         match &self.entries {
             Entries::None => None,
             Entries::Stored(cursor) => cursor.current().map(Ok),
+            Entries::Watched(cursor) => cursor.current().map(Ok),
             Entries::Merged(merge) => merge.current().map(|(key, value)| Ok((&**key, &**value))),
         }
     }
@@ -147,6 +164,7 @@ impl Range<'_> {
         match &self.entries {
             Entries::None => None,
             Entries::Stored(cursor) => cursor.owned().map(Ok),
+            Entries::Watched(cursor) => cursor.owned().map(Ok),
             Entries::Merged(merge) => merge.current().cloned().map(Ok),
         }
     }
@@ -155,7 +173,7 @@ impl Range<'_> {
     #[inline]
     fn go_up(&mut self) -> Result<bool, StorageError> {
         match &mut self.entries {
-            Entries::Stored(cursor) if self.watch.is_none() => cursor.next_entry(),
+            Entries::Stored(cursor) => cursor.next_entry(),
             _ => self.go_watched(Direction::Up),
         }
     }
@@ -164,7 +182,7 @@ impl Range<'_> {
     #[inline]
     fn go_down(&mut self) -> Result<bool, StorageError> {
         match &mut self.entries {
-            Entries::Stored(cursor) if self.watch.is_none() => cursor.previous_entry(),
+            Entries::Stored(cursor) => cursor.previous_entry(),
             _ => self.go_watched(Direction::Down),
         }
     }
@@ -174,6 +192,7 @@ impl Range<'_> {
         let found = match &mut self.entries {
             Entries::None => Ok(false),
             Entries::Stored(cursor) => cursor.advance(end),
+            Entries::Watched(cursor) => cursor.advance(end),
             Entries::Merged(merge) => merge.advance(end),
         };
         self.note(end);
@@ -184,8 +203,9 @@ impl Range<'_> {
     fn note(&mut self, end: Direction) {
         let key = match &self.entries {
             Entries::None => None,
-            Entries::Stored(cursor) => cursor.current().is_some().then(|| cursor.key()),
-            Entries::Merged(merge) => merge.current().map(|(key, _)| key),
+            Entries::Stored(cursor) => cursor.current().map(|(key, _)| key),
+            Entries::Watched(cursor) => cursor.current().map(|(key, _)| key),
+            Entries::Merged(merge) => merge.current().map(|(key, _)| &**key),
         };
         match (&mut self.watch, key) {
             (None, _) => {}

@@ -1,14 +1,22 @@
-//! A place between two entries of a leaf, and the way to it from the root: an index in every node.
+//! A place between two entries of a leaf, and the way to it from the root.
 
 use std::cmp::Ordering;
 
+use super::ahead::Ahead;
+use super::way::{Turn, Way};
 use super::{Direction, Seek};
-use crate::btree::node::{Found, Node, Sound, cmp_keys, damage};
+use crate::btree::node::{Node, Sound, cmp_keys, damage};
 use crate::error::StorageError;
 use crate::ids::PageNo;
+use crate::image::Trace;
 use crate::pages::{HeldPages, PageImage, ReadPages};
 
-/// A node on the way.
+/// Cells that are asked for when a key was sought: they lie in the leaf in any order, and are read one by one.
+const CELLS_AHEAD: usize = 8;
+/// When so many entries are left in a leaf, the start of the next one is asked for.
+pub(super) const NEXT_AHEAD: usize = 8;
+
+/// A leaf, and a place in it.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) no: PageNo,
@@ -20,91 +28,18 @@ pub(super) struct Frame {
 
 impl Frame {
     #[inline]
+    fn new(node: &Node<'_>, image: PageImage, index: usize) -> Self {
+        Self {
+            no: node.no(),
+            image,
+            header: Sound::of(node),
+            index,
+        }
+    }
+
+    #[inline]
     pub(super) fn node(&self) -> Node<'_> {
         Node::reopen(self.no, &self.image, self.header.header())
-    }
-}
-
-/// Inner nodes on a way that need no allocation: enough for hundreds of millions of entries.
-const NEAR_MAX: usize = 3;
-
-/// The inner nodes above a leaf; the root first.
-#[derive(Debug, Default)]
-struct Way {
-    near: [Option<Frame>; NEAR_MAX],
-    near_len: usize,
-    /// Those below the ones in `near`.
-    far: Vec<Frame>,
-}
-
-impl Way {
-    fn push(&mut self, frame: Frame) {
-        match self.near.get_mut(self.near_len) {
-            Some(place) => {
-                *place = Some(frame);
-                self.near_len += 1;
-            }
-            None => self.far.push(frame),
-        }
-    }
-
-    fn pop(&mut self) {
-        if self.far.pop().is_none() {
-            self.near_len = self.near_len.saturating_sub(1);
-            if let Some(place) = self.near.get_mut(self.near_len) {
-                *place = None;
-            }
-        }
-    }
-
-    fn last_mut(&mut self) -> Option<&mut Frame> {
-        match self.far.last_mut() {
-            Some(frame) => Some(frame),
-            None => self.near.get_mut(self.near_len.checked_sub(1)?)?.as_mut(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.near_len == 0
-    }
-
-    /// The leaf that the way leads to, and those that follow it under the same parent: `count` at most.
-    fn upcoming(&self, direction: Direction, count: usize) -> Vec<PageNo> {
-        let last = match self.far.last() {
-            Some(frame) => Some(frame),
-            None => self.near.iter().flatten().last(),
-        };
-        let Some(parent) = last else {
-            return Vec::new();
-        };
-        let node = parent.node();
-        let children = (0..count).map_while(|step| {
-            let index = match direction {
-                Direction::Up => parent.index.checked_add(step)?,
-                Direction::Down => parent.index.checked_sub(step)?,
-            };
-            // One of no sense is for the descent to complain about.
-            node.child(index).ok()
-        });
-        children.collect()
-    }
-
-    /// The leaf after the one that the way leads to, under the same parent.
-    fn neighbour(&self, direction: Direction) -> Option<PageNo> {
-        let parent = match self.far.last() {
-            Some(frame) => frame,
-            None => self.near.get(self.near_len.checked_sub(1)?)?.as_ref()?,
-        };
-        let index = match direction {
-            Direction::Up => parent.index.checked_add(1)?,
-            Direction::Down => parent.index.checked_sub(1)?,
-        };
-        parent.node().child(index).ok()
-    }
-
-    fn indexes(&self) -> impl Iterator<Item = usize> {
-        let frames = self.near.iter().flatten().chain(&self.far);
-        frames.map(|frame| frame.index)
     }
 }
 
@@ -113,31 +48,65 @@ impl Way {
 pub(super) struct Position {
     way: Way,
     pub(super) leaf: Frame,
+    /// Where the leaf is that comes next, if it is in memory.
+    pub(super) next: Option<Trace>,
     ahead: Ahead,
 }
 
+/// A leaf that was reached.
+struct Reached {
+    leaf: Frame,
+    next: Option<Trace>,
+}
+
+/// A node to go down to.
+#[derive(Clone, Copy)]
+struct Step {
+    no: PageNo,
+    /// The level that it must have; none for the root.
+    level: Option<u8>,
+    /// The next node beside it, in the direction that is gone in.
+    beside: Option<PageNo>,
+}
+
+/// What comes of a turn to the next child of a node.
+enum Turned {
+    Child(Step),
+    /// There is no further child.
+    End,
+}
+
 impl Position {
-    pub(super) fn seek(
-        pages: &impl ReadPages,
+    /// The place of `seek`, from which to go in `direction`.
+    pub(super) fn seek<P: ReadPages>(
+        pages: &P,
         root: PageNo,
-        seek: Seek<'_>,
+        (direction, seek): (Direction, Seek<'_>),
     ) -> Result<Self, StorageError> {
-        let mut way = Way::default();
+        let mut way = Way::new();
         let root = Step {
             no: root,
             level: None,
+            beside: None,
         };
-        let leaf = descend(pages, &mut way, root, seek, &mut |_| ())?;
+        let descent = Descent {
+            pages,
+            way: &mut way,
+            seek,
+            direction,
+        };
+        let Reached { leaf, next } = descent.run(pages.hold(), root, &mut |_| ())?;
         Ok(Self {
             way,
             leaf,
+            next,
             ahead: Ahead::default(),
         })
     }
 
     /// The order of the two leaves, of one tree.
     pub(super) fn cmp_leaves(&self, other: &Self) -> Ordering {
-        self.way.indexes().cmp(other.way.indexes())
+        self.way.cmp(&other.way)
     }
 
     pub(super) fn cmp_indexes(&self, other: &Self) -> Ordering {
@@ -157,46 +126,67 @@ impl Position {
     }
 
     /// Goes on to the neighbouring leaf. False if there is none.
-    pub(super) fn step_to_leaf(
+    pub(super) fn step_to_leaf<P: ReadPages>(
         &mut self,
-        pages: &impl ReadPages,
+        pages: &P,
         direction: Direction,
     ) -> Result<bool, StorageError> {
-        while let Some(frame) = self.way.last_mut() {
-            let node = frame.node();
-            let next = match direction {
-                Direction::Up => Some(frame.index + 1).filter(|index| *index <= node.n()),
-                Direction::Down => frame.index.checked_sub(1),
+        let mut level = 0_u8;
+        while let Some(last) = self.way.last_mut() {
+            // Each turn leads down by one level, the last one to a leaf.
+            level = level.saturating_add(1);
+            let held = pages.hold();
+            let turned = last.turn_held(&held, level, direction);
+            let (held, turned) = if let Some(turned) = turned {
+                (held, turned)
+            } else {
+                held.settle(Ok(()))?;
+                let image = pages.page(last.no)?;
+                let node = Node::open_at(last.no, &image, Some(level))?;
+                (pages.hold(), last.turn(&node, direction)?)
             };
-            let Some(index) = next else {
+            let Turned::Child(child) = turned else {
+                held.settle(Ok(()))?;
                 self.way.pop();
                 continue;
             };
-            let child = Step {
-                no: node.child(index)?,
-                level: node.level().checked_sub(1),
-            };
-            frame.index = index;
-            let seek = match direction {
-                Direction::Up => Seek::First,
-                Direction::Down => Seek::Last,
-            };
-            let (ahead, mut is_hit) = (&mut self.ahead, true);
-            let leaf = descend(pages, &mut self.way, child, seek, &mut |way| {
-                is_hit = false;
-                let count = ahead.miss();
-                if count > 1 {
-                    pages.read_ahead(&way.upcoming(direction, count));
-                }
-            })?;
-            if is_hit {
-                self.ahead.hit();
-            }
-            let old = std::mem::replace(&mut self.leaf, leaf);
+            let below = self.descend(pages, (held, child), direction)?;
+            self.next = below.next;
+            let old = std::mem::replace(&mut self.leaf, below.leaf);
             self.check_order(pages, &old, direction)?;
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// Goes down to the nearest leaf below a node.
+    fn descend<'p, P: ReadPages>(
+        &mut self,
+        pages: &'p P,
+        (held, step): (P::Held<'p>, Step),
+        direction: Direction,
+    ) -> Result<Reached, StorageError> {
+        let (ahead, mut is_hit) = (&mut self.ahead, true);
+        let descent = Descent {
+            pages,
+            way: &mut self.way,
+            seek: match direction {
+                Direction::Up => Seek::First,
+                Direction::Down => Seek::Last,
+            },
+            direction,
+        };
+        let reached = descent.run(held, step, &mut |way| {
+            is_hit = false;
+            let count = ahead.miss();
+            if count > 1 {
+                pages.read_ahead(&upcoming(pages, way, direction, count));
+            }
+        })?;
+        if is_hit {
+            self.ahead.hit();
+        }
+        Ok(reached)
     }
 
     /// B1 between leaves: the new one's keys lie beyond those of the old one.
@@ -211,6 +201,9 @@ impl Position {
             Direction::Down => (&self.leaf, old),
         };
         let (low, high) = (below.node(), above.node());
+        if low.is_plainly_below(&high) {
+            return Ok(());
+        }
         let last = low.n().saturating_sub(1);
         if cmp_keys(pages, (&low, last), (&high, 0))? == Ordering::Less {
             return Ok(());
@@ -223,169 +216,204 @@ impl Position {
     }
 }
 
-/// A node to go down to.
-#[derive(Clone, Copy)]
-struct Step {
-    no: PageNo,
-    /// The level that it must have; none for the root.
-    level: Option<u8>,
+impl Turn {
+    /// Turns to the next child. None if the node is not in memory, or not plain.
+    fn turn_held(
+        &mut self,
+        held: &impl HeldPages,
+        level: u8,
+        direction: Direction,
+    ) -> Option<Turned> {
+        let image = held.page(self.no)?;
+        let node = Node::open_plain(self.no, image.bytes(), Some(level))?;
+        self.turn(&node, direction).ok()
+    }
+
+    /// Turns to the next child of `node`, which is the turn's.
+    #[inline]
+    fn turn(&mut self, node: &Node<'_>, direction: Direction) -> Result<Turned, StorageError> {
+        let Some(index) = direction.next(self.index).filter(|i| *i <= node.n()) else {
+            return Ok(Turned::End);
+        };
+        let child = Step::below(node, index, direction);
+        let child = child.map_or_else(|| Step::missing(node, index), Ok)?;
+        self.index = index;
+        Ok(Turned::Child(child))
+    }
 }
 
-/// How far a descent came.
-enum Descent {
+impl Step {
+    /// Child `index` of an inner node.
+    #[inline]
+    fn below(node: &Node<'_>, index: usize, direction: Direction) -> Option<Self> {
+        let beside = direction.next(index);
+        Some(Self {
+            no: node.plain_child(index)?,
+            level: node.level().checked_sub(1),
+            beside: beside.and_then(|beside| node.plain_child(beside)),
+        })
+    }
+
+    /// What is wrong with a child that is not plain.
+    #[cold]
+    fn missing(node: &Node<'_>, index: usize) -> Result<Self, StorageError> {
+        Ok(Self {
+            no: node.child(index)?,
+            level: node.level().checked_sub(1),
+            beside: None,
+        })
+    }
+}
+
+/// The way down to a leaf. The inner nodes join `way`.
+struct Descent<'p, 'd, P> {
+    pages: &'p P,
+    way: &'d mut Way,
+    seek: Seek<'d>,
+    direction: Direction,
+}
+
+impl<'p, P: ReadPages> Descent<'p, '_, P> {
+    /// Nodes in memory are found under one hold; that a leaf is not there `missed` learns before it is asked for.
+    fn run(
+        mut self,
+        mut held: P::Held<'p>,
+        mut step: Step,
+        missed: &mut dyn FnMut(&mut Way),
+    ) -> Result<Reached, StorageError> {
+        loop {
+            let reached = self.go(&held, step);
+            step = match held.settle(Ok(reached))? {
+                Ok(reached) => return Ok(reached),
+                Err(step) => step,
+            };
+            if step.level == Some(0) {
+                missed(self.way);
+            }
+            let image = self.pages.page(step.no)?;
+            step = match self.enter(image, step)? {
+                Entered::Leaf(leaf) => return Ok(Reached { leaf, next: None }),
+                Entered::Inner(below) => below,
+            };
+            held = self.pages.hold();
+        }
+    }
+
+    /// Goes down as far as all is in memory, and plain; and says where it is not.
+    #[inline]
+    fn go(&mut self, held: &impl HeldPages, mut step: Step) -> Result<Reached, Step> {
+        loop {
+            let image = held.page(step.no).ok_or(step)?;
+            let node = Node::open_plain(step.no, image.bytes(), step.level).ok_or(step)?;
+            if node.is_leaf() {
+                let next = step.beside.and_then(|beside| held.trace(beside));
+                let index = self.place(&node, image.trace()).ok_or(step)?;
+                if node.n() == 0 && !self.way.is_empty() {
+                    return Err(step);
+                }
+                let left = match self.direction {
+                    Direction::Up => node.n().saturating_sub(index),
+                    Direction::Down => index,
+                };
+                if let Some(next) = next.filter(|_| left <= NEXT_AHEAD) {
+                    next.prefetch_start();
+                }
+                let leaf = Frame::new(&node, image.to_image(), index);
+                return Ok(Reached { leaf, next });
+            }
+            let index = match self.seek {
+                Seek::First => 0,
+                Seek::Last => node.n(),
+                Seek::Before(key) | Seek::After(key) => {
+                    let candidate = node.first_candidate(key).ok_or(step)?;
+                    node.find_plain(key, candidate).ok_or(step)?.upper()
+                }
+            };
+            let no = step.no;
+            step = Step::below(&node, index, self.direction).ok_or(step)?;
+            self.way.push(Turn { no, index });
+        }
+    }
+
+    /// The place in a leaf. None if that takes other pages, or anything is wrong.
+    #[inline]
+    fn place(&self, leaf: &Node<'_>, trace: Trace) -> Option<usize> {
+        let (key, is_after) = match self.seek {
+            Seek::First => return Some(0),
+            Seek::Last => return Some(leaf.n()),
+            Seek::Before(key) => (key, false),
+            Seek::After(key) => (key, true),
+        };
+        let candidate = leaf.first_candidate(key)?;
+        let cells = match self.direction {
+            Direction::Up => candidate..candidate.saturating_add(CELLS_AHEAD),
+            Direction::Down => candidate.saturating_sub(CELLS_AHEAD)..candidate,
+        };
+        leaf.likely_cells(cells, |cell| trace.prefetch_lines::<1>(cell));
+        let found = leaf.find_plain(key, candidate)?;
+        Some(if is_after {
+            found.upper()
+        } else {
+            found.lower()
+        })
+    }
+
+    /// Enters a node that had to be asked for.
+    fn enter(&mut self, image: PageImage, step: Step) -> Result<Entered, StorageError> {
+        let node = Node::open_at(step.no, &image, step.level)?;
+        let is_leaf = node.is_leaf();
+        let index = match self.seek {
+            Seek::First => 0,
+            Seek::Last => node.n(),
+            Seek::Before(key) if is_leaf => node.search(self.pages, key)?.lower(),
+            Seek::Before(key) | Seek::After(key) => node.search(self.pages, key)?.upper(),
+        };
+        if !is_leaf {
+            let below = Step::below(&node, index, self.direction);
+            let below = below.map_or_else(|| Step::missing(&node, index), Ok)?;
+            self.way.push(Turn { no: step.no, index });
+            return Ok(Entered::Inner(below));
+        }
+        if node.n() == 0 && !self.way.is_empty() {
+            return Err(damage(step.no, "a leaf with entries", "an empty one"));
+        }
+        let header = Sound::of(&node);
+        Ok(Entered::Leaf(Frame {
+            no: step.no,
+            header,
+            image,
+            index,
+        }))
+    }
+}
+
+/// A node that was entered.
+enum Entered {
     Leaf(Frame),
-    /// To this node, which must be asked for: it is not in memory, or a key in it is not.
-    Missing(Step),
+    /// The node to go on to.
     Inner(Step),
 }
 
-/// Goes down to a leaf. The inner nodes join `way`. Nodes in memory are found under one hold; that a leaf is not there `missed`
-/// learns before it is asked for.
-fn descend(
+/// The leaf that the way leads to, and those that follow it under the same parent: `count` at most. None if the parent is not
+/// in memory, or not plain: that is for the descent to complain about.
+fn upcoming(
     pages: &impl ReadPages,
     way: &mut Way,
-    mut step: Step,
-    seek: Seek<'_>,
-    missed: &mut dyn FnMut(&Way),
-) -> Result<Frame, StorageError> {
-    loop {
-        let held = pages.hold();
-        let reached = descend_held(&held, way, step, seek);
-        step = match held.settle(reached)? {
-            Descent::Leaf(leaf) => return Ok(leaf),
-            Descent::Inner(step) | Descent::Missing(step) => step,
-        };
-        if step.level == Some(0) {
-            missed(way);
-        }
-        let image = pages.page(step.no)?;
-        let find = |node: &Node<'_>, key: &[u8]| node.search(pages, key).map(Some);
-        step = match enter(image, way, step, seek, find)? {
-            Descent::Leaf(leaf) => return Ok(leaf),
-            Descent::Inner(step) | Descent::Missing(step) => step,
-        };
-    }
-}
-
-fn descend_held(
-    held: &impl HeldPages,
-    way: &mut Way,
-    mut step: Step,
-    seek: Seek<'_>,
-) -> Result<Descent, StorageError> {
-    loop {
-        let Some(image) = held.page(step.no) else {
-            return Ok(Descent::Missing(step));
-        };
-        let find = |node: &Node<'_>, key: &[u8]| node.search_inline(key);
-        match enter(image.to_image(), way, step, seek, find)? {
-            Descent::Inner(below) => step = below,
-            end => {
-                if let Descent::Leaf(leaf) = &end
-                    && let Some(direction) = likely_next(leaf, seek)
-                    && let Some(next) = way.neighbour(direction)
-                {
-                    held.prefetch(next);
-                }
-                return Ok(end);
-            }
-        }
-    }
-}
-
-/// Where the leaf is that will be wanted soon: beyond the end that iteration goes to from here, unless most of this leaf is before it.
-fn likely_next(leaf: &Frame, seek: Seek<'_>) -> Option<Direction> {
-    match seek {
-        Seek::First => Some(Direction::Up),
-        Seek::Last => Some(Direction::Down),
-        Seek::Before(_) | Seek::After(_) => {
-            (leaf.index >= leaf.node().n() / 2).then_some(Direction::Up)
-        }
-    }
-}
-
-/// Enters a node: an inner one joins `way`. `find` finds a key in it, if it can.
-#[inline]
-fn enter(
-    image: PageImage,
-    way: &mut Way,
-    step: Step,
-    seek: Seek<'_>,
-    find: impl Fn(&Node<'_>, &[u8]) -> Result<Option<Found>, StorageError>,
-) -> Result<Descent, StorageError> {
-    let no = step.no;
-    let node = Node::open_at(no, &image, step.level)?;
-    let found = match seek {
-        Seek::First => Some(Found::Before(0)),
-        Seek::Last => Some(Found::Before(node.n())),
-        Seek::Before(key) | Seek::After(key) => find(&node, key)?,
-    };
-    let Some(found) = found else {
-        return Ok(Descent::Missing(step));
-    };
-    let index = match seek {
-        Seek::Before(_) if node.is_leaf() => found.lower(),
-        _ => found.upper(),
-    };
-    let header = Sound::of(&node);
-    if node.is_leaf() {
-        if node.n() == 0 && !way.is_empty() {
-            return Err(damage(no, "a leaf with entries", "an empty one"));
-        }
-        return Ok(Descent::Leaf(Frame {
-            no,
-            image,
-            header,
-            index,
-        }));
-    }
-    let below = Step {
-        no: node.child(index)?,
-        level: node.level().checked_sub(1),
-    };
-    way.push(Frame {
-        no,
-        image,
-        header,
-        index,
-    });
-    Ok(Descent::Inner(below))
-}
-
-/// Leaves that one read-ahead asks for, at most.
-const AHEAD_MAX: usize = 32;
-
-/// How far to read ahead: not at all after a first miss, and twice as far each time that what was read ahead is used up
-/// and the next leaf is missing too.
-#[derive(Debug, Default)]
-struct Ahead {
-    /// Leaves that were asked for at the last miss.
+    direction: Direction,
     count: usize,
-    /// Those of them that were not reached yet.
-    left: usize,
-}
-
-impl Ahead {
-    /// The next leaf is not in memory. How many to ask for, it among them.
-    fn miss(&mut self) -> usize {
-        // What was read ahead and is gone already was too much.
-        let is_too_far = self.left > 0;
-        self.count = if is_too_far {
-            1
-        } else {
-            (self.count * 2).clamp(1, AHEAD_MAX)
-        };
-        self.left = self.count - 1;
-        self.count
-    }
-
-    /// The next leaf is in memory.
-    fn hit(&mut self) {
-        match self.left.checked_sub(1) {
-            Some(left) => self.left = left,
-            None => self.count = 0,
-        }
-    }
+) -> Vec<PageNo> {
+    let held = pages.hold();
+    let children = |turn: Turn| {
+        let image = held.page(turn.no)?;
+        let node = Node::open_plain(turn.no, image.bytes(), Some(1))?;
+        let steps = std::iter::successors(Some(turn.index), |index| direction.next(*index));
+        let children = steps.take(count).map_while(|i| node.plain_child(i));
+        Some(children.collect())
+    };
+    let children = way.last_mut().and_then(|turn| children(*turn));
+    // What an expired snapshot reads is no hint.
+    held.settle(Ok(children.unwrap_or_default()))
+        .unwrap_or_default()
 }
 
 /// How many entries lie between two places.

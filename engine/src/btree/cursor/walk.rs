@@ -43,7 +43,10 @@ impl<'p, P: ReadPages> Walk<'p, P> {
     ) -> Result<Self, StorageError> {
         let ends = tree.map(|tree| {
             let range = Range::new(tree.root(), low, high);
-            let seek = |direction| Position::seek(pages, range.root, range.start(direction));
+            let seek = |direction| {
+                let start = range.start(direction);
+                Position::seek(pages, range.root, (direction, start))
+            };
             Ok((seek(Direction::Up)?, seek(Direction::Down)?))
         });
         Ok(Self {

@@ -11,19 +11,22 @@ use crate::pages::ReadPages;
 
 /// An entry of which key and value lie in the leaf.
 pub(crate) struct WholeEntry<'a> {
-    /// The key bytes after the prefix that the head holds.
-    pub(crate) head: Head,
-    /// The key bytes after those.
-    pub(crate) rest: &'a [u8],
+    /// The key bytes after the prefix that the head holds; zeroes behind a shorter key's.
+    pub(crate) head: [u8; HEAD_BYTES],
+    /// What begins with the key bytes after those.
+    pub(crate) body: &'a [u8],
+    /// How long the key is after the prefix.
+    pub(crate) suffix_len: usize,
     /// Where in the page the value is.
     pub(crate) value: Range<usize>,
 }
 
-/// Up to four bytes of a key.
-#[derive(Clone, Copy)]
-pub(crate) struct Head {
-    pub(crate) bytes: [u8; HEAD_BYTES],
-    pub(crate) len: usize,
+impl WholeEntry<'_> {
+    /// The key bytes after those in the head.
+    pub(crate) fn rest(&self) -> &[u8] {
+        let rest = self.body.get(..self.suffix_len.saturating_sub(HEAD_BYTES));
+        rest.unwrap_or_default()
+    }
 }
 
 /// What `open` found in a page, in little room.
@@ -65,17 +68,16 @@ impl Sound {
 }
 
 impl<'a> Node<'a> {
+    /// Shows where the cells of entries of a leaf begin, if what the page says is right. Good for nothing but asking for them.
     #[inline]
-    pub(crate) fn prefix_len(&self) -> usize {
-        self.header.prefix_len
-    }
-
-    /// Where the cell of entry `i` of a leaf begins, if what the page says is right. Good for nothing but asking for it.
-    #[inline]
-    pub(crate) fn likely_cell(&self, i: usize) -> Option<usize> {
+    pub(crate) fn likely_cells(&self, entries: Range<usize>, mut show: impl FnMut(usize)) {
         let n = self.header.n;
-        let slot = (i < n).then(|| u16_at(self.bytes, HEADER_BYTES + HEAD_BYTES * n + 2 * i));
-        slot.flatten().map(usize::from)
+        let slots = HEADER_BYTES + HEAD_BYTES * n;
+        let these = slots + 2 * entries.start.min(n)..slots + 2 * entries.end.min(n);
+        let these = self.bytes.get(these).unwrap_or_default();
+        for slot in these.as_chunks::<2>().0 {
+            show(usize::from(u16::from_le_bytes(*slot)));
+        }
     }
 
     /// Entry `i` of a leaf, if all of it lies in the page, as it should. What else it may be, or what is wrong with it,
@@ -107,19 +109,43 @@ impl<'a> Node<'a> {
             return None;
         }
         let rest_len = suffix_len.saturating_sub(HEAD_BYTES);
-        let (rest, after) = body.split_at_checked(rest_len)?;
-        if value_len > after.len() {
+        if rest_len + value_len > body.len() {
             return None;
         }
         let start = slot + LEAF_CELL_HEADER_BYTES + rest_len;
         Some(WholeEntry {
-            head: Head {
-                bytes: head,
-                len: suffix_len.min(HEAD_BYTES),
-            },
-            rest,
+            head,
+            body,
+            suffix_len,
             value: start..start + value_len,
         })
+    }
+}
+
+impl Node<'_> {
+    /// The first eight bytes of key `i`, or its bytes and zeroes, as a number that orders as they do. Of a key of no sense, some
+    /// number.
+    #[inline]
+    fn first_bytes(&self, i: usize) -> Option<u64> {
+        let prefix_len = self.header.prefix_len;
+        if prefix_len >= 8 {
+            return Some(u64::from_be_bytes(*self.prefix().first_chunk()?));
+        }
+        // The prefix is at the page's end: the last eight bytes without those before it.
+        let tail = u64::from_be_bytes(*self.bytes.last_chunk()?);
+        let head = u64::from(u32::from_le_bytes(*self.heads().get(i)?)) << 32;
+        if prefix_len == 0 {
+            return Some(head);
+        }
+        let bits = 8 * prefix_len;
+        Some(tail << (64 - bits) | head >> bits)
+    }
+
+    /// Whether the last key is below the first one of `above`, by the bytes that need no cell. If not, `cmp_keys` knows.
+    #[inline]
+    pub(crate) fn is_plainly_below(&self, above: &Node<'_>) -> bool {
+        let last = self.first_bytes(self.header.n.wrapping_sub(1));
+        matches!((last, above.first_bytes(0)), (Some(last), Some(first)) if last < first)
     }
 }
 

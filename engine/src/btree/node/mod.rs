@@ -16,7 +16,7 @@ pub(crate) use edit::{
     Inserted, compact, insert_cell, insert_separator, overwrite_value, remove_cell,
 };
 pub(crate) use entries::Entries;
-pub(crate) use entry::{Head, Sound, cmp_keys};
+pub(crate) use entry::{Sound, WholeEntry, cmp_keys};
 pub(crate) use item::{InlineKey, Item, Payload};
 pub(crate) use layout::{
     Header, KEY_LEN_MAX, LEVEL_MAX, PREFIX_BYTES_MAX, common_prefix_len, damage, key_inline_max,

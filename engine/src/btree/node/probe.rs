@@ -4,6 +4,7 @@
 //! and the answer, and none of their descriptions. Whatever is not plain (damage, a key or a value in an extent) gives nothing, and the
 //! caller asks those instead. So this never says more than they would.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::item::{LEAF_CELL_HEADER_BYTES, head_of};
@@ -25,16 +26,67 @@ pub(crate) enum Probe {
     Value(Range<usize>),
 }
 
+impl<'a> Node<'a> {
+    /// As `open_at`: none if anything is wrong.
+    #[inline]
+    pub(crate) fn open_plain(no: PageNo, page: &'a [u8], level: Option<u8>) -> Option<Self> {
+        let header = Header::read(page.first_chunk::<HEADER_BYTES>()?)?;
+        let is_level = level.is_none_or(|level| level == header.level);
+        let is_plain = is_level && is_page_size(page.len()) && header.fits(page.len());
+        is_plain.then_some(Self::reopen(no, page, header))
+    }
+
+    /// As `child`: none if there is none.
+    #[inline]
+    pub(crate) fn plain_child(&self, i: usize) -> Option<PageNo> {
+        let at = HEADER_BYTES + HEAD_BYTES * self.header.n + 4 * i;
+        let is_there = self.header.level > 0 && i <= self.header.n;
+        let child = u32_at(self.bytes, at).filter(|child| is_there && *child != 0);
+        child.map(PageNo)
+    }
+
+    /// The first entry whose key may be `key`, or larger; none if the prefix is longer than the key.
+    #[inline]
+    pub(crate) fn first_candidate(&self, key: &[u8]) -> Option<usize> {
+        let suffix = key.get(self.header.prefix_len..)?;
+        Some(lower_bound(self.heads(), head_of(suffix)))
+    }
+
+    /// As `search`, from the entry on that `first_candidate` gave: none if other pages must be asked, or anything is wrong.
+    #[inline]
+    pub(crate) fn find_plain(&self, key: &[u8], candidate: usize) -> Option<Found> {
+        let suffix = key.get(self.header.prefix_len..)?;
+        let (heads, head) = (self.heads(), head_of(suffix));
+        let is_head = |i: usize| {
+            let stored = heads.get(i);
+            stored.is_some_and(|stored| u32::from_le_bytes(*stored) == head)
+        };
+        if !is_head(candidate) {
+            return Some(Found::Before(candidate));
+        }
+        if self.header.level > 0 || is_head(candidate + 1) {
+            return self.search_inline(key).ok()?;
+        }
+        let entry = self.whole_entry(candidate)?;
+        let heads = entry
+            .suffix_len
+            .min(HEAD_BYTES)
+            .cmp(&suffix.len().min(HEAD_BYTES));
+        let rest = suffix.get(HEAD_BYTES..).unwrap_or_default();
+        Some(match heads.then_with(|| entry.rest().cmp(rest)) {
+            Ordering::Less => Found::Before(candidate + 1),
+            Ordering::Equal => Found::At(candidate),
+            Ordering::Greater => Found::Before(candidate),
+        })
+    }
+}
+
 /// Looks for `key` in page `no`, which must be at `level` if one is given, and responsible for the key.
 #[inline]
 pub(crate) fn probe(no: PageNo, page: &[u8], level: Option<u8>, key: &[u8]) -> Option<Probe> {
-    let header = Header::read(page.first_chunk::<HEADER_BYTES>()?)?;
-    let is_level = level.is_none_or(|level| level == header.level);
-    if !is_level || !is_page_size(page.len()) || !header.fits(page.len()) {
-        return None;
-    }
+    let node = Node::open_plain(no, page, level)?;
+    let header = node.header;
     let suffix = key.get(header.prefix_len..)?;
-    let node = Node::reopen(no, page, header);
     let heads = node.heads();
     let head = head_of(suffix);
     let low = lower_bound(heads, head);
