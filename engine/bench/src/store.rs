@@ -52,6 +52,15 @@ pub trait Engine: Sync {
 
     /// Opens the database in `directory`; makes an empty one if there is none.
     fn open(&self, directory: &Path, setup: Setup) -> anyhow::Result<Box<dyn Store>>;
+
+    /// As `open`, but that no commit waits for others to share its sync with; none if the engine has no such setting.
+    fn open_hasty(
+        &self,
+        _directory: &Path,
+        _setup: Setup,
+    ) -> anyhow::Result<Option<Box<dyn Store>>> {
+        Ok(None)
+    }
 }
 
 /// An open database with one table.

@@ -7,6 +7,7 @@
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -115,9 +116,9 @@ impl Member {
 }
 
 impl CommitQueue {
-    /// An empty queue. Snapshots below the conflict index's floor conflict.
-    pub fn new(conflicts: Conflicts) -> Self {
-        let (desk, size) = (Desk::new(conflicts), GroupSize::default());
+    /// An empty queue. Snapshots below the conflict index's floor conflict. A leader waits for more members no longer than `group_wait`.
+    pub fn new(conflicts: Conflicts, group_wait: Duration) -> Self {
+        let (desk, size) = (Desk::new(conflicts), GroupSize::new(group_wait));
         Self {
             waiting: Mutex::default(),
             gathered: AtomicUsize::new(0),

@@ -13,16 +13,15 @@ use std::time::Duration;
 
 use crate::sync::{now, takes_part, yield_now};
 
-/// The longest wait: about what a sync takes.
-const PATIENCE: Duration = Duration::from_micros(100);
 /// After a wait that failed no more than so many groups are written without one.
 const PAUSE_MAX: u32 = 256;
 /// So many waits in a row that succeed halve the pause after the next one that fails.
 const STREAK: u32 = 4;
 
 /// What the last groups teach.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct GroupSize {
+    patience: Duration,
     last: usize,
     /// Groups to be written without a wait.
     pause: u32,
@@ -32,6 +31,17 @@ pub struct GroupSize {
 }
 
 impl GroupSize {
+    /// A leader waits no longer than `patience` (`Options::group_wait`).
+    pub fn new(patience: Duration) -> Self {
+        Self {
+            patience,
+            last: 0,
+            pause: 0,
+            penalty: 0,
+            streak: 0,
+        }
+    }
+
     /// Waits, if that is worth it, until `gathered` has grown. `has_waited` says that the leader came while the last group
     /// was being written.
     pub fn gather(&mut self, gathered: &AtomicUsize, has_waited: bool) {
@@ -39,7 +49,7 @@ impl GroupSize {
         let more = if has_waited { here } else { 0 };
         let target = self.last.saturating_add(more);
         // Whoever decides which thread runs decides this too: there a wait has no end.
-        if target <= here || takes_part() {
+        if target <= here || self.patience.is_zero() || takes_part() {
             return;
         }
         if self.pause > 0 {
@@ -48,7 +58,7 @@ impl GroupSize {
         }
         let began = now();
         while gathered.load(Relaxed) < target {
-            if began.until(now()) >= PATIENCE {
+            if began.until(now()) >= self.patience {
                 self.has_failed();
                 return;
             }
@@ -94,8 +104,16 @@ mod tests {
     }
 
     #[test]
+    fn without_patience_nobody_waits_and_nothing_is_learnt() {
+        let mut size = GroupSize::new(Duration::ZERO);
+        size.note(2);
+        assert_eq!(tries(&mut size, 10), 10);
+        assert_eq!((size.streak, size.penalty), (0, 0));
+    }
+
+    #[test]
     fn who_was_alone_last_time_waits_for_nobody() {
-        let mut size = GroupSize::default();
+        let mut size = GroupSize::new(Duration::from_micros(100));
         size.note(1);
         size.gather(&AtomicUsize::new(1), false);
         assert_eq!((size.streak, size.penalty), (0, 0));
@@ -103,7 +121,7 @@ mod tests {
 
     #[test]
     fn waits_that_fail_become_rare() {
-        let mut size = GroupSize::default();
+        let mut size = GroupSize::new(Duration::from_micros(100));
         size.note(2);
         assert!(tries(&mut size, 1000) <= 12);
         assert!(tries(&mut size, 1000) <= 4);
@@ -111,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_run_of_waits_that_succeed_makes_them_frequent_again() {
-        let mut size = GroupSize::default();
+        let mut size = GroupSize::new(Duration::from_micros(100));
         size.note(2);
         tries(&mut size, 1000);
         for _ in 0..40 {
@@ -122,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_group_that_is_complete_is_not_waited_for() {
-        let mut size = GroupSize::default();
+        let mut size = GroupSize::new(Duration::from_micros(100));
         size.note(3);
         size.gather(&AtomicUsize::new(3), false);
         assert_eq!((size.penalty, size.pause), (0, 0));

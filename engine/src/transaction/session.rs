@@ -42,9 +42,10 @@ impl Session {
         let floor = engine.store.snapshots().published();
         let conflicts = Conflicts::new(engine.options.limits.conflict_keys, floor)
             .seeded(engine.wal_config().salt);
+        let queue = CommitQueue::new(conflicts, engine.options.group_wait);
         Arc::new(Self {
             engine,
-            queue: CommitQueue::new(conflicts),
+            queue,
             large: Mutex::new(()),
             worker: Mutex::new(Checkpointer::NotStarted),
         })

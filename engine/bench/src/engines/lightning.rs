@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 use std::path::Path;
+use std::time::Duration;
 
 use lightning_db::{CommitError, Database, Durability, Limits, Options, Snapshot, Transaction};
 
@@ -24,20 +25,29 @@ impl Engine for Lightning {
     }
 
     fn open(&self, directory: &Path, setup: Setup) -> anyhow::Result<Box<dyn Store>> {
-        let mut limits = Limits::default();
-        // Half of it is for what is not on disk yet: others keep that beside their cache. Where memory is what is
-        // measured it is the same as theirs.
-        limits.memory = if setup.beyond_cache {
-            setup.cache
-        } else {
-            setup.cache * 2
-        };
-        let options = Options::new().limits(limits);
-        Ok(Box::new(Open(Database::open_or_create(
-            directory.join("db"),
-            options,
-        )?)))
+        open(directory, options(setup))
     }
+
+    fn open_hasty(&self, directory: &Path, setup: Setup) -> anyhow::Result<Option<Box<dyn Store>>> {
+        open(directory, options(setup).group_wait(Duration::ZERO)).map(Some)
+    }
+}
+
+fn options(setup: Setup) -> Options {
+    let mut limits = Limits::default();
+    // Half of it is for what is not on disk yet: others keep that beside their cache. Where memory is what is
+    // measured it is the same as theirs.
+    limits.memory = if setup.beyond_cache {
+        setup.cache
+    } else {
+        setup.cache * 2
+    };
+    Options::new().limits(limits)
+}
+
+fn open(directory: &Path, options: Options) -> anyhow::Result<Box<dyn Store>> {
+    let db = Database::open_or_create(directory.join("db"), options)?;
+    Ok(Box::new(Open(db)))
 }
 
 impl Store for Open {

@@ -83,12 +83,12 @@ const ASKED: [Asked; 13] = [
         figure: |held| held.ours("1 thread, to overwrite + fdatasync beside it"),
     },
     Asked {
-        name: "latency of clients that think, to a client alone",
+        name: "latency of clients that think, to where nobody waits for company",
         bound: AtMost(1.1),
         figure: |held| {
             held.quotient(
                 "commit of 8 clients that think, p50",
-                "commit of a client alone, just before, p50",
+                "commit of 8 clients that think where nobody waits, p50",
             )
         },
     },

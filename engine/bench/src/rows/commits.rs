@@ -1,7 +1,7 @@
 //! Many threads that commit durably, each one record at a time.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::physical::RawLog;
@@ -100,39 +100,51 @@ fn commit(store: &dyn Store, record: u64) -> anyhow::Result<()> {
     put(store, Promise::Durable, &key, &bytes)
 }
 
-/// Clients that come when they like, not when the last group is done: what it costs them that commits are grouped
-/// shows beside a single client that waits for each commit and goes on.
+/// Clients that come when they like, not when the last group is done. What waiting for company costs them shows beside the same
+/// clients where nobody waits, in turns with them, if the engine can be told so.
 fn thinking(run: &mut Run<'_>, store: &dyn Store, next: &AtomicU64) -> anyhow::Result<()> {
-    let mut alone = Vec::new();
-    let start = Instant::now();
-    while start.elapsed() < SPAN / 3 {
-        alone.push(time(|| commit(store, next.fetch_add(1, Relaxed)))?);
-    }
-    let all = Mutex::new(Vec::new());
-    let start = Instant::now();
-    on_threads(CLIENTS, |client| {
-        let mut random = Random::new(client);
-        let mut took = Vec::new();
-        while start.elapsed() < SPAN {
-            let think = -(1.0 - random.unit()).ln() * THINK_MICROS;
-            std::thread::sleep(Duration::from_secs_f64(think / 1e6));
-            took.push(time(|| commit(store, next.fetch_add(1, Relaxed)))?);
+    let hasty = run.directory.join("hasty");
+    std::fs::create_dir_all(&hasty)?;
+    let hasty = run.engine.open_hasty(&hasty, run.setup())?;
+    let (mut all, mut all_hasty) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        all.append(&mut think(store, next)?);
+        if let Some(hasty) = &hasty {
+            all_hasty.append(&mut think(hasty.as_ref(), next)?);
         }
-        let mut all = all
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        all.append(&mut took);
-        Ok(())
-    })?;
-    let mut all = all
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    }
     let unit = Unit::Microseconds;
     let row = format!("commit of {CLIENTS} clients that think, p50");
     run.add_durable(&row, unit, quantile_micros(&mut all, 0.5));
     let row = format!("commit of {CLIENTS} clients that think, p99");
     run.note(&row, unit, quantile_micros(&mut all, 0.99));
-    let row = "commit of a client alone, just before, p50";
-    run.note(row, unit, quantile_micros(&mut alone, 0.5));
+    if hasty.is_some() {
+        let row = format!("commit of {CLIENTS} clients that think where nobody waits, p50");
+        run.note(&row, unit, quantile_micros(&mut all_hasty, 0.5));
+        let row = format!("commit of {CLIENTS} clients that think where nobody waits, p99");
+        run.note(&row, unit, quantile_micros(&mut all_hasty, 0.99));
+    }
     Ok(())
+}
+
+/// What the commits of clients took that think between them.
+fn think(store: &dyn Store, next: &AtomicU64) -> anyhow::Result<Vec<Duration>> {
+    let all = Mutex::new(Vec::new());
+    let start = Instant::now();
+    on_threads(CLIENTS, |client| {
+        let mut random = Random::new(client);
+        let mut took = Vec::new();
+        while start.elapsed() < SPAN / TURNS {
+            let think = -(1.0 - random.unit()).ln() * THINK_MICROS;
+            std::thread::sleep(Duration::from_secs_f64(think / 1e6));
+            took.push(time(|| commit(store, next.fetch_add(1, Relaxed)))?);
+        }
+        lock(&all).append(&mut took);
+        Ok(())
+    })?;
+    Ok(std::mem::take(&mut *lock(&all)))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

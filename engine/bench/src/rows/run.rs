@@ -32,10 +32,15 @@ pub struct Run<'r> {
 impl Run<'_> {
     /// Opens the database with the cache of the run.
     pub fn open(&self) -> anyhow::Result<Box<dyn Store>> {
-        self.open_with(Setup {
+        self.open_with(self.setup())
+    }
+
+    /// How `open` opens it.
+    pub fn setup(&self) -> Setup {
+        Setup {
             cache: self.scale.cache,
             beyond_cache: false,
-        })
+        }
     }
 
     /// Opens the database.
