@@ -25,7 +25,7 @@ use super::node::{Node, ValueRef, load_extent};
 use super::value::{Key, Value};
 use crate::error::StorageError;
 use crate::ids::PageNo;
-use crate::image::Image;
+use crate::image::{Image, Trace};
 use crate::pages::ReadPages;
 
 use key_buffer::KeyBuffer;
@@ -121,6 +121,7 @@ pub enum Direction {
 type Entry = (Key, Value);
 
 impl<P: ReadPages> Cursor<P> {
+    #[inline]
     pub(crate) fn new(pages: P, root: PageNo, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Self {
         Self {
             pages,
@@ -184,7 +185,7 @@ impl<P: ReadPages> Cursor<P> {
     #[inline(always)]
     fn pass_entry<const UP: bool>(&mut self) -> Result<bool, StorageError> {
         loop {
-            if self.pass_whole_entry::<UP>().is_some() {
+            if self.pass_whole_entry::<UP>() {
                 return Ok(true);
             }
             match self.pass_otherwise(Direction::of::<UP>())? {
@@ -202,46 +203,37 @@ impl<P: ReadPages> Cursor<P> {
         reason = "what it finds is looked at by its caller at once"
     )]
     #[inline(always)]
-    fn pass_whole_entry<const UP: bool>(&mut self) -> Option<()> {
+    pub fn pass_whole_entry<const UP: bool>(&mut self) -> bool {
         let direction = Direction::of::<UP>();
-        if self.primed != Some(direction) {
-            return None;
-        }
         let end = if UP {
-            self.front.as_mut()?
+            self.front.as_mut()
         } else {
-            self.back.as_deref_mut()?
+            self.back.as_deref_mut()
+        };
+        let Some(end) = end.filter(|_| self.primed == Some(direction)) else {
+            return false;
         };
         let index = end.leaf.index;
-        let left = if UP {
-            self.stop.saturating_sub(index)
-        } else {
-            index.saturating_sub(self.floor)
-        };
         // The entries left, this one among them.
-        let others = left.checked_sub(1)?;
-        let (i, beyond) = if UP {
-            (index, index + 1)
+        let (is_left, i, beyond) = if UP {
+            (index < self.stop, index, index + 1)
         } else {
-            (index - 1, index - 1)
+            let before = index.wrapping_sub(1);
+            (index > self.floor, before, before)
         };
         let node = end.leaf.node();
-        let entry = node.whole_entry(i)?;
+        let Some(entry) = node.whole_entry(i).filter(|_| is_left) else {
+            return false;
+        };
         self.key.replace(node.prefix(), &entry);
         self.value = Current::Inline(direction, entry.value.start, entry.value.end);
-        if let Some(next) = end.next
-            && left * BYTES_AN_ENTRY <= node.page_size()
-        {
-            let before = if UP { others } else { left };
-            let offset = before * BYTES_AN_ENTRY;
-            next.prefetch_lines::<LINES_AN_ENTRY>(if UP {
-                offset
+        if let Some(next) = end.next {
+            let left = if UP {
+                self.stop - index
             } else {
-                node.page_size() - offset
-            });
-            if left == NEXT_AHEAD {
-                next.prefetch_start();
-            }
+                index - self.floor
+            };
+            prefetch_share::<UP>(next, left, node.page_size());
         }
         end.leaf.index = beyond;
         if self.extent.is_some() {
@@ -250,7 +242,7 @@ impl<P: ReadPages> Cursor<P> {
         if self.is_shared {
             self.share(direction);
         }
-        Some(())
+        true
     }
 
     #[cold]
@@ -504,6 +496,25 @@ impl<P: ReadPages> Cursor<P> {
     }
 }
 
+/// Asks for a share of the leaf that comes next, as one of the `left` last entries of its neighbour is passed.
+#[inline]
+fn prefetch_share<const UP: bool>(next: Trace, left: usize, page_size: usize) {
+    let before = left * BYTES_AN_ENTRY;
+    if before > page_size {
+        return;
+    }
+    // The cells of a leaf that was written as a whole begin at its end.
+    let share = if UP {
+        before - BYTES_AN_ENTRY
+    } else {
+        page_size - before
+    };
+    next.prefetch_lines::<LINES_AN_ENTRY>(share);
+    if left == NEXT_AHEAD {
+        next.prefetch_start();
+    }
+}
+
 impl<P: ReadPages> Iterator for Cursor<P> {
     type Item = Result<Entry, StorageError>;
 
@@ -541,12 +552,23 @@ impl Direction {
     }
 }
 
+/// A bound, to be kept.
+#[inline]
+fn kept(bound: Bound<&[u8]>) -> Bound<Key> {
+    match bound {
+        Bound::Included(key) => Bound::Included(Key::from(key)),
+        Bound::Excluded(key) => Bound::Excluded(Key::from(key)),
+        Bound::Unbounded => Bound::Unbounded,
+    }
+}
+
 impl Range {
+    #[inline]
     fn new(root: PageNo, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Self {
         Self {
             root,
-            from: from.map(Key::from),
-            to: to.map(Key::from),
+            from: kept(from),
+            to: kept(to),
         }
     }
 

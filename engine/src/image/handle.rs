@@ -72,12 +72,6 @@ impl Image {
         unsafe { self.0.bytes_mut() }
     }
 
-    /// Asks the processor for the line of the byte at `offset`, which is about to be read.
-    #[inline]
-    pub fn prefetch_at(&self, offset: usize) {
-        self.0.prefetch_at(offset);
-    }
-
     /// As something that can be copied, for as long as this handle is borrowed.
     pub fn borrow(&self) -> ImageRef<'_> {
         ImageRef {

@@ -115,22 +115,28 @@ enum Entries<'t> {
     Merged(Box<Merge<'t>>),
 }
 
+impl Entries<'_> {
+    /// The current entry of a cursor that nobody watches.
+    #[inline]
+    fn lend_stored(&self) -> Option<Result<Lent<'_>, ReadError>> {
+        match self {
+            Self::Stored(cursor) => cursor.current().map(Ok),
+            _ => None,
+        }
+    }
+}
+
 impl Range<'_> {
     /// The next entry, lent until the next one is asked for: its key is put together in a buffer of the range's, its value
     /// read where it lies. Nothing is allocated or counted. Lending and iterating may be mixed.
     pub fn next_ref(&mut self) -> Option<Result<Lent<'_>, ReadError>> {
-        if !matches!(self.entries, Entries::Stored(_)) {
-            let found = self.go_watched(Direction::Up);
-            return self.lend(found);
+        if let Entries::Stored(cursor) = &mut self.entries
+            && cursor.pass_whole_entry::<true>()
+        {
+            return self.entries.lend_stored();
         }
-        let Entries::Stored(cursor) = &mut self.entries else {
-            return None;
-        };
-        match cursor.next_entry() {
-            Ok(true) => cursor.current().map(Ok),
-            Ok(false) => None,
-            Err(error) => Some(Err(error.into())),
-        }
+        let found = self.go_up();
+        self.lend(found)
     }
 
     /// As [`next_ref`](Self::next_ref), from the back.

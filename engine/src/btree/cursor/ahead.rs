@@ -1,16 +1,16 @@
 //! How far to read ahead of a scan. It knows no pages.
 
 /// Leaves that one read-ahead asks for, at most.
-const AHEAD_MAX: usize = 32;
+const AHEAD_MAX: u8 = 32;
 
 /// How far to read ahead: not at all after a first miss, and twice as far each time that what was read ahead is used up
 /// and the next leaf is missing too.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     /// Leaves that were asked for at the last miss.
-    count: usize,
+    count: u8,
     /// Those of them that were not reached yet.
-    left: usize,
+    left: u8,
 }
 
 impl Ahead {
@@ -21,10 +21,10 @@ impl Ahead {
         self.count = if is_too_far {
             1
         } else {
-            (self.count * 2).clamp(1, AHEAD_MAX)
+            self.count.saturating_mul(2).clamp(1, AHEAD_MAX)
         };
-        self.left = self.count - 1;
-        self.count
+        self.left = self.count.saturating_sub(1);
+        usize::from(self.count)
     }
 
     /// The next leaf is in memory.

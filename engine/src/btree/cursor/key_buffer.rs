@@ -48,13 +48,12 @@ impl KeyBuffer {
     pub(super) fn replace(&mut self, prefix: &[u8], entry: &WholeEntry<'_>) {
         let at = prefix.len();
         if entry.suffix_len <= HEAD + PIECE
-            && let Some(room) = self.bytes.get_mut(at..)
-            && let Some((head, room)) = room.split_first_chunk_mut::<HEAD>()
-            && let Some(room) = room.first_chunk_mut::<PIECE>()
-            && let Some(piece) = entry.body.first_chunk::<PIECE>()
+            && let Some(room) = self.bytes.get_mut(at..at + HEAD + PIECE)
+            && let Some(piece) = entry.body.get(..PIECE)
         {
-            *head = entry.head;
-            *room = *piece;
+            let (head, room) = room.split_at_mut(HEAD);
+            head.copy_from_slice(&entry.head);
+            room.copy_from_slice(piece);
             self.len = at + entry.suffix_len;
             return;
         }

@@ -217,6 +217,13 @@ impl Position {
 }
 
 impl Turn {
+    /// An index in a node is 16 bits wide, or one more.
+    #[inline]
+    fn new(no: PageNo, index: usize) -> Self {
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        Self { no, index }
+    }
+
     /// Turns to the next child. None if the node is not in memory, or not plain.
     fn turn_held(
         &mut self,
@@ -232,12 +239,13 @@ impl Turn {
     /// Turns to the next child of `node`, which is the turn's.
     #[inline]
     fn turn(&mut self, node: &Node<'_>, direction: Direction) -> Result<Turned, StorageError> {
-        let Some(index) = direction.next(self.index).filter(|i| *i <= node.n()) else {
+        let next = direction.next(self.index as usize);
+        let Some(index) = next.filter(|i| *i <= node.n()) else {
             return Ok(Turned::End);
         };
         let child = Step::below(node, index, direction);
         let child = child.map_or_else(|| Step::missing(node, index), Ok)?;
-        self.index = index;
+        *self = Self::new(self.no, index);
         Ok(Turned::Child(child))
     }
 }
@@ -325,13 +333,13 @@ impl<'p, P: ReadPages> Descent<'p, '_, P> {
                 Seek::First => 0,
                 Seek::Last => node.n(),
                 Seek::Before(key) | Seek::After(key) => {
-                    let candidate = node.first_candidate(key).ok_or(step)?;
-                    node.find_plain(key, candidate).ok_or(step)?.upper()
+                    let sought = node.look_for(key).ok_or(step)?;
+                    node.find_plain(&sought).ok_or(step)?.upper()
                 }
             };
             let no = step.no;
             step = Step::below(&node, index, self.direction).ok_or(step)?;
-            self.way.push(Turn { no, index });
+            self.way.push(Turn::new(no, index));
         }
     }
 
@@ -344,13 +352,14 @@ impl<'p, P: ReadPages> Descent<'p, '_, P> {
             Seek::Before(key) => (key, false),
             Seek::After(key) => (key, true),
         };
-        let candidate = leaf.first_candidate(key)?;
+        let sought = leaf.look_for(key)?;
+        let candidate = sought.candidate;
         let cells = match self.direction {
             Direction::Up => candidate..candidate.saturating_add(CELLS_AHEAD),
             Direction::Down => candidate.saturating_sub(CELLS_AHEAD)..candidate,
         };
         leaf.likely_cells(cells, |cell| trace.prefetch_lines::<1>(cell));
-        let found = leaf.find_plain(key, candidate)?;
+        let found = leaf.find_plain(&sought)?;
         Some(if is_after {
             found.upper()
         } else {
@@ -371,7 +380,7 @@ impl<'p, P: ReadPages> Descent<'p, '_, P> {
         if !is_leaf {
             let below = Step::below(&node, index, self.direction);
             let below = below.map_or_else(|| Step::missing(&node, index), Ok)?;
-            self.way.push(Turn { no: step.no, index });
+            self.way.push(Turn::new(step.no, index));
             return Ok(Entered::Inner(below));
         }
         if node.n() == 0 && !self.way.is_empty() {
@@ -406,7 +415,8 @@ fn upcoming(
     let children = |turn: Turn| {
         let image = held.page(turn.no)?;
         let node = Node::open_plain(turn.no, image.bytes(), Some(1))?;
-        let steps = std::iter::successors(Some(turn.index), |index| direction.next(*index));
+        let steps =
+            std::iter::successors(Some(turn.index as usize), |index| direction.next(*index));
         let children = steps.take(count).map_while(|i| node.plain_child(i));
         Some(children.collect())
     };

@@ -14,7 +14,7 @@ const NEAR_MAX: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Turn {
     pub(super) no: PageNo,
-    pub(super) index: usize,
+    pub(super) index: u32,
 }
 
 /// The inner nodes above a leaf; the root first.
@@ -74,7 +74,7 @@ impl Way {
         self.indexes().cmp(other.indexes())
     }
 
-    fn indexes(&self) -> impl Iterator<Item = usize> {
+    fn indexes(&self) -> impl Iterator<Item = u32> {
         let near = self.near.iter().take(self.near_len);
         near.chain(&self.far).map(|turn| turn.index)
     }
@@ -88,7 +88,7 @@ mod tests {
     fn a_way_of_any_length_is_walked_back_as_it_came() {
         let turn = |number: u32| Turn {
             no: PageNo(number),
-            index: number as usize * 3,
+            index: number * 3,
         };
         let mut way = Way::new();
         for number in 0..10 {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::item::LEAF_CELL_HEADER_BYTES;
-use super::layout::{HEAD_BYTES, HEADER_BYTES, Header, key_inline_max, u16_at};
+use super::layout::{HEAD_BYTES, HEADER_BYTES, Header, key_inline_max};
 use super::view::Node;
 use crate::error::StorageError;
 use crate::pages::ReadPages;
@@ -87,29 +87,29 @@ impl<'a> Node<'a> {
         let Header {
             n,
             prefix_len,
-            level,
             heap_lo,
             ..
         } = self.header;
-        if i >= n || level != 0 {
+        if i >= n {
             return None;
         }
-        let stored = self.bytes.get(HEADER_BYTES + HEAD_BYTES * i..)?;
-        let mut head = *stored.first_chunk::<HEAD_BYTES>()?;
+        let page = self.bytes;
+        let (head_at, slot_at) = (HEADER_BYTES + 4 * i, HEADER_BYTES + 4 * n + 2 * i);
+        let mut head: [u8; HEAD_BYTES] = page.get(head_at..head_at + 4)?.try_into().ok()?;
         head.reverse();
-        let slot = u16_at(self.bytes, HEADER_BYTES + HEAD_BYTES * n + 2 * i)?;
-        let slot = usize::from(slot);
-        let cell = self.bytes.get(slot..self.cells_end())?;
+        let slot: [u8; 2] = page.get(slot_at..slot_at + 2)?.try_into().ok()?;
+        let slot = usize::from(u16::from_le_bytes(slot));
+        if slot < heap_lo {
+            return None;
+        }
+        let cell = page.get(slot..page.len().wrapping_sub(prefix_len))?;
         let (fields, body) = cell.split_first_chunk::<LEAF_CELL_HEADER_BYTES>()?;
         let [suffix_low, suffix_high, value_low, value_high, flags] = *fields;
         let suffix_len = usize::from(u16::from_le_bytes([suffix_low, suffix_high]));
         let value_len = usize::from(u16::from_le_bytes([value_low, value_high]));
-        let is_apart = prefix_len + suffix_len > key_inline_max(self.bytes.len());
-        if slot < heap_lo || flags != 0 || is_apart {
-            return None;
-        }
         let rest_len = suffix_len.saturating_sub(HEAD_BYTES);
-        if rest_len + value_len > body.len() {
+        let is_apart = flags != 0 || prefix_len + suffix_len > key_inline_max(page.len());
+        if is_apart || rest_len + value_len > body.len() {
             return None;
         }
         let start = slot + LEAF_CELL_HEADER_BYTES + rest_len;

@@ -26,6 +26,15 @@ pub(crate) enum Probe {
     Value(Range<usize>),
 }
 
+/// A key that a node is looked into for.
+pub(crate) struct Sought<'k> {
+    key: &'k [u8],
+    suffix: &'k [u8],
+    head: u32,
+    /// The first entry whose key may be this one, or larger.
+    pub(crate) candidate: usize,
+}
+
 impl<'a> Node<'a> {
     /// As `open_at`: none if anything is wrong.
     #[inline]
@@ -45,35 +54,52 @@ impl<'a> Node<'a> {
         child.map(PageNo)
     }
 
-    /// The first entry whose key may be `key`, or larger; none if the prefix is longer than the key.
+    /// Begins to look for `key`, whose prefix is taken for granted; none if the prefix is longer.
     #[inline]
-    pub(crate) fn first_candidate(&self, key: &[u8]) -> Option<usize> {
+    pub(crate) fn look_for<'k>(&self, key: &'k [u8]) -> Option<Sought<'k>> {
         let suffix = key.get(self.header.prefix_len..)?;
-        Some(lower_bound(self.heads(), head_of(suffix)))
+        let head = head_of(suffix);
+        let candidate = lower_bound(self.heads(), head);
+        Some(Sought {
+            key,
+            suffix,
+            head,
+            candidate,
+        })
     }
 
-    /// As `search`, from the entry on that `first_candidate` gave: none if other pages must be asked, or anything is wrong.
+    /// As `search`: none if other pages must be asked, or anything is wrong.
     #[inline]
-    pub(crate) fn find_plain(&self, key: &[u8], candidate: usize) -> Option<Found> {
-        let suffix = key.get(self.header.prefix_len..)?;
-        let (heads, head) = (self.heads(), head_of(suffix));
-        let is_head = |i: usize| {
-            let stored = heads.get(i);
-            stored.is_some_and(|stored| u32::from_le_bytes(*stored) == head)
-        };
-        if !is_head(candidate) {
-            return Some(Found::Before(candidate));
+    pub(crate) fn find_plain(&self, sought: &Sought<'_>) -> Option<Found> {
+        if self.has_head(sought.candidate, sought.head) {
+            return self.find_among_equals(sought);
         }
-        if self.header.level > 0 || is_head(candidate + 1) {
+        Some(Found::Before(sought.candidate))
+    }
+
+    #[inline]
+    fn has_head(&self, i: usize, head: u32) -> bool {
+        let stored = self.heads().get(i);
+        stored.is_some_and(|stored| u32::from_le_bytes(*stored) == head)
+    }
+
+    fn find_among_equals(&self, sought: &Sought<'_>) -> Option<Found> {
+        let Sought {
+            key,
+            suffix,
+            head,
+            candidate,
+        } = *sought;
+        if !self.is_leaf() || self.has_head(candidate + 1, head) {
             return self.search_inline(key).ok()?;
         }
         let entry = self.whole_entry(candidate)?;
-        let heads = entry
+        let lens = entry
             .suffix_len
             .min(HEAD_BYTES)
             .cmp(&suffix.len().min(HEAD_BYTES));
         let rest = suffix.get(HEAD_BYTES..).unwrap_or_default();
-        Some(match heads.then_with(|| entry.rest().cmp(rest)) {
+        Some(match lens.then_with(|| entry.rest().cmp(rest)) {
             Ordering::Less => Found::Before(candidate + 1),
             Ordering::Equal => Found::At(candidate),
             Ordering::Greater => Found::Before(candidate),

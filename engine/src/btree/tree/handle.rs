@@ -61,6 +61,7 @@ impl Tree {
     }
 
     /// The entries with keys in `bounds`, from both ends.
+    #[inline]
     pub fn range<P: ReadPages>(self, pages: P, bounds: impl RangeBounds<[u8]>) -> Cursor<P> {
         Cursor::new(pages, self.root, bounds.start_bound(), bounds.end_bound())
     }
