@@ -356,20 +356,23 @@ pub enum CommitError {
     /// There is no room. Nothing was committed; once there is, a retry can succeed.
     #[error("storage is full: {0}")]
     Full(#[source] StorageError),
-    /// Storage failed or is damaged, before anything was written. Nothing was committed.
+    /// Storage failed or is damaged, or a limit was met (`memory`, `freed_pages`) or a snapshot given up, before anything was
+    /// written. Nothing was committed.
     #[error("nothing was committed: {0}")]
     Refused(#[source] StorageError),
     /// Writing or syncing the log failed: the commit may or may not be there after reopening, and no
     /// later one succeeds before that.
     #[error("unknown whether the commit survives: {0}")]
     Unknown(#[source] StorageError),
-    /// An earlier write failed. Nothing was committed; reopen the database.
+    /// An earlier write failed. Nothing was committed; reopen the database, when all its handles, snapshots and transactions are
+    /// dropped.
     #[error("an earlier write failed, the database takes no more until it is reopened: {0}")]
     Poisoned(#[source] StorageError),
     /// More log waits to be archived than `limits.archive_bytes` allows, and the archive takes none. Nothing was committed.
     #[error("limit archive_bytes: the log is not archived: {0}")]
     Archive(#[source] StorageError),
-    /// The database is open for reading only.
+    /// The database is open for reading only, as was asked for, or for what
+    /// [`RecoveryReport::read_only`](crate::RecoveryReport::read_only) says.
     #[error("the database is open for reading only")]
     ReadOnly,
 }

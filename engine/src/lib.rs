@@ -34,13 +34,16 @@
 //! | write, commit, roll back; what a commit promises; isolation | [`guide::transactions`] |
 //! | read keys and ranges; snapshots | [`guide::reading`] |
 //! | have keys and values of Rust types | [`guide::typed_tables`], [`typed`] |
-//! | know what happens after a crash; verify | [`guide::recovery`] |
+//! | know what happens after a crash | [`guide::recovery`] |
+//! | find damage, live with it, get the rest out | [`guide::damage`], [`Database::verify`], [`salvage()`] |
 //! | back up, restore, go back to a point in time | [`guide::backups`] |
 //! | give space back | [`Database::compact`], [`Database::space`] |
-//! | choose options; see where time and space go | [`guide::tuning`], [`Preset`], [`telemetry`] |
-//! | know what is refused | [`guide::limits`], [`Limits`] |
+//! | choose options; see where the time of a commit goes | [`guide::tuning`], [`Options`], [`Preset`] |
+//! | watch a program that runs | [`guide::metrics`], [`Stats`], [`telemetry`] |
+//! | know what is refused, and what a full disk does | [`guide::limits`], [`Limits`] |
 //! | handle errors | [`guide::errors`] |
 //! | put the files elsewhere | [`disk`] |
+//! | see whole programs | `engine/examples` in the repository: `counter`, `bank`, `events`, `large_value`, `larger_than_memory` |
 //!
 //! # How it is built
 //!

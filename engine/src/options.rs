@@ -71,51 +71,55 @@ pub enum CheckpointMode {
     /// A thread of the database's own.
     #[default]
     Background,
-    /// The thread whose commit makes one due, after its commit is acknowledged internally.
+    /// The thread whose commit makes one due, before that commit returns. The commit stands, whatever becomes of the checkpoint.
     Inline,
     /// Only `Database::checkpoint`, and writers that would otherwise exceed a limit.
     Manual,
 }
 
-/// What a database refuses, each before the damage, with an error that names the field.
+/// What a database refuses, before anything is written, with an error that names the field. Set single fields of
+/// `Limits::default()`, and hand it to [`Options::limits`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Snapshots and transactions open at a time; at most 1,048,576.
+    /// Snapshots and transactions open at a time: 1024 by default, at most 1,048,576.
     pub snapshots: usize,
-    /// Bytes of keys and values that one transaction may write.
+    /// Bytes of keys and values that one transaction may write; 2 GiB by default. A quarter of `memory` (8 MiB at least) if that is
+    /// less, which it is by default: 64 MiB. The error then names `memory`.
     pub transaction_bytes: u64,
-    /// Length of a key, in bytes.
+    /// Length of a key, in bytes; 4096 by default, at most 65,535.
     pub key_bytes: usize,
-    /// Length of a value, in bytes.
+    /// Length of a value, in bytes; 1 GiB by default. A value is part of a transaction: see `transaction_bytes`.
     pub value_bytes: u64,
-    /// Length of a table's name, in bytes.
+    /// Length of a table's name, in bytes; 255 by default.
     pub table_name_bytes: usize,
     /// Length of all files of the database, in bytes; unlimited by default. At this limit it behaves as on a full disk.
     pub disk_bytes: u64,
-    /// Log since the last checkpoint, in bytes: it bounds the time of recovery. A writer that would exceed
+    /// Log since the last checkpoint, in bytes: it bounds the time of recovery; 256 MiB by default. A writer that would exceed
     /// it runs a checkpoint first.
     pub wal_bytes: u64,
-    /// Memory of pages, in bytes; at least 16 pages. Pages that are on disk leave memory for others, so a
+    /// Memory of pages, in bytes; 256 MiB by default, at least 16 pages. Pages that are on disk leave memory for others, so a
     /// database may be much larger. Pages newer than the disk take at most half of it (see `dirty_bytes`), one
     /// commit a quarter, and versions that only old snapshots see another (see `snapshot_bytes`); 8 MiB is
     /// allowed to either, however small the memory. The tables that lead to pages are in it, 40 bytes for each page of the
     /// database, an eighth at least and a quarter at most. Not in it: what an open transaction has written (`transaction_bytes`), and values that a
     /// caller holds.
     pub memory: u64,
-    /// Memory of pages newer than the disk, in bytes; half of `memory` if that is less. A writer that would exceed
+    /// Memory of pages newer than the disk, in bytes; 512 MiB by default, half of `memory` if that is less. A writer that would exceed
     /// it runs a checkpoint first.
     pub dirty_bytes: u64,
-    /// Memory of versions that only old snapshots see and that no slot holds, in bytes; a quarter of `memory` if
-    /// that is less. Beyond it the oldest snapshots are given up: reads from them return
+    /// Memory of versions that only old snapshots see and that no slot of the data file holds, in bytes; 64 MiB by default, a quarter
+    /// of `memory` (8 MiB at least) if that is less. Beyond it the oldest snapshots are given up: reads from them return
     /// [`ReadError::SnapshotTooOld`](crate::ReadError::SnapshotTooOld).
     pub snapshot_bytes: u64,
-    /// Keys that the conflict index remembers; beyond it the oldest open transactions conflict.
+    /// Keys that the conflict index remembers; 4,194,304 by default. Beyond it what the oldest open transactions may conflict with is
+    /// found out by comparing values, which is slower.
     pub conflict_keys: usize,
     /// Pages that one transaction may free by dropping tables and deleting ranges: each is remembered, in about 200
     /// bytes, until no snapshot sees it any more. A larger table can be emptied range by range before it is dropped.
     pub freed_pages: u64,
-    /// Log that is kept only because it is not archived yet, in bytes; beyond it commits are refused.
+    /// Log that is kept only because it is not archived yet, in bytes; 1 GiB by default. Beyond it commits return
+    /// [`CommitError::Archive`](crate::CommitError::Archive).
     pub archive_bytes: u64,
 }
 
@@ -221,7 +225,8 @@ impl Options {
         self
     }
 
-    /// Bytes of log after which a checkpoint is due.
+    /// Bytes of log after which a checkpoint is due; 64 MiB if not set. One is also due when half of what
+    /// [`Limits::dirty_bytes`] allows is dirty.
     #[must_use]
     pub fn checkpoint_after(mut self, bytes: u64) -> Self {
         self.checkpoint_after = bytes;
@@ -242,7 +247,7 @@ impl Options {
         self
     }
 
-    /// The isolation of transactions that do not name one.
+    /// The isolation of transactions that do not name one; [`Isolation::Snapshot`] if not set.
     #[must_use]
     pub fn isolation(mut self, isolation: Isolation) -> Self {
         self.isolation = isolation;
@@ -271,7 +276,9 @@ impl Options {
         self
     }
 
-    /// Opens without writing anything: what recovery finds in the log is kept in memory only.
+    /// Opens without changing the database: what recovery finds in the log is kept in memory only. It takes the lock as any opening
+    /// does. Only where the lock cannot be taken because nothing may be written there it goes without, and nobody else may have the
+    /// database open for writing.
     #[must_use]
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;

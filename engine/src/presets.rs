@@ -17,6 +17,9 @@ const MIB: u64 = 1 << 20;
 /// | `Development` | 4 KiB | 1 MiB | 4 MiB | inline | `None` | 16 MiB | 64 MiB | 256 MiB | 256 MiB |
 /// | `MaxDurability` | 4 KiB | 16 MiB | 16 MiB | inline | `Sync` | 64 MiB | 512 MiB | 2 GiB | 256 MiB |
 ///
+/// Pages newer than the disk take half of `memory` at most, and one transaction a quarter (8 MiB at least), whatever `dirty_bytes` and
+/// `transaction_bytes` say. `LowMemory` also sets `value_bytes` to 4 MiB, `conflict_keys` to 65,536 and `snapshots` to 256.
+///
 /// Page and segment size are those of a database that is created; an existing one keeps its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -34,8 +37,8 @@ pub enum Preset {
     /// Tests and experiments: fast, repeatable (no thread of its own), nothing promised after a power cut but a
     /// prefix of the commits.
     Development,
-    /// Nothing acknowledged is lost, and recovery is short: a checkpoint every 16 MiB of log, run by the thread
-    /// whose commit made it due, whose failures are counted before another commit is taken.
+    /// Commits as durable as the default ones, and a short recovery: a checkpoint every 16 MiB of log, run by the thread
+    /// whose commit made it due, before that commit returns.
     MaxDurability,
 }
 

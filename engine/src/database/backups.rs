@@ -53,8 +53,8 @@ impl Database {
         backup::incremental(&self.session().engine, to, base)
     }
 
-    /// Makes all that is committed durable, copies to the archive (`Options::archive`) what it lacks, and says up to where it has
-    /// the log now.
+    /// Makes all that is committed durable, copies to the archive ([`Options::archive`](crate::Options::archive)) what it lacks, and
+    /// says up to where it has the log now. Without an archive it is an error.
     pub fn archive_log(&self) -> Result<Lsn, CheckpointError> {
         checkpoint::archive_log(&self.session().engine)
     }

@@ -159,12 +159,13 @@ impl Database {
         get_now(&self.open.session, table, key)
     }
 
-    /// Sets one key, in a transaction of its own.
+    /// Sets one key, in a transaction of its own, which is repeated until it meets no conflict. The table is created if it does not
+    /// exist.
     pub fn put(&self, table: &str, key: &[u8], value: &[u8]) -> Result<Version, WriteFailure> {
         self.write(|transaction| transaction.put(table, key, value))
     }
 
-    /// Removes one key, in a transaction of its own.
+    /// Removes one key, if it is there, in a transaction of its own, which is repeated until it meets no conflict.
     pub fn delete(&self, table: &str, key: &[u8]) -> Result<Version, WriteFailure> {
         self.write(|transaction| transaction.delete(table, key))
     }
@@ -213,7 +214,8 @@ impl Database {
         &self.open.report
     }
 
-    /// Runs a last checkpoint and gives up this handle.
+    /// Runs a last checkpoint and gives up this handle. Other handles, snapshots and transactions go on, and the database stays
+    /// locked until the last of them is gone.
     pub fn close(self) -> Result<(), CheckpointError> {
         match checkpoint::close(&self.open.session.engine) {
             Err(CheckpointError::ReadOnly) => Ok(()),
@@ -222,11 +224,11 @@ impl Database {
     }
 }
 
-/// A failed write of one key.
+/// A failed write in a transaction of its own: of one key, of a table, or in [`Database::transact`].
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteFailure {
-    /// The transaction could not begin.
+    /// The transaction could not begin, or a read in the body of [`Database::transact`] failed.
     #[error(transparent)]
     Begin(#[from] ReadError),
     /// What is there could not be read.

@@ -14,7 +14,8 @@ impl Database {
     /// Runs `body` in a transaction and commits it. After a conflict both are repeated over what is committed then, as
     /// often and with such waits as [`Options::retry`](crate::Options::retry) says; the last conflict is returned.
     ///
-    /// An error of `body` ends it without a commit and is returned as it is. `body` may be called more than once, so what
+    /// An error of `body` ends it without a commit and is returned as it is. `E` may be [`WriteFailure`],
+    /// [`TypedError`](crate::typed::TypedError), a `Box<dyn Error>` or a type of one's own. `body` may be called more than once, so what
     /// it does outside of the transaction must bear that.
     ///
     /// ```

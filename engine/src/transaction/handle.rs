@@ -21,7 +21,9 @@ use super::session::Session;
 use super::write_set::{Seen, WriteSet};
 
 /// A read-only transaction: a consistent view of all tables as of one commit. It stays as it is for as long as it is held, and costs
-/// writers nothing but the memory of what they supersede.
+/// writers nothing but the room of what they supersede. Where that takes more memory than
+/// [`Limits::snapshot_bytes`](crate::Limits::snapshot_bytes) the oldest snapshot is given up: its reads return
+/// [`ReadError::SnapshotTooOld`], never something else than before.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     view: View,

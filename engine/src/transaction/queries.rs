@@ -87,8 +87,8 @@ macro_rules! queries {
                 $crate::transaction::Source::has(self, table, key)
             }
 
-            /// The values of `keys`, in their order, which is any; none for one that is absent. Many keys at
-            /// a time cost less than one by one.
+            /// The values of `keys`, in their order, which is any; none for one that is absent. From a snapshot or the
+            /// database many keys at a time cost less than one by one.
             pub fn get_many<K: AsRef<[u8]>>(
                 &self,
                 table: &str,
@@ -122,7 +122,8 @@ macro_rules! queries {
                 $crate::transaction::seek(self, table, place)
             }
 
-            /// How many entries have keys in `bounds`. Bounds that cross hold none.
+            /// How many entries have keys in `bounds`. Bounds that cross hold none. Walks the range; for all keys of a table give
+            /// the type that `..` lacks: `count::<&[u8]>(table, ..)`.
             pub fn count<K: AsRef<[u8]>>(
                 &self,
                 table: &str,
