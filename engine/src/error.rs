@@ -175,8 +175,10 @@ pub enum OpenError {
     /// A restore into this directory was cut off. It holds no database; restore again.
     #[error("a restore was cut off here: restore again, or remove the directory")]
     RestoreCutOff,
-    /// Another process, or another handle of this one, has the database open.
-    #[error("the database is open elsewhere (its `lock` file is held)")]
+    /// Another process has the database open, or this one: another handle of it, or a snapshot, transaction or range that outlived its handles.
+    #[error(
+        "the database is open elsewhere, or a snapshot of it is still held here (its `lock` file is held)"
+    )]
     Locked,
     /// An option has a value that cannot be.
     #[error("option {0}")]

@@ -84,6 +84,9 @@ impl Database {
 
     /// Opens the database in the directory `path`, or creates it.
     pub fn open_or_create(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        if options.read_only {
+            return Self::open(path, options);
+        }
         let disk =
             RealDisk::create(path).map_err(|e| StorageError::io("create", "the directory", e))?;
         Self::open_or_create_on(Arc::new(disk), options)

@@ -118,14 +118,14 @@ impl EncoderMemory {
         &self.payload
     }
 
-    fn emptied(mut self) -> Self {
+    /// The payload is needed no longer.
+    pub fn empty(&mut self) {
         for buffer in [&mut self.names, &mut self.body, &mut self.payload] {
             if buffer.capacity() > MEMORY_KEPT {
                 *buffer = Vec::new();
             }
             buffer.clear();
         }
-        self
     }
 }
 
@@ -147,8 +147,8 @@ impl<'a> Encoder<'a> {
 
     /// Writes in memory that was used before.
     #[must_use]
-    pub fn within(mut self, memory: EncoderMemory) -> Self {
-        let memory = memory.emptied();
+    pub fn within(mut self, mut memory: EncoderMemory) -> Self {
+        memory.empty();
         (self.names, self.body, self.payload) = (memory.names, memory.body, memory.payload);
         self
     }

@@ -230,6 +230,7 @@ fn write_accepted(
                 let payload = desk.encoding.payload();
                 let appended = log_group(engine, wal, payload, (durability, clock))?;
                 let synced = clock.now();
+                desk.encoding.empty();
                 group.publish(version);
                 engine.counters.groups.fetch_add(1, Relaxed);
                 let steps = Some(Steps {
