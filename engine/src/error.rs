@@ -176,6 +176,7 @@ pub enum OpenError {
     #[error("a restore was cut off here: restore again, or remove the directory")]
     RestoreCutOff,
     /// Another process has the database open, or this one: another handle of it, or a snapshot, transaction or range that outlived its handles.
+    /// It was asked for again for a tenth of a second.
     #[error(
         "the database is open elsewhere, or a snapshot of it is still held here (its `lock` file is held)"
     )]

@@ -40,7 +40,8 @@ pub trait Disk: Debug + Send + Sync {
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &str) -> io::Result<()>;
     /// Takes the exclusive lock on a file, creating it if need be; `WouldBlock` if another holder has
-    /// it. The lock ends when the value is dropped, and with the process.
+    /// it. The lock ends when the value is dropped, and with the process. An implementation may ask again for a moment
+    /// before it says so.
     fn lock(&self, name: &str) -> io::Result<Box<dyn DiskLock>>;
 }
 

@@ -13,15 +13,22 @@ use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
 use super::contract::{Disk, DiskFile, DiskLock, OpenMode};
 use super::name;
+use crate::sync::sleep;
 
 /// How much is written at once where zeroes must be.
 static ZEROES: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// A lock that somebody holds is asked for so many times more, each after so long: a tenth of a second in all. A child that
+/// another thread of this process forks holds what the process had locked until it calls `exec`, though it was released here.
+const LOCK_RETRIES: u32 = 20;
+const LOCK_WAIT: Duration = Duration::from_millis(5);
 
 /// A directory of the operating system's.
 #[derive(Clone, Debug)]
@@ -125,15 +132,23 @@ impl Disk for RealDisk {
             .create(true)
             .truncate(false)
             .open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Box::new(RealLock { _file: file })),
-            Err(TryLockError::WouldBlock) => Err(ErrorKind::WouldBlock.into()),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        take_lock(&file, || sleep(LOCK_WAIT))?;
+        Ok(Box::new(RealLock { _file: file }))
     }
 }
 
 impl DiskLock for RealLock {}
+
+/// Locks `file`; where it is locked already, again after each `wait`, at most `LOCK_RETRIES` times.
+fn take_lock(file: &File, mut wait: impl FnMut()) -> Result<()> {
+    for _ in 0..LOCK_RETRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => wait(),
+            result => return result.map_err(Error::from),
+        }
+    }
+    file.try_lock().map_err(Error::from)
+}
 
 impl DiskFile for RealFile {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
@@ -213,4 +228,53 @@ fn create_durably(path: &Path) -> Result<()> {
         result => result?,
     }
     File::open(parent)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory with the file `lock`, and two handles of it as two openings have them.
+    fn two_handles() -> (tempfile::TempDir, RealDisk, [File; 2]) {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(dir.path()).unwrap();
+        let path = dir.path().join("lock");
+        let handles = [File::create(&path).unwrap(), File::create(&path).unwrap()];
+        (dir, disk, handles)
+    }
+
+    #[test]
+    fn a_lock_that_is_let_go_during_the_retries_is_taken() {
+        let (_dir, _, [held, other]) = two_handles();
+        held.try_lock().unwrap();
+        let mut held = Some(held);
+        let mut waits = 0;
+        take_lock(&other, || {
+            waits += 1;
+            if waits == LOCK_RETRIES {
+                drop(held.take());
+            }
+        })
+        .unwrap();
+        assert_eq!(waits, LOCK_RETRIES);
+    }
+
+    #[test]
+    fn a_lock_that_stays_held_is_refused_after_the_last_retry() {
+        let (_dir, disk, [held, other]) = two_handles();
+        held.try_lock().unwrap();
+        let mut waits = 0;
+        let error = take_lock(&other, || waits += 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        assert_eq!(waits, LOCK_RETRIES);
+        assert_eq!(disk.lock("lock").unwrap_err().kind(), ErrorKind::WouldBlock);
+        drop(held);
+        assert!(disk.lock("lock").is_ok());
+    }
+
+    #[test]
+    fn a_free_lock_is_taken_without_waiting() {
+        let (_dir, _, [_, other]) = two_handles();
+        take_lock(&other, || panic!("it waited")).unwrap();
+    }
 }
