@@ -216,6 +216,11 @@ pub(crate) fn group(outcome: GroupOutcome, times: Option<GroupTimes>, is_written
     });
 }
 
+/// A transaction was refused before it was in a group.
+pub(crate) fn commit_refused() {
+    counter!(COMMIT_FAILURES).increment(1);
+}
+
 /// A member of a group had to wait for so long.
 pub(crate) fn queued(wait: Duration) {
     static KEY: Key = Key::from_static_name(QUEUE);

@@ -61,6 +61,26 @@ fn commits_are_counted_and_measured_step_by_step() {
 }
 
 #[test]
+fn commits_that_a_poisoned_database_refuses_are_counted_as_failures() {
+    let recorder = Recorder::default();
+    metrics::with_local_recorder(&recorder, || {
+        let disk = power::PowerDisk::default();
+        let db = Database::create_on(disk.shared(), options()).unwrap();
+        db.put("t", b"k", b"v").unwrap();
+        disk.set_life(Some(0));
+        db.put("t", b"k", b"w").unwrap_err();
+        assert!(db.stats().poisoned.is_some());
+        assert_eq!(recorder.counter(telemetry::COMMIT_FAILURES), 1);
+        for refused in 2..5 {
+            db.put("t", b"k", b"w").unwrap_err();
+            assert_eq!(recorder.counter(telemetry::COMMIT_FAILURES), refused);
+        }
+        assert_eq!(recorder.counter(telemetry::COMMITS), 1);
+        assert_eq!(recorder.values(telemetry::GROUP_SIZE), [1.0]);
+    });
+}
+
+#[test]
 fn a_transaction_that_wrote_nothing_is_in_no_group() {
     let recorder = Recorder::default();
     metrics::with_local_recorder(&recorder, || {

@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::error::{CheckpointError, CommitError};
 use crate::options::CheckpointMode;
 use crate::sync::{Mutex, Worker, lock};
+use crate::telemetry;
 
 use super::commit_queue::{CommitQueue, CommitResult, Member};
 use super::conflicts::Conflicts;
@@ -58,7 +59,9 @@ impl Session {
             return Ok(CommitReport::of_nothing(member.view.version()));
         }
         let _alone = self.is_large(writes).then(|| lock(&self.large));
-        self.make_room(writes.bytes())?;
+        let room = self.make_room(writes.bytes());
+        // Refused here it is in no group, which would count it.
+        room.inspect_err(|_| telemetry::commit_refused())?;
         let result = self.queue.commit(member, |members, desk| {
             write_group(&self.engine, members, desk)
         });
