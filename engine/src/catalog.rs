@@ -3,6 +3,7 @@
 //! The catalog's root is page 1, for life. An entry's key is the table's name, its value the root's
 //! page number (u32). A table comes into being with its first key, or by being created; emptied it stays.
 
+mod around_damage;
 mod roots;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use crate::error::StorageError;
 use crate::ids::{PageNo, Version};
 use crate::pages::{ExtentImage, PageImage, ReadPages, WritePages};
 
+pub use around_damage::reach;
 pub use roots::Roots;
 
 /// The page that a new database allocates first.
@@ -290,6 +292,10 @@ impl<P: ReadPages> ReadPages for FewFreed<'_, P> {
 impl<P: WritePages> WritePages for FewFreed<'_, P> {
     fn page_mut(&mut self, no: PageNo) -> Result<&mut [u8], StorageError> {
         self.pages.page_mut(no)
+    }
+
+    fn page_anew(&mut self, no: PageNo) -> Result<&mut [u8], StorageError> {
+        self.pages.page_anew(no)
     }
 
     fn allocate(&mut self) -> Result<PageNo, StorageError> {

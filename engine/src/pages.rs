@@ -110,6 +110,12 @@ pub trait WritePages: ReadPages {
     /// and those from 32 on; the rest of the header belongs to others.
     fn page_mut(&mut self, no: PageNo) -> Result<&mut [u8], StorageError>;
 
+    /// As [`WritePages::page_mut`], for a page whose content does not matter any more: an implementer for whom it may be
+    /// unreadable gives other bytes in place of the old ones.
+    fn page_anew(&mut self, no: PageNo) -> Result<&mut [u8], StorageError> {
+        self.page_mut(no)
+    }
+
     /// A new private page. The tree's part of it is zeroed.
     fn allocate(&mut self) -> Result<PageNo, StorageError>;
 

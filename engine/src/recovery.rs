@@ -2,30 +2,34 @@
 //!
 //! See docs/design/map.md, "Recovery". A crash at any point of either is met by the same code again.
 
-use std::collections::BTreeSet;
+mod around_damage;
+mod replay;
+
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use tracing::{error, info, info_span, warn};
 
 use crate::archive::{Archiver, Reached};
-use crate::catalog::{self, Applier};
+use crate::catalog;
 use crate::checkpoint;
 use crate::disk::{Disk, DiskLock, OpenMode, QuotaDisk};
 use crate::disk_format::Geometry;
-use crate::disk_format::commit_group::{Action, CommitGroup, Malformed};
 use crate::engine::{Engine, SessionLog, Writer};
 use crate::error::{CheckpointError, OpenError, StorageError};
 use crate::ids::{LogPosition, Lsn, PageNo, Version};
 use crate::map::{Access, Map, MapOpenError, MapRecovery};
 use crate::options::Options;
 use crate::page_store::{PageStore, PageWriter};
-use crate::pages::{ReadPages, WritePages};
-use crate::recovery_report::{Damage, KeyRange, Phase, Progress, RecoveryReport};
+use crate::recovery_report::{Damage, Phase, Progress, RecoveryReport};
 use crate::sync::{entropy, now};
 use crate::telemetry;
-use crate::wal::{self, Group, Wal, WalConfig};
+use crate::wal::{self, Wal, WalConfig};
+
+use around_damage::Losses;
+use replay::replay;
+
+pub use replay::{apply_payload, make_room};
 
 /// Held while the database is open.
 const LOCK: &str = "lock";
@@ -238,8 +242,8 @@ fn recover(
     let mut report = report_of(found, &mut options);
     let start = map.superblock().log_start;
     let mut engine = assemble(disk, options, map, SessionLog::Replaying(start), disk_lock)?;
-    let skipped = replay(&engine, &mut report, &tell).map_err(replay_error)?;
-    note_skipped(&mut engine.options, &mut report, skipped);
+    let losses = replay(&engine, &mut report, &tell).map_err(replay_error)?;
+    note_losses(&mut engine, &mut report, losses);
     if !engine.options.read_only {
         go_on_archiving(&engine, &mut report)?;
     }
@@ -276,13 +280,26 @@ fn report_of(found: MapRecovery, options: &mut Options) -> RecoveryReport {
     report
 }
 
-/// Notes what the log has for damaged pages. It must stay there for whoever salvages the database.
-fn note_skipped(options: &mut Options, report: &mut RecoveryReport, skipped: Vec<Damage>) {
-    if let Some(first) = skipped.first().filter(|_| !options.read_only) {
+/// Notes what the log has for damaged pages. It must stay there for the next opening, and for whoever salvages the database.
+fn note_losses(engine: &mut Engine, report: &mut RecoveryReport, losses: Losses) {
+    let geometry = engine.map.superblock().geometry;
+    let map = &engine.map;
+    let with_offset = |mut damage: Damage| {
+        let page = damage.page.filter(|_| damage.offset == 0);
+        if let Some(address) = page.and_then(|page| map.lookup(page)) {
+            damage.offset = geometry.slot_offset(address.slot);
+        }
+        damage
+    };
+    let left_out = losses.left_out.into_values().map(with_offset);
+    let left_out: Vec<_> = left_out.collect();
+    let remains: Vec<_> = losses.remains.into_iter().map(with_offset).collect();
+    if let Some(first) = left_out.first().filter(|_| !engine.options.read_only) {
         report.read_only = Some(format!("the log could not be replayed in full: {first}"));
-        options.read_only = true;
+        engine.options.read_only = true;
     }
-    report.damage.extend(skipped);
+    report.damage.extend(left_out);
+    report.damage.extend(remains);
 }
 
 /// Makes durable what was replayed: it may have been in the page cache only (R14), and once it has been
@@ -328,188 +345,6 @@ fn assemble(
         writer,
         disk_lock,
     ))
-}
-
-fn replay(
-    engine: &Engine,
-    report: &mut RecoveryReport,
-    tell: &dyn Fn(Phase, u64, u64),
-) -> Result<Vec<Damage>, StorageError> {
-    let start = engine.map.superblock().log_start;
-    let mut skipped = Vec::new();
-    let mut groups = 0;
-    let mut bytes = 0_u64;
-    let mut is_full = false;
-    let end = wal::read_log(
-        engine.disk.as_ref(),
-        &engine.wal_config(),
-        start,
-        &mut |group| {
-            groups += 1;
-            bytes = bytes.saturating_add(group.payload.len() as u64);
-            apply(engine, &group, &mut skipped)?;
-            tell(Phase::Replay, groups, bytes);
-            // A checkpoint would free the log of what was not replayed.
-            is_full |= !skipped.is_empty();
-            make_room(engine, &mut is_full)
-        },
-    )?;
-    (report.groups, report.bytes, report.cut) = (end.groups, end.bytes, end.cut);
-    engine.note_replayed(end.position.lsn);
-    engine.writer().log = SessionLog::Idle(end);
-    Ok(skipped)
-}
-
-/// A checkpoint in the middle of a replay that would not fit in memory. The log then starts behind the
-/// groups that it holds. On a full disk the rest goes into memory all the same: what is too much for the disk
-/// can then at least be read.
-pub fn make_room(engine: &Engine, is_full: &mut bool) -> Result<(), StorageError> {
-    let dirty_bytes = engine.counters.dirty_bytes.load(Relaxed);
-    let fits = dirty_bytes <= engine.options.limits.dirty_share();
-    if fits || *is_full || engine.options.read_only {
-        return Ok(());
-    }
-    match checkpoint::run(engine) {
-        Ok(()) | Err(CheckpointError::ReadOnly) => Ok(()),
-        Err(CheckpointError::Full(_)) => {
-            *is_full = true;
-            Ok(())
-        }
-        Err(CheckpointError::Poisoned(cause) | CheckpointError::Archive(cause)) => Err(cause),
-    }
-}
-
-/// Replays one group. A write to a key that lies behind damage, where it can be neither read nor written, is left out and
-/// noted.
-fn apply(
-    engine: &Engine,
-    logged: &Group<'_>,
-    skipped: &mut Vec<Damage>,
-) -> Result<(), StorageError> {
-    let payload = Payload {
-        bytes: logged.payload,
-        file: WAL_DIR,
-        end: logged.end.lsn,
-    };
-    apply_around(engine, payload, Some(skipped))?;
-    engine.writer().log = SessionLog::Replaying(logged.end);
-    Ok(())
-}
-
-/// Applies a commit group, which `file` has, to the pages. It is the next one, or this is corruption.
-pub fn apply_payload(
-    engine: &Engine,
-    payload: &[u8],
-    (file, end): (&str, Lsn),
-) -> Result<(), StorageError> {
-    let bytes = payload;
-    apply_around(engine, Payload { bytes, file, end }, None)
-}
-
-/// A commit group as logged: its bytes, the file that has it, and where it ends.
-#[derive(Clone, Copy)]
-struct Payload<'a> {
-    bytes: &'a [u8],
-    file: &'a str,
-    end: Lsn,
-}
-
-/// Applies a group; around what lies behind damage, if there is something to note it in.
-fn apply_around(
-    engine: &Engine,
-    logged: Payload<'_>,
-    mut skipped: Option<&mut Vec<Damage>>,
-) -> Result<(), StorageError> {
-    let decoded = CommitGroup::decode(logged.bytes).map_err(|m| malformed(logged, m))?;
-    let version = decoded.version;
-    engine.note_commit_time(decoded.time);
-    let mut writer = engine.writer();
-    let base = writer.pages.begin(&engine.store).base();
-    let expected = base.get().saturating_add(1);
-    if version.get() != expected {
-        let expected = format!("a commit group of version {expected}");
-        let actual = format!("version {version}");
-        return Err(StorageError::corruption(
-            logged.file,
-            logged.end.get(),
-            None,
-            expected,
-            actual,
-        ));
-    }
-    let mut behind_damage = BTreeSet::new();
-    loop {
-        let mut group = writer.pages.begin(&engine.store);
-        let Err((index, error)) = apply_operations(&mut group, logged, &behind_damage) else {
-            group.publish(version);
-            break;
-        };
-        drop(group);
-        let Some(skipped) = skipped.take() else {
-            return Err(error);
-        };
-        let unchanged = writer.pages.begin(&engine.store);
-        behind_damage = find_behind_damage(&unchanged, logged, skipped);
-        if !behind_damage.contains(&index) {
-            return Err(error);
-        }
-    }
-    engine.note_gauges(&writer);
-    Ok(())
-}
-
-fn malformed(logged: Payload<'_>, m: Malformed) -> StorageError {
-    let actual = format!("other bytes at offset {} of the group", m.offset);
-    StorageError::corruption(logged.file, logged.end.get(), None, m.expected, actual)
-}
-
-fn apply_operations(
-    pages: &mut impl WritePages,
-    logged: Payload<'_>,
-    left_out: &BTreeSet<usize>,
-) -> Result<(), (usize, StorageError)> {
-    let mut applier = Applier::new(u64::MAX);
-    let group = CommitGroup::decode(logged.bytes).map_err(|m| (0, malformed(logged, m)))?;
-    for (index, operation) in group.enumerate() {
-        let operation = operation.map_err(|m| (index, malformed(logged, m)))?;
-        if !left_out.contains(&index) {
-            applier
-                .apply(pages, operation)
-                .map_err(|error| (index, error))?;
-        }
-    }
-    Ok(())
-}
-
-/// The writes of a group whose keys cannot be read because of damage: left out, nobody can see that they are.
-fn find_behind_damage(
-    pages: &impl ReadPages,
-    logged: Payload<'_>,
-    skipped: &mut Vec<Damage>,
-) -> BTreeSet<usize> {
-    let mut found = BTreeSet::new();
-    let Ok(group) = CommitGroup::decode(logged.bytes) else {
-        return found;
-    };
-    for (index, operation) in group.map_while(Result::ok).enumerate() {
-        let (Action::Put { key, .. } | Action::Delete { key }) = operation.action else {
-            continue;
-        };
-        let read = catalog::find(pages, operation.table)
-            .and_then(|tree| tree.map_or(Ok(false), |tree| tree.contains(pages, key)));
-        if let Err(StorageError::Corruption(place)) = read {
-            found.insert(index);
-            skipped.push(Damage {
-                table: Some(operation.table.to_owned()),
-                keys: Some(KeyRange::of_key(key)),
-                page: place.page,
-                what: format!("a logged write was not replayed: {place}"),
-                file: place.file,
-                offset: place.offset,
-            });
-        }
-    }
-    found
 }
 
 fn repairs(found: &MapRecovery) -> Vec<String> {

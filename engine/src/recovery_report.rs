@@ -122,7 +122,8 @@ pub struct RecoveryReport {
     pub cut: Option<Lsn>,
     /// From where on log is missing in the archive, if it is: the database was open without it.
     pub archive_gap: Option<Lsn>,
-    /// Places that could be neither read nor repaired. What lies there is kept as it is, and reading it is an error.
+    /// Places that could be neither read nor repaired. What lies there is kept as it is, and reading it is an error. Of a table that
+    /// the log drops, what could not be found to be freed: it is lost space.
     pub damage: Vec<Damage>,
     /// Why the database is open for reading only although that was not asked for.
     pub read_only: Option<String>,

@@ -14,5 +14,5 @@ mod tests;
 pub use cursor::{Cursor, Direction, first_difference};
 pub use harvest::{Harvest, Loss, harvest};
 pub use page_set::PageSet;
-pub use tree::{Reached, Tree, TreeSpace, Write};
+pub use tree::{Reach, Reached, Tree, TreeSpace, Write, close_off, keys_of_leaf};
 pub use value::{Key, Value};

@@ -359,6 +359,16 @@ impl WritePages for Group<'_> {
         Ok(private.image.make_mut())
     }
 
+    fn page_anew(&mut self, no: PageNo) -> Result<&mut [u8], StorageError> {
+        if self.writer.pages.get(no).is_none() {
+            self.grow(self.store.page_size() as u64)?;
+            let image = Image::zeroed(self.store.page_size());
+            let is_new = false;
+            self.writer.pages.insert(no, Private { image, is_new });
+        }
+        self.page_mut(no)
+    }
+
     fn allocate(&mut self) -> Result<PageNo, StorageError> {
         self.grow(self.store.page_size() as u64)?;
         let reusable = self.recycled.iter().rposition(|(_, count)| *count == 1);

@@ -29,7 +29,7 @@ pub(crate) const KEY_LEN_MAX: usize = u16::MAX as usize;
 const N: usize = 8;
 const PREFIX_LEN: usize = 10;
 const LEVEL: usize = 12;
-const KIND: usize = 13;
+pub(super) const KIND: usize = 13;
 const HEAP_LO: usize = 14;
 const GARBAGE: usize = 16;
 /// The end of the header's bytes that are the tree's; they begin at `N`.

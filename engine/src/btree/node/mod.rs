@@ -1,6 +1,7 @@
 //! One node: its layout, how it is searched, changed in place and built anew.
 
 mod build;
+mod closed_off;
 mod edit;
 mod entries;
 mod entry;
@@ -12,6 +13,7 @@ mod search;
 mod view;
 
 pub(crate) use build::{Plan, build, build_empty_leaf, copy_content};
+pub(crate) use closed_off::close_off;
 pub(crate) use edit::{
     Inserted, compact, insert_cell, insert_separator, overwrite_value, remove_cell,
 };

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::closed_off::no_node;
 use super::item::{
     EXTENT_REF_BYTES, INNER_CELL_HEADER_BYTES, InlineKey, LEAF_CELL_HEADER_BYTES, TAIL_REF_BYTES,
     VALUE_IN_EXTENT,
@@ -119,8 +120,7 @@ impl<'a> Node<'a> {
         if !is_page_size(bytes.len()) {
             return Err(damage(no, "a page of 4 KiB to 64 KiB", bytes.len()));
         }
-        let header =
-            Header::read(bytes).ok_or_else(|| damage(no, "a node", "another kind of page"))?;
+        let header = Header::read(bytes).ok_or_else(|| no_node(no, bytes))?;
         if header.level > LEVEL_MAX {
             return Err(damage(no, "a level up to 40", header.level));
         }

@@ -4,7 +4,7 @@ use std::ops::RangeBounds;
 
 use super::descent;
 use super::many;
-use super::walk::{Reached, collect};
+use super::walk::{Reached, Remains, collect, collect_remains};
 use crate::btree::check::{Check, Problem};
 use crate::btree::cursor::Cursor;
 use crate::btree::node::build_empty_leaf;
@@ -80,6 +80,24 @@ impl Tree {
             }
         }
         Ok(())
+    }
+
+    /// As [`Tree::destroy`], around damage: what cannot be found stays allocated, and nothing leads to it any more. Returns where.
+    pub fn destroy_remains(
+        self,
+        pages: &mut impl WritePages,
+    ) -> Result<Vec<(PageNo, StorageError)>, StorageError> {
+        let Remains { reached, mut lost } = collect_remains(pages, self.root)?;
+        for reached in reached {
+            match reached {
+                Reached::Page(no) => pages.free(no)?,
+                Reached::Extent { first, len } => match pages.free_extent(first, len) {
+                    Err(error @ StorageError::Corruption(_)) => lost.push((first, error)),
+                    freed => freed?,
+                },
+            }
+        }
+        Ok(lost)
     }
 
     /// Verifies the tree's invariants, shows every page and extent once to `visit`, and returns what is

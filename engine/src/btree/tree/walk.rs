@@ -72,3 +72,58 @@ pub(super) fn collect(
     }
     Ok(all)
 }
+
+/// What of a tree can be reached, and where damage ended the way.
+#[derive(Debug, Default)]
+pub(super) struct Remains {
+    pub(super) reached: BTreeSet<Reached>,
+    pub(super) lost: Vec<(PageNo, StorageError)>,
+}
+
+/// As much as can be found of what belongs to the tree under `root`, damaged nodes among it; other errors than `Corruption` end
+/// it. Nothing but the damage if something is reached twice: then it is not known whose it is.
+pub(super) fn collect_remains(
+    pages: &impl ReadPages,
+    root: PageNo,
+) -> Result<Remains, StorageError> {
+    let mut remains = Remains::default();
+    remains.reached.insert(Reached::Page(root));
+    let mut waiting = vec![(root, None)];
+    while let Some((no, level)) = waiting.pop() {
+        let mut below = Vec::new();
+        match what_is_below(pages, (no, level), &mut below) {
+            Ok(()) => {}
+            Err(error @ StorageError::Corruption(_)) => remains.lost.push((no, error)),
+            Err(error) => return Err(error),
+        }
+        for (one, level) in below {
+            if !remains.reached.insert(one) {
+                let error = damage(no, "pages with one owner", format!("{one:?} twice"));
+                let lost = vec![(no, error)];
+                let reached = BTreeSet::new();
+                return Ok(Remains { reached, lost });
+            }
+            if let Reached::Page(child) = one {
+                waiting.push((child, level));
+            }
+        }
+    }
+    Ok(remains)
+}
+
+/// Adds what node `no` refers to, as far as it can be read.
+fn what_is_below(
+    pages: &impl ReadPages,
+    (no, level): (PageNo, Option<u8>),
+    below: &mut Vec<(Reached, Option<u8>)>,
+) -> Result<(), StorageError> {
+    let image = pages.page(no)?;
+    let node = Node::open_at(no, &image, level)?;
+    if !node.is_leaf() {
+        for i in 0..=node.n() {
+            let child = Reached::Page(node.child(i)?);
+            below.push((child, node.level().checked_sub(1)));
+        }
+    }
+    extents(&node, |extent| below.push((extent, None)))
+}
