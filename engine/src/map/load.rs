@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::crc_tree::{CrcTree, child_indices};
 use super::files::{MAP, NamedFile};
 use super::page_map::{PageAddress, damage};
-use super::rebuild::{DamagedLeaf, RebuiltLeaves, rebuild_bitmap, rebuild_leaves};
+use super::rebuild::{DamagedLeaf, RebuiltLeaves, rebuild_bitmap, rebuild_leaves, rebuild_map};
 use super::slot_set::SlotSet;
 use super::state::{State, add_bitmap_leaf};
 use crate::disk_format::codec::expect;
@@ -154,7 +154,7 @@ pub(super) fn load(
     let span = (MapKind::Pages, superblock.page_count);
     let pages = walk(source, span, superblock.map, |_, leaf| {
         add_entries(&mut entries, leaf);
-    })?;
+    });
     entries.truncate(superblock.page_count as usize);
 
     let mut bitmap = SlotSet::default();
@@ -166,8 +166,21 @@ pub(super) fn load(
     });
     let slots = slots.ok().filter(|walked| walked.damaged.is_empty());
 
-    let mut rebuilt = pages.rebuilt;
     let known = slots.is_some().then_some(&bitmap);
+    let pages = match pages {
+        Ok(pages) => pages,
+        Err(error @ StorageError::Corruption(_)) => {
+            let whole = rebuild_map(source, data, &superblock, known)?.ok_or(error)?;
+            entries = whole.entries;
+            Walked {
+                tree: whole.tree,
+                damaged: Vec::new(),
+                rebuilt: whole.rebuilt,
+            }
+        }
+        Err(error) => return Err(error),
+    };
+    let mut rebuilt = pages.rebuilt;
     let RebuiltLeaves {
         rebuilt: leaves,
         unproven,
@@ -203,7 +216,7 @@ pub(super) fn load(
 }
 
 /// Appends a leaf's entries; free ones for a leaf that is damaged.
-fn add_entries(entries: &mut Vec<PageAddress>, leaf: Option<&MapPage>) {
+pub(super) fn add_entries(entries: &mut Vec<PageAddress>, leaf: Option<&MapPage>) {
     let address = |position| {
         let (slot, crc) = leaf?.entry(position);
         Some(PageAddress { slot, crc })

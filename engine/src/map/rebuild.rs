@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::crc_tree::CrcTree;
 use super::files::{MAP, NamedFile};
-use super::load::{Source, map_damage};
+use super::load::{Source, add_entries, map_damage};
 use super::page_map::PageAddress;
 use super::slot_set::SlotSet;
 use super::state::{Changes, bitmap_leaf, entries_leaf};
 use crate::disk_format::codec::expect;
 use crate::disk_format::{
-    MAP_FANOUT, MapKind, MapPage, MapPageId, PageHeader, Superblock, checkpoint_low, level_len,
+    MAP_FANOUT, MAP_PAGE_LEN, MapKind, MapPage, MapPageId, PageHeader, Superblock, checkpoint_low,
+    level_len,
 };
 use crate::error::StorageError;
 use crate::ids::{PageNo, Slot};
@@ -51,27 +52,12 @@ pub(super) fn rebuild_leaves(
         return Ok(outcome);
     }
     let leaves: BTreeSet<u32> = damaged.iter().map(|leaf| leaf.index).collect();
-    let known: BTreeSet<Slot> = entries.iter().map(|address| address.slot).collect();
     let scan = Scan {
         data,
         superblock,
         leaves,
     };
-    // No count in a superblock makes this look further than the file reaches.
-    let data_len = data.len()?;
-    let slots = (1..superblock.slot_count)
-        .map(Slot)
-        .take_while(|slot| superblock.geometry.slot_offset(*slot) < data_len)
-        .filter(|slot| !known.contains(slot));
-    let found = match bitmap {
-        Some(used) => scan.newest(used.iter().filter(|slot| !known.contains(slot)))?,
-        None => scan.newest(slots)?,
-    };
-    for (page, candidate) in found {
-        if let Some(entry) = entries.get_mut(page.get() as usize) {
-            *entry = candidate.address;
-        }
-    }
+    scan.fill_in(bitmap, entries)?;
     for leaf in damaged {
         let page = entries_leaf(entries, leaf.index, &Changes::new());
         if page.crc() == leaf.crc {
@@ -120,6 +106,31 @@ struct Candidate {
 }
 
 impl Scan<'_> {
+    /// Sets the entries of the damaged leaves. All others are right.
+    fn fill_in(
+        &self,
+        bitmap: Option<&SlotSet>,
+        entries: &mut [PageAddress],
+    ) -> Result<(), StorageError> {
+        let known: BTreeSet<Slot> = entries.iter().map(|address| address.slot).collect();
+        // No count in a superblock makes this look further than the file reaches.
+        let data_len = self.data.len()?;
+        let slots = (1..self.superblock.slot_count)
+            .map(Slot)
+            .take_while(|slot| self.superblock.geometry.slot_offset(*slot) < data_len)
+            .filter(|slot| !known.contains(slot));
+        let found = match bitmap {
+            Some(used) => self.newest(used.iter().filter(|slot| !known.contains(slot)))?,
+            None => self.newest(slots)?,
+        };
+        for (page, candidate) in found {
+            if let Some(entry) = entries.get_mut(page.get() as usize) {
+                *entry = candidate.address;
+            }
+        }
+        Ok(())
+    }
+
     /// The newest image in `slots`, ascending, of each page in the damaged leaves.
     fn newest(
         &self,
@@ -161,6 +172,67 @@ impl Scan<'_> {
         // Half of the numbers are behind a checkpoint; the others are of attempts after it.
         (age < 1 << 31).then_some((header.page_no, Candidate { address, age }))
     }
+}
+
+/// A page map of which an upper page and something below it are damaged.
+pub(super) struct RebuiltMap {
+    pub(super) entries: Vec<PageAddress>,
+    pub(super) tree: CrcTree,
+    /// Pages that are not right at home.
+    pub(super) rebuilt: Vec<(MapPageId, MapPage)>,
+}
+
+/// Makes the page map anew from its leaves, those that are damaged among them filled in from the slots, and proves all of it by its
+/// root; nothing if that does not give the root, or if the file is too short for the leaves that there are said to be.
+pub(super) fn rebuild_map(
+    source: &Source<'_>,
+    data: &NamedFile,
+    superblock: &Superblock,
+    bitmap: Option<&SlotSet>,
+) -> Result<Option<RebuiltMap>, StorageError> {
+    let (kind, count) = (MapKind::Pages, superblock.page_count);
+    let id = |level, index| MapPageId { kind, level, index };
+    let leaves = level_len(kind, 0, count);
+    let end = id(0, leaves.saturating_sub(1)).home() + MAP_PAGE_LEN as u64;
+    if end > source.file.len()? {
+        return Ok(None);
+    }
+    let mut entries = Vec::new();
+    let mut damaged = BTreeSet::new();
+    for index in 0..leaves {
+        let leaf = source.read(id(0, index)).ok();
+        add_entries(&mut entries, leaf.as_ref());
+        if leaf.is_none() {
+            damaged.insert(index);
+        }
+    }
+    entries.truncate(count as usize);
+    let scan = Scan {
+        data,
+        superblock,
+        leaves: damaged,
+    };
+    scan.fill_in(bitmap, &mut entries)?;
+    let mut tree = CrcTree::new(kind);
+    let mut rebuilt = Vec::new();
+    for level in 0..superblock.map.height {
+        for index in 0..level_len(kind, level, count) {
+            let page = match level {
+                0 => entries_leaf(&entries, index, &Changes::new()),
+                _ => tree.upper_page(id(level, index), count, &BTreeMap::new()),
+            };
+            tree.set(id(level, index), page.crc());
+            if source.read_proven(id(level, index), page.crc()).is_err() {
+                rebuilt.push((id(level, index), page));
+            }
+        }
+    }
+    let is_proven = tree.root() == superblock.map;
+    Ok(is_proven.then_some(RebuiltMap {
+        entries,
+        tree,
+        rebuilt,
+    }))
 }
 
 /// Makes the bitmap anew from the slots in use and proves it by its root. Pages that are not right at home are added to
