@@ -36,27 +36,49 @@ pub fn run(engine: &Engine) -> Result<(), CheckpointError> {
         return Ok(());
     }
     head_log(engine)?;
-    write(engine, &mut |_| Ok(()))
+    write(engine, None)
 }
 
 /// What a checkpoint writes besides the dirty set.
-pub type More<'a> = dyn FnMut(&mut Checkpoint<'_>) -> Result<(), StorageError> + 'a;
+pub struct More<'a> {
+    /// At most so many pages are moved.
+    pub moves: u64,
+    /// Moves them.
+    pub write: &'a mut dyn FnMut(&mut Checkpoint<'_>) -> Result<(), StorageError>,
+}
 
 /// Runs a checkpoint even if nothing is dirty; `more` adds to it.
-pub fn run_with(engine: &Engine, more: &mut More<'_>) -> Result<(), CheckpointError> {
+pub fn run_with(engine: &Engine, more: More<'_>) -> Result<(), CheckpointError> {
     let _one_at_a_time = engine.checkpointing();
     refuse_if_poisoned(engine)?;
     head_log(engine)?;
-    write(engine, more)
+    write(engine, Some(more))
+}
+
+/// Gives back what `data` has free at its end, and what the log has free but for `segments`.
+pub fn give_back(engine: &Engine, segments: usize) {
+    let _one_at_a_time = engine.checkpointing();
+    let writer: &mut Writer = &mut engine.writer();
+    writer.pages.end_grant();
+    engine.map.cut(writer.pages.need().slots);
+    if let SessionLog::Open(wal) = &mut writer.log {
+        wal.shrink(segments);
+    }
+}
+
+/// Says that the double-write buffer is not needed, and gives back what it has more than it needs.
+pub fn close_buffer(engine: &Engine) -> Result<(), StorageError> {
+    let _one_at_a_time = engine.checkpointing();
+    let writer: &mut Writer = &mut engine.writer();
+    writer.pages.end_grant();
+    engine.map.close_for(&writer.pages.need())
 }
 
 /// Runs a last checkpoint, and leaves nothing for the next opening to write.
 pub fn close(engine: &Engine) -> Result<(), CheckpointError> {
     run(engine)?;
-    let one_at_a_time = engine.checkpointing();
     // Everything is durable. If this fails the next opening makes the files whole once more, as after a crash.
-    drop(engine.map.close());
-    drop(one_at_a_time);
+    drop(close_buffer(engine));
     if engine.archive().is_some() {
         archive_log(engine)?;
     }
@@ -124,7 +146,7 @@ pub fn start_session(engine: &Engine) -> Result<(), CheckpointError> {
         return Ok(());
     }
     head_log(engine)?;
-    write(engine, &mut |_| Ok(()))
+    write(engine, None)
 }
 
 fn refuse_if_poisoned(engine: &Engine) -> Result<(), CheckpointError> {
@@ -149,7 +171,7 @@ fn head_log(engine: &Engine) -> Result<(), CheckpointError> {
 }
 
 /// As `write_dirty`, and says so.
-fn write(engine: &Engine, more: &mut More<'_>) -> Result<(), CheckpointError> {
+fn write(engine: &Engine, more: Option<More<'_>>) -> Result<(), CheckpointError> {
     let span = info_span!("checkpoint", bytes = field::Empty).entered();
     let began = now();
     match write_dirty(engine, more) {
@@ -167,7 +189,7 @@ fn write(engine: &Engine, more: &mut More<'_>) -> Result<(), CheckpointError> {
 }
 
 /// Writes the dirty set and switches the map. The caller holds the checkpoint's lock. Returns how many bytes it was.
-fn write_dirty(engine: &Engine, more: &mut More<'_>) -> Result<u64, CheckpointError> {
+fn write_dirty(engine: &Engine, more: Option<More<'_>>) -> Result<u64, CheckpointError> {
     let (dirty, version, start, bytes) = {
         let mut writer = engine.writer();
         // Whoever held the lock before may have failed, or panicked half-way.
@@ -178,7 +200,12 @@ fn write_dirty(engine: &Engine, more: &mut More<'_>) -> Result<u64, CheckpointEr
         let bytes = writer.pages.dirty_bytes();
         let version = engine.store.snapshots().published();
         engine.store.begin_writing(version);
-        (writer.pages.take_dirty(), version, start, bytes)
+        let dirty = writer.pages.take_dirty();
+        if let Some(more) = &more {
+            writer.pages.end_grant();
+            engine.map.set_aside(more.moves, &writer.pages.need());
+        }
+        (dirty, version, start, bytes)
     };
     match write_out(engine, (&dirty, more), version, start) {
         Ok(()) => {
@@ -186,6 +213,7 @@ fn write_dirty(engine: &Engine, more: &mut More<'_>) -> Result<u64, CheckpointEr
             {
                 let mut writer = engine.writer();
                 writer.pages.drop_dirty();
+                engine.map.trim(writer.pages.need().slots);
                 writer.pages.clean(&engine.store);
             }
             // Many images: no commit waits for that.
@@ -207,7 +235,7 @@ fn write_dirty(engine: &Engine, more: &mut More<'_>) -> Result<u64, CheckpointEr
 
 fn write_out(
     engine: &Engine,
-    (dirty, more): (&DirtySet, &mut More<'_>),
+    (dirty, more): (&DirtySet, Option<More<'_>>),
     version: Version,
     start: LogPosition,
 ) -> Result<(), StorageError> {
@@ -223,7 +251,9 @@ fn write_out(
             DirtyPage::Freed => checkpoint.free_page(page),
         }
     }
-    more(&mut checkpoint)?;
+    if let Some(more) = more {
+        (more.write)(&mut checkpoint)?;
+    }
     checkpoint.sync_data()?;
     sync_log(engine, start)?;
     engine.store.before_switch(dirty);

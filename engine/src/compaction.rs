@@ -6,8 +6,8 @@
 
 use std::ops::ControlFlow;
 
-use crate::checkpoint;
-use crate::engine::{Engine, SessionLog};
+use crate::checkpoint::{self, More};
+use crate::engine::Engine;
 use crate::error::CheckpointError;
 use crate::map::{Checkpoint, Moved};
 
@@ -48,11 +48,9 @@ pub fn run(
             break;
         }
     }
-    let _one_at_a_time = engine.checkpointing();
-    engine.map.cut();
-    if let SessionLog::Open(wal) = &mut engine.writer().log {
-        wal.shrink();
-    }
+    checkpoint::give_back(engine, 1);
+    // If it fails the next opening does what is left to do.
+    drop(checkpoint::close_buffer(engine));
     report.data_bytes = engine.map.stats().data_len;
     Ok(())
 }
@@ -68,7 +66,7 @@ fn pass(
     while !tail.is_empty() {
         let mut moved = 0;
         let mut has_room = true;
-        checkpoint::run_with(engine, &mut |checkpoint: &mut Checkpoint<'_>| {
+        let write = &mut |checkpoint: &mut Checkpoint<'_>| {
             while moved < count
                 && has_room
                 && let Some((slot, page)) = tail.pop()
@@ -76,11 +74,21 @@ fn pass(
                 match checkpoint.move_down(page, slot)? {
                     Moved::Yes => moved += 1,
                     Moved::NoRoom => has_room = false,
+                    Moved::Enough => {
+                        // A later step may move it.
+                        tail.push((slot, page));
+                        break;
+                    }
                     Moved::Skipped => {}
                 }
             }
             Ok(())
-        })?;
+        };
+        let more = More {
+            moves: count as u64,
+            write,
+        };
+        checkpoint::run_with(engine, more)?;
         report.steps += 1;
         report.pages_moved += moved as u64;
         report.data_bytes = engine.map.stats().data_len;

@@ -18,7 +18,7 @@ use crate::disk_format::Geometry;
 use crate::engine::{Engine, SessionLog, Writer};
 use crate::error::{CheckpointError, OpenError, StorageError};
 use crate::ids::{LogPosition, Lsn, PageNo, Version};
-use crate::map::{Access, Map, MapOpenError, MapRecovery};
+use crate::map::{Access, Map, MapOpenError, MapRecovery, Need, Purpose};
 use crate::options::Options;
 use crate::page_store::{PageStore, PageWriter};
 use crate::recovery_report::{Damage, Phase, Progress, RecoveryReport};
@@ -72,6 +72,13 @@ pub fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<Engine, OpenErro
         },
     )?;
     let map = Map::create(disk, geometry, wal.start())?;
+    // The catalog's first page, which the first checkpoint writes.
+    let need = Need {
+        slots: 1,
+        entries: 1,
+        page_end: PageNo(2),
+    };
+    map.reserve(&need, Purpose::Add)?;
     disk.remove(CREATING)
         .map_err(|e| StorageError::io("remove", CREATING, e))?;
     sync_root(disk.as_ref())?;

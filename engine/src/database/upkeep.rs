@@ -12,7 +12,7 @@ use crate::transaction::{Reorganized, Session, reorganize};
 
 use super::handle::Database;
 
-/// Leaves that one commit group looks at.
+/// Leaves that one commit group looks at, if there is room for so many.
 const LEAVES: u32 = 64;
 
 /// What one table takes.
@@ -121,13 +121,15 @@ fn fill_table(
     (report, go_on): (&mut CompactReport, &mut GoOn<'_>),
 ) -> Result<(), CheckpointError> {
     let engine = &session.engine;
+    let mut leaves = LEAVES;
     let mut key = Some(Vec::new());
     while let Some(from) = key {
+        let again = from.clone();
         if engine.counters.dirty_bytes() > engine.options.limits.dirty_share() / 2 {
             checkpoint::run(engine)?;
         }
         let filled = reorganize(engine, |group| match catalog::find(group, name)? {
-            Some(tree) => fill_leaves(group, tree, from),
+            Some(tree) => fill_leaves(group, tree, (from, leaves)),
             None => Ok(Reorganized::Unchanged((None, 0))),
         });
         let filled = match filled {
@@ -135,7 +137,18 @@ fn fill_table(
                 key = next;
                 filled
             }
-            Err(CommitError::Full(cause)) => return Err(CheckpointError::Full(cause)),
+            Err(CommitError::Full(_)) => {
+                // With nothing dirty there is no more room than now. What cannot be filled can be moved.
+                if engine.counters.dirty_bytes() == 0 {
+                    leaves /= 4;
+                }
+                if leaves == 0 {
+                    return Ok(());
+                }
+                checkpoint::run(engine)?;
+                key = Some(again);
+                continue;
+            }
             Err(CommitError::ReadOnly) => return Err(CheckpointError::ReadOnly),
             Err(CommitError::Poisoned(cause)) => return Err(CheckpointError::Poisoned(cause)),
             Err(_) => return Ok(()),
@@ -155,11 +168,11 @@ type Filled = (Option<Vec<u8>>, u64);
 fn fill_leaves(
     group: &mut Group<'_>,
     tree: Tree,
-    from: Vec<u8>,
+    (from, leaves): (Vec<u8>, u32),
 ) -> Result<Reorganized<Filled>, StorageError> {
     let mut key = from;
     let mut filled = 0;
-    for _ in 0..LEAVES {
+    for _ in 0..leaves {
         let step = tree.tighten(group, &key)?;
         filled += u64::from(step.changed);
         match step.next {

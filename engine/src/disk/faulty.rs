@@ -3,6 +3,7 @@
 //! A failed operation has no effect on the disk below. It knows nothing of power cuts.
 
 use std::io::{Error, ErrorKind, Result};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::contract::{Disk, DiskFile, DiskLock, OpenMode};
@@ -49,6 +50,10 @@ struct State {
     asked: Vec<Asked>,
     faults: Vec<Fault>,
     space: Option<u64>,
+    /// Operations that took space, or would have.
+    growths: u64,
+    /// Which of them find the disk full.
+    full: Option<Range<u64>>,
     /// How many operations still pass before the disk is gone.
     life: Option<u64>,
 }
@@ -94,6 +99,19 @@ impl FaultyDisk {
     /// From now on files may grow by `bytes` in all; beyond, the disk is full. `None`: no bound.
     pub(crate) fn set_space(&self, bytes: Option<u64>) {
         self.state().space = bytes;
+    }
+
+    /// The disk is full for those operations that would take space whose numbers, counted from now, from 0, are in `growths`.
+    pub(crate) fn fill_at(&self, growths: Range<u64>) {
+        let mut state = self.state();
+        (state.growths, state.full) = (0, Some(growths));
+    }
+
+    /// From now on there is space. How many operations would have taken some since `fill_at`.
+    pub(crate) fn empty(&self) -> u64 {
+        let mut state = self.state();
+        state.full = None;
+        state.growths
     }
 
     /// Forgets the record and the faults that have not fired, and hands out the record.
@@ -201,6 +219,17 @@ impl FaultyFile {
     fn grow_to(&self, len: u64) -> Result<()> {
         let growth = len.saturating_sub(self.inner.len()?);
         let mut state = self.disk.state();
+        if growth > 0 {
+            let number = state.growths;
+            state.growths += 1;
+            if state
+                .full
+                .as_ref()
+                .is_some_and(|full| full.contains(&number))
+            {
+                return Err(ErrorKind::StorageFull.into());
+            }
+        }
         if let Some(space) = &mut state.space {
             *space = space.checked_sub(growth).ok_or(ErrorKind::StorageFull)?;
         }
@@ -275,4 +304,17 @@ fn growth_beyond_the_space_is_a_full_disk() {
     assert_eq!(file.len().unwrap(), 8);
     disk.set_space(None);
     file.set_len(100).unwrap();
+}
+
+#[test]
+fn of_the_operations_that_take_space_those_chosen_find_none() {
+    let disk = FaultyDisk::new(super::MemoryDisk::new());
+    let file = disk.open("f", OpenMode::Create).unwrap();
+    disk.fill_at(1..2);
+    file.write_at(0, &[1; 8]).unwrap();
+    file.write_at(0, &[2; 8]).unwrap();
+    let refused = file.set_len(9).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::StorageFull);
+    file.set_len(9).unwrap();
+    assert_eq!(disk.empty(), 3);
 }

@@ -18,9 +18,6 @@ use crate::ids::{CheckpointId, PageNo, Slot, Version};
 /// syncs for as long as it takes.
 const PACE_BYTES: u64 = 1 << 20;
 
-/// `data` grows by at least this many slots.
-const GROWTH_SLOTS_MIN: u64 = 16;
-
 /// What became of an attempt to move a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moved {
@@ -28,6 +25,8 @@ pub enum Moved {
     Yes,
     /// No slot below its own is free.
     NoRoom,
+    /// This checkpoint may move no more: what is free is kept for what is dirty.
+    Enough,
     /// It is no longer where it was, changed in this checkpoint anyway, or damaged: it stays as it is.
     Skipped,
 }
@@ -44,6 +43,8 @@ pub struct Checkpoint<'a> {
     is_synced: bool,
     /// Bytes written since the last sync.
     unsynced: u64,
+    /// Pages that may yet be moved.
+    moves: u64,
     /// The first failure: pages may be missing, so the attempt can only be dropped.
     failure: Option<StorageError>,
 }
@@ -70,6 +71,7 @@ impl Map {
             cursor: Slot(1),
             is_synced: true,
             unsynced: 0,
+            moves: writer.set_aside,
             failure: None,
         })
     }
@@ -130,12 +132,16 @@ impl Checkpoint<'_> {
         if self.free_slot()? >= from {
             return Ok(Moved::NoRoom);
         }
+        if self.moves == 0 {
+            return Ok(Moved::Enough);
+        }
         let mut image = vec![0; self.map.geometry.page_size as usize];
         if self.map.read_slot(page, address, &mut image).is_err() {
             return Ok(Moved::Skipped);
         }
         let version = PageHeader::read(&image).version;
         self.write_page(page, version, &image)?;
+        self.moves -= 1;
         Ok(Moved::Yes)
     }
 
@@ -185,29 +191,13 @@ impl Checkpoint<'_> {
         }
     }
 
-    /// Sees to it that `data` has space for `slot`: by an eighth of the file, or if the disk has not that much,
-    /// by what is needed.
+    /// Sees to it that `data` has space for `slot`.
     fn make_room(&self, slot: Slot) -> Result<(), StorageError> {
         let geometry = &self.map.geometry;
-        let page_size = u64::from(geometry.page_size);
-        let needed = geometry.slot_offset(slot).saturating_add(page_size);
-        let len = self.map.writer().data_len;
-        if needed <= len {
-            return Ok(());
-        }
-        let ample = len.max(geometry.slots_start());
-        let ample = ample.saturating_add((ample / 8).max(GROWTH_SLOTS_MIN * page_size));
-        let ample = ample.next_multiple_of(page_size).max(needed);
-        let data = &self.map.files.data;
-        let target = match data.allocate(len, ample - len) {
-            Err(error) if error.is_full() && needed < ample => {
-                data.allocate(len, needed - len)?;
-                needed
-            }
-            result => result.map(|()| ample)?,
-        };
-        self.map.writer().data_len = target;
-        Ok(())
+        let end = geometry
+            .slot_offset(slot)
+            .saturating_add(geometry.page_size.into());
+        self.map.make_room(end)
     }
 
     fn check(&self) -> Result<(), StorageError> {
@@ -224,6 +214,7 @@ impl Checkpoint<'_> {
 
 impl Drop for Checkpoint<'_> {
     fn drop(&mut self) {
+        self.map.writer().set_aside = 0;
         self.map.release();
     }
 }

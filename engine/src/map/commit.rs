@@ -8,19 +8,16 @@
 use super::checkpoint::Checkpoint;
 use super::files::{NamedFile, RunWriter};
 use super::page_map::{Access, Map, Writer, invalid};
+use super::reserve::Need;
 use super::state::{Plan, State};
 use crate::disk_format::{Closing, MapPage, MapPageId, SealedBuffer, Superblock, encode_closed};
 use crate::error::StorageError;
 use crate::ids::{LogPosition, PageNo, Slot, Version};
 
-/// The buffer grows by multiples of this.
-const BUFFER_STEP: u64 = 4096;
 /// A longer buffer is cut when it is not needed any more.
 const BUFFER_KEEP: u64 = 1 << 20;
 /// A file of fewer free slots than this at its end is not worth cutting.
 const CUT_SLOTS_MIN: u64 = 64;
-/// Slots left free behind the last used one when the file is cut.
-const CUT_SLACK_SLOTS: u64 = 16;
 
 impl Map {
     /// Keeps the error of an operation after which the disk's state is not known: nothing is written any
@@ -67,7 +64,8 @@ impl Checkpoint<'_> {
         let superblock = self.next_superblock(&before, &plan, version, log_start);
         let buffer = self.write_new_homes(&mut plan, superblock)?;
         let sealed = buffer.encode();
-        self.make_buffer_room(sealed.len() as u64)?;
+        let len = sealed.len() as u64;
+        self.map.grow_buffer(len, len)?;
         self.map.writer().closed = false;
         self.map.poisoning(self.seal(&sealed))?;
         self.map.poisoning(write_home(self.map, &buffer))?;
@@ -118,22 +116,6 @@ impl Checkpoint<'_> {
         Ok(SealedBuffer { superblock, pages })
     }
 
-    /// Sees to it that the buffer's blocks exist, written and durable. What is in it stays.
-    fn make_buffer_room(&self, needed: u64) -> Result<(), StorageError> {
-        let len = self.map.writer().buffer_len;
-        if needed <= len {
-            return Ok(());
-        }
-        let target = needed.next_multiple_of(BUFFER_STEP);
-        let buffer = &self.map.files.doublewrite;
-        buffer.allocate(0, target)?;
-        let zeroes = vec![0; usize::try_from(target - len).unwrap_or(0)];
-        buffer.write(len, &zeroes)?;
-        self.map.poisoning(buffer.sync())?;
-        self.map.writer().buffer_len = target;
-        Ok(())
-    }
-
     /// The commit point.
     fn seal(&self, sealed: &[u8]) -> Result<(), StorageError> {
         self.map.files.doublewrite.write(0, sealed)?;
@@ -167,7 +149,18 @@ impl Map {
     /// Says in the buffer that it is not needed, since all that it holds is durable at home (M3), so that the next opening has
     /// nothing to write. The old content may come back after a power cut, which is harmless: it is the last checkpoint's.
     /// Does nothing if a checkpoint runs or the map is poisoned.
+    #[cfg(test)]
     pub fn close(&self) -> Result<(), StorageError> {
+        self.close_leaving(super::reserve::BUFFER_STEP)
+    }
+
+    /// As `close`; the buffer stays long enough for `need`.
+    pub fn close_for(&self, need: &Need) -> Result<(), StorageError> {
+        self.close_leaving(self.buffer_needed(need))
+    }
+
+    fn close_leaving(&self, len: u64) -> Result<(), StorageError> {
+        let _one_at_a_time = crate::sync::lock(&self.buffer);
         let mut writer = self.writer();
         let is_unfit = writer.poison.is_some() || writer.access == Access::ReadOnly || writer.busy;
         if is_unfit || writer.closed || writer.buffer_len == 0 {
@@ -179,9 +172,9 @@ impl Map {
         };
         let buffer = &self.files.doublewrite;
         buffer.write(0, &encode_closed(closing))?;
-        if buffer.len()? > BUFFER_KEEP {
-            writer.buffer_len = writer.buffer_len.min(BUFFER_STEP);
-            buffer.set_len(BUFFER_STEP)?;
+        if buffer.len()? > BUFFER_KEEP.max(len) {
+            writer.buffer_len = writer.buffer_len.min(len);
+            buffer.set_len(len)?;
         }
         buffer.sync()?;
         writer.closed = true;
@@ -201,44 +194,51 @@ impl Map {
         tail
     }
 
-    /// Gives back what `data` has past the last slot that is used or pinned, and a buffer that is longer than it need be. Does
-    /// nothing while a checkpoint runs. If a file cannot be cut it keeps its length, which does no harm.
-    pub fn cut(&self) {
-        if self.writer().busy {
-            return;
-        }
-        let used = self.state().used.last();
-        self.cut_free_tail(used.max(self.pins.last()), 1);
-        drop(self.close());
-    }
-
     /// Step 5: the new map is the one that is seen.
     fn complete(&self, plan: Plan, superblock: Superblock) {
-        let (freed, used) = {
-            let mut state = self.state_mut();
-            (state.apply(plan, superblock), state.used.last())
-        };
-        // A file that shrank with every checkpoint would grow again with the next: only what is more than half of it.
-        let half = self.writer().data_len / 2;
-        self.cut_free_tail(freed.max(used).max(self.pins.last()), half);
+        let freed = self.state_mut().apply(plan, superblock);
+        self.writer().last_freed = freed;
     }
 
-    /// Gives back the tail of `data` behind slot `last`, if it is longer than `worth` bytes. After a checkpoint what
-    /// the last but one used stays, for readers who looked a page up in it: it saves them a second look-up.
-    fn cut_free_tail(&self, last: Option<Slot>, worth: u64) {
+    /// Gives back the free tail of `data` if it is more than half of the file: one that shrank with every checkpoint would grow again
+    /// with the next. `dirty` pages keep their slots. The caller has ended all grants.
+    pub fn trim(&self, dirty: u64) {
+        let (worth, freed) = {
+            let writer = self.writer();
+            let half = writer.data_len / 2;
+            let least = CUT_SLOTS_MIN.saturating_mul(self.geometry.page_size.into());
+            (half.max(least), writer.last_freed)
+        };
+        self.cut_free_tail(freed, (dirty, worth));
+    }
+
+    /// Gives back what `data` has past the last slot that is used or pinned, but for what is kept and what `dirty` pages need.
+    /// The caller has ended all grants.
+    pub fn cut(&self, dirty: u64) {
+        self.cut_free_tail(None, (dirty, 1));
+    }
+
+    /// Cuts `data`, if by more than `worth` bytes, behind all slots in use, and behind `freed`: what the last checkpoint but one
+    /// used stays for a while, for readers who looked a page up in it: it saves them a second look-up. Does nothing while a checkpoint
+    /// runs. If it fails the file keeps its length, which does no harm.
+    fn cut_free_tail(&self, freed: Option<Slot>, (dirty, worth): (u64, u64)) {
+        let kept = self.kept_slots();
+        let (last, free) = {
+            let state = self.state();
+            let last = freed.max(state.used.last()).max(self.pins.last());
+            let last = last.map_or(0, Slot::get);
+            let unused = u64::from(last).saturating_sub(state.used.len().into());
+            (last, unused.saturating_sub(self.pins.most()))
+        };
+        let wanted = kept.saturating_add(dirty).saturating_sub(free);
         let page_size = u64::from(self.geometry.page_size);
-        let mut writer = self.writer();
-        let next = Slot(last.map_or(1, |slot| slot.get().saturating_add(1)));
         let target = self
             .geometry
-            .slot_offset(next)
-            .saturating_add(CUT_SLACK_SLOTS * page_size);
+            .slot_offset(Slot(last.saturating_add(1)))
+            .saturating_add(wanted.saturating_mul(page_size));
+        let mut writer = self.writer();
         let tail = writer.data_len.saturating_sub(target);
-        if tail <= worth || (worth > 1 && tail < CUT_SLOTS_MIN * page_size) {
-            return;
-        }
-        // If it fails the file keeps its length, which does no harm.
-        if self.files.data.set_len(target).is_ok() {
+        if !writer.busy && tail > worth && self.files.data.set_len(target).is_ok() {
             writer.data_len = target;
         }
     }

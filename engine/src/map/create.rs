@@ -49,6 +49,9 @@ impl Map {
             poison: None,
             data_len: files.data.len()?,
             buffer_len: 0,
+            homes_end: 0,
+            set_aside: 0,
+            last_freed: None,
         };
         Ok(Self::new(
             files,

@@ -12,6 +12,7 @@ mod pinned;
 mod pins;
 mod rebuild;
 mod recover;
+mod reserve;
 mod runs;
 mod slot_set;
 mod state;
@@ -25,3 +26,4 @@ pub use pinned::{PinnedCheckpoint, PinnedPage};
 #[cfg(test)]
 pub use recover::BufferOutcome;
 pub use recover::{MapOpenError, MapRecovery};
+pub use reserve::{Grant, Need, Purpose};

@@ -2,7 +2,7 @@
 //!
 //! Locking: `state` is written only at the moment a checkpoint is complete (step 5), so readers meet either
 //! the old map or the new one. A pin is taken while `state` is held, so no slot is freed between looking it
-//! up and pinning it. `writer` is held for moments only; `busy` keeps checkpoints and `verify` apart.
+//! up and pinning it. `writer` is held for moments only, `buffer` before it; `busy` keeps checkpoints and `verify` apart.
 
 use std::io;
 use std::sync::PoisonError;
@@ -62,6 +62,8 @@ pub struct Map {
     pub(super) pins: Pins,
     /// Map pages that are right in memory only; empty unless opened for reading only.
     pub(super) overlay: Overlay,
+    /// Held while the buffer's length changes.
+    pub(super) buffer: Mutex<()>,
     state: RwLock<State>,
     writer: Mutex<Writer>,
 }
@@ -82,6 +84,12 @@ pub(super) struct Writer {
     pub(super) data_len: u64,
     /// Bytes of `doublewrite` that have space.
     pub(super) buffer_len: u64,
+    /// Bytes of `map` that have space.
+    pub(super) homes_end: u64,
+    /// Free slots for pages that the next checkpoint moves.
+    pub(super) set_aside: u64,
+    /// The highest slot that the last checkpoint but one used.
+    pub(super) last_freed: Option<Slot>,
 }
 
 impl Map {
@@ -91,6 +99,7 @@ impl Map {
             geometry: state.superblock.geometry,
             pins: Pins::default(),
             overlay,
+            buffer: Mutex::new(()),
             state: RwLock::new(state),
             writer: Mutex::new(writer),
         }

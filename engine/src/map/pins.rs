@@ -8,7 +8,7 @@ use super::slot_set::SlotSet;
 use crate::ids::Slot;
 use crate::sync::{Mutex, MutexGuard, lock};
 
-/// How often each slot is pinned.
+/// How often each slot is pinned. `counts` is locked before `checkpoints`.
 #[derive(Debug, Default)]
 pub(super) struct Pins {
     counts: Mutex<BTreeMap<Slot, u32>>,
@@ -62,6 +62,31 @@ impl Pins {
         let single = self.counts().last_key_value().map(|(slot, _)| *slot);
         let checkpoints = lock(&self.checkpoints);
         single.max(checkpoints.iter().filter_map(|slots| slots.last()).max())
+    }
+
+    /// No more slots than this are pinned.
+    pub(super) fn most(&self) -> u64 {
+        let single = self.len() as u64;
+        let checkpoints = lock(&self.checkpoints);
+        let whole = checkpoints.iter().map(|slots| u64::from(slots.len()));
+        whole.fold(single, u64::saturating_add)
+    }
+
+    /// How many pinned slots are not in `used`.
+    pub(super) fn outside(&self, used: &SlotSet) -> u64 {
+        let single = self.counts();
+        let checkpoints = lock(&self.checkpoints);
+        let is_in_one = |slot: Slot| checkpoints.iter().any(|slots| slots.contains(slot));
+        let single = single.keys().copied();
+        let single = single.filter(|slot| !used.contains(*slot) && !is_in_one(*slot));
+        let words = checkpoints.iter().map(|slots| slots.words()).max();
+        let in_word = |index| {
+            let pinned = |bits, slots: &Arc<SlotSet>| bits | slots.word(index);
+            let pinned = checkpoints.iter().fold(0, pinned);
+            u64::from((pinned & !used.word(index)).count_ones())
+        };
+        let whole = (0..words.unwrap_or(0)).map(in_word);
+        whole.fold(single.count() as u64, u64::saturating_add)
     }
 
     pub(super) fn len(&self) -> usize {

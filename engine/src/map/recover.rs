@@ -196,6 +196,10 @@ fn load_chosen(
         closed: outcome == BufferOutcome::Closed,
         poison: None,
         data_len: files.data.len()?,
+        // Where the file has space is asked again at the first need.
+        homes_end: 0,
+        set_aside: 0,
+        last_freed: None,
         buffer_len: buffer_len.max(files.doublewrite.len()?.min(BUFFER_HEADER_LEN as u64)),
     };
     Ok((Map::new(files, loaded.state, writer, overlay), report))

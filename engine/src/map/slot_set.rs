@@ -76,6 +76,11 @@ impl SlotSet {
         slot_at(index, self.word(index).ilog2())
     }
 
+    /// How many words there are: past them no slot is a member.
+    pub(super) const fn words(&self) -> usize {
+        self.words.len()
+    }
+
     /// 64 members' bits, zero past the end.
     pub(super) fn word(&self, index: usize) -> u64 {
         self.words.get(index).copied().unwrap_or(0)

@@ -28,7 +28,37 @@ const SHELF: usize = 32;
 pub struct DirtySet {
     shelves: Vec<Option<Box<Shelf>>>,
     len: usize,
-    bytes: u64,
+    amount: Amount,
+}
+
+/// How much a checkpoint has to write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Memory held by the images, in bytes.
+    pub bytes: u64,
+    /// Slots that they need.
+    pub slots: u64,
+    /// Page numbers whose entries in the map change, pieces of extents counted as `slots`.
+    pub entries: u64,
+}
+
+impl Amount {
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(other.bytes),
+            slots: self.slots.saturating_add(other.slots),
+            entries: self.entries.saturating_add(other.entries),
+        }
+    }
+
+    fn less(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(other.bytes),
+            slots: self.slots.saturating_sub(other.slots),
+            entries: self.entries.saturating_sub(other.entries),
+        }
+    }
 }
 
 type Shelf = [Option<DirtyPage>; SHELF];
@@ -62,11 +92,14 @@ impl DirtySet {
         let Some(place) = states.get_mut(place) else {
             return;
         };
-        let measure = |state: &Option<DirtyPage>| state.as_ref().map_or(0, DirtyPage::bytes);
-        let bytes = self.bytes.saturating_add(measure(&state));
+        let measure = |state: &Option<DirtyPage>| {
+            let amount = state.as_ref().map(DirtyPage::amount);
+            amount.unwrap_or_default()
+        };
+        let amount = self.amount.and(measure(&state));
         let len = self.len + usize::from(state.is_some());
         let old = std::mem::replace(place, state);
-        self.bytes = bytes.saturating_sub(measure(&old));
+        self.amount = amount.less(measure(&old));
         self.len = len - usize::from(old.is_some());
     }
 
@@ -82,9 +115,16 @@ impl DirtySet {
         }
     }
 
-    /// Memory held by the images, in bytes.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
+    /// The state of `page`, if it is newer than on disk.
+    pub fn get(&self, page: PageNo) -> Option<&DirtyPage> {
+        let (number, place) = (page.get() as usize / SHELF, page.get() as usize % SHELF);
+        let states = self.shelves.get(number)?.as_ref()?;
+        states.get(place)?.as_ref()
+    }
+
+    /// How much it is.
+    pub fn amount(&self) -> Amount {
+        self.amount
     }
 
     /// Whether nothing is dirty.
@@ -115,10 +155,17 @@ impl DirtyPage {
         }
     }
 
-    fn bytes(&self) -> u64 {
-        match self {
-            Self::Page(_, image) | Self::Extent(_, image, _) => image.len() as u64,
-            Self::Freed => 0,
+    /// What it adds to a checkpoint.
+    pub fn amount(&self) -> Amount {
+        let (bytes, slots) = match self {
+            Self::Page(_, image) => (image.len() as u64, 1),
+            Self::Extent(_, image, count) => (image.len() as u64, u64::from(*count)),
+            Self::Freed => (0, 0),
+        };
+        Amount {
+            bytes,
+            slots,
+            entries: slots.max(1),
         }
     }
 }
@@ -142,7 +189,7 @@ mod tests {
             DirtyPage::Extent(Version(2), Image::zeroed(10), 2),
         );
         let pages: Vec<u32> = dirty.iter().map(|(no, _)| no.get()).collect();
-        assert_eq!((pages, dirty.bytes()), (vec![5, 7], 14));
+        assert_eq!((pages, dirty.amount().bytes), (vec![5, 7], 14));
     }
 
     #[test]
@@ -156,7 +203,7 @@ mod tests {
         let seen = |(no, state): (PageNo, &DirtyPage)| (no.get(), state.version());
         let seen: Vec<_> = older.iter().map(seen).collect();
         assert_eq!(seen, [(1, None), (2, Some(Version(1)))]);
-        assert_eq!(older.bytes(), 4);
+        assert_eq!(older.amount().bytes, 4);
     }
 
     #[test]
@@ -168,12 +215,15 @@ mod tests {
         }
         dirty.insert(PageNo(31), page(99));
         let pages: Vec<u32> = dirty.iter().map(|(no, _)| no.get()).collect();
-        assert_eq!((pages, dirty.bytes()), (vec![1, 31, 32, 33, 100_000], 20));
+        assert_eq!(
+            (pages, dirty.amount().bytes),
+            (vec![1, 31, 32, 33, 100_000], 20)
+        );
         let versions = dirty.iter().filter_map(|(_, state)| state.version());
         assert!(versions.eq([1, 99, 32, 33, 100_000].map(Version)));
         for no in [1, 31, 32, 33, 100_000] {
             dirty.put(PageNo(no), None);
         }
-        assert!(dirty.is_empty() && dirty.bytes() == 0);
+        assert!(dirty.is_empty() && dirty.amount().bytes == 0);
     }
 }

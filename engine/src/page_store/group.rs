@@ -10,12 +10,13 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use crate::error::StorageError;
 use crate::ids::{PageNo, Version};
 use crate::image::{Image, ImageRef};
+use crate::map::{Grant, Need, Purpose};
 use crate::pages::{HeldPages, ReadPages, WritePages};
 
 use super::cache::Editing;
 use super::cleaner::Cleaner;
 use super::content::{self, Content, Kind};
-use super::dirty::{DirtyPage, DirtySet};
+use super::dirty::{Amount, DirtyPage, DirtySet};
 use super::disk_pages::misfit;
 use super::free_pages::FreePages;
 use super::link::Item;
@@ -30,8 +31,10 @@ pub struct PageWriter {
     free: FreePages,
     next: PageNo,
     dirty: DirtySet,
-    /// Bytes of the dirty set that a checkpoint is writing.
-    writing: u64,
+    /// What a checkpoint is writing.
+    writing: Amount,
+    /// What checkpoints have room for.
+    grant: Grant,
     cleaner: Cleaner,
     /// Of the group under way.
     pages: PrivatePages,
@@ -52,7 +55,8 @@ impl PageWriter {
             free: pages,
             next: PageNo(next.get().max(1)),
             dirty: DirtySet::default(),
-            writing: 0,
+            writing: Amount::default(),
+            grant: Grant::default(),
             cleaner: Cleaner::default(),
             pages: PrivatePages::default(),
         }
@@ -79,7 +83,7 @@ impl PageWriter {
     /// The dirty set so far; a new one begins. It counts until it is dropped or put back.
     pub fn take_dirty(&mut self) -> DirtySet {
         let taken = std::mem::take(&mut self.dirty);
-        self.writing = taken.bytes();
+        self.writing = taken.amount();
         taken
     }
 
@@ -87,12 +91,18 @@ impl PageWriter {
     pub fn put_back_dirty(&mut self, mut older: DirtySet) {
         older.merge(std::mem::take(&mut self.dirty));
         self.dirty = older;
-        self.writing = 0;
+        self.writing = Amount::default();
     }
 
     /// What `take_dirty` gave is on disk.
     pub fn drop_dirty(&mut self) {
-        self.writing = 0;
+        self.writing = Amount::default();
+        self.end_grant();
+    }
+
+    /// The next group has to ask for room, however much was granted.
+    pub fn end_grant(&mut self) {
+        self.grant = Grant::default();
     }
 
     /// Whether a checkpoint would write nothing.
@@ -102,7 +112,22 @@ impl PageWriter {
 
     /// Memory held by dirty pages, in bytes; those that a checkpoint is writing among them.
     pub fn dirty_bytes(&self) -> u64 {
-        self.dirty.bytes().saturating_add(self.writing)
+        self.dirty_amount().bytes
+    }
+
+    /// What the next checkpoint has to write, and the one that is under way.
+    pub fn dirty_amount(&self) -> Amount {
+        self.dirty.amount().and(self.writing)
+    }
+
+    /// What checkpoints have to write.
+    pub fn need(&self) -> Need {
+        let dirty = self.dirty_amount();
+        Need {
+            slots: dirty.slots,
+            entries: dirty.entries,
+            page_end: self.next,
+        }
     }
 
     /// The page numbers that can be given out.
@@ -227,6 +252,57 @@ impl Group<'_> {
         }
     }
 
+    /// Whether checkpoints have room for this, by what was granted.
+    pub fn is_covered(&self) -> bool {
+        let sum = |counts: &mut dyn Iterator<Item = u32>| counts.map(u64::from).sum::<u64>();
+        let pieces = sum(&mut self.extents.values().map(|(_, count)| *count));
+        let freed = sum(&mut self.freed.iter().map(|(_, count, _)| *count));
+        let slots = pieces.saturating_add(self.writer.pages.len() as u64);
+        let before = self.writer.need();
+        // At most: what is dirty already counts twice.
+        let need = Need {
+            slots: before.slots.saturating_add(slots),
+            entries: before.entries.saturating_add(slots).saturating_add(freed),
+            ..before
+        };
+        self.writer.grant.covers(&need)
+    }
+
+    /// What checkpoints would have to write if this were published.
+    pub fn need(&self) -> Need {
+        let mut change = Change::default();
+        for (page, _) in self.writer.pages.iter() {
+            change.replace(&self.writer.dirty, page, 1);
+        }
+        for (first, (_, count)) in &self.extents {
+            let pieces = first.get()..first.get().saturating_add(*count);
+            pieces.for_each(|no| change.replace(&self.writer.dirty, PageNo(no), 1));
+        }
+        for (first, count, _) in &self.freed {
+            let pieces = first.get()..first.get().saturating_add(*count);
+            pieces.for_each(|no| change.replace(&self.writer.dirty, PageNo(no), 0));
+        }
+        change.of(self.writer.need())
+    }
+
+    /// Whether there are more pages afterwards.
+    pub fn purpose(&self) -> Purpose {
+        let new = self.writer.pages.iter().filter(|(_, page)| page.is_new);
+        let pieces = self.extents.values().map(|(_, count)| u64::from(*count));
+        let added = pieces.fold(new.count() as u64, u64::saturating_add);
+        let freed = self.freed.iter().map(|(_, count, _)| u64::from(*count));
+        if added > freed.sum() {
+            Purpose::Add
+        } else {
+            Purpose::Rewrite
+        }
+    }
+
+    /// Checkpoints have room for so much.
+    pub fn accept(&mut self, grant: Grant) {
+        self.writer.grant = grant;
+    }
+
     /// A transaction begins, whose changes may hold `bytes` of page images.
     pub fn begin_member(&mut self, bytes: u64) {
         self.allowed = Some((self.private.saturating_add(bytes), bytes));
@@ -267,6 +343,39 @@ impl Group<'_> {
             StorageError::limit("pages", needed, u64::from(u32::MAX))
         })?;
         Ok(first)
+    }
+}
+
+/// How a group changes what is dirty.
+#[derive(Debug, Default)]
+struct Change {
+    added: Amount,
+    removed: Amount,
+}
+
+impl Change {
+    /// A page takes `slots` slots from now on.
+    fn replace(&mut self, dirty: &DirtySet, page: PageNo, slots: u64) {
+        let now = Amount {
+            bytes: 0,
+            slots,
+            entries: 1,
+        };
+        self.added = self.added.and(now);
+        if let Some(before) = dirty.get(page) {
+            self.removed = self.removed.and(before.amount());
+        }
+    }
+
+    fn of(&self, before: Need) -> Need {
+        let after = |before: u64, added: u64, removed: u64| {
+            before.saturating_add(added).saturating_sub(removed)
+        };
+        Need {
+            slots: after(before.slots, self.added.slots, self.removed.slots),
+            entries: after(before.entries, self.added.entries, self.removed.entries),
+            ..before
+        }
     }
 }
 

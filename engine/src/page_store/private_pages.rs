@@ -54,6 +54,16 @@ impl PrivatePages {
         Some(private)
     }
 
+    /// All of them, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PageNo, &Private)> {
+        self.pages.iter().map(|(page, private)| (*page, private))
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.pages.len()
+    }
+
     /// Takes all of them out, ascending by page number.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (PageNo, Private)> + '_ {
         self.forget_places();

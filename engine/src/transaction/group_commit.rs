@@ -21,11 +21,12 @@ use crate::options::Durability;
 use crate::page_store::Group;
 use crate::sync::{Moment, now};
 use crate::telemetry::{self, GroupOutcome, GroupTimes};
-use crate::wal::Wal;
+use crate::wal::{Spare, Wal};
 
 use super::commit_queue::{CommitResult, Member};
 use super::conflicts::{Conflicts, Written};
 use super::report::CommitReport;
+use super::room;
 use super::validation::{Audience, Earlier, Judge};
 use super::write_set::WriteSet;
 
@@ -53,21 +54,51 @@ impl Desk {
     }
 }
 
-/// Commits `members` as one group; returns a result for each.
+/// Commits `members` as one group; returns a result for each. Where the disk has no room a checkpoint may make some; then each
+/// is a group by itself, so that none is refused for the sake of another.
 pub fn write_group(engine: &Engine, members: &[Member], desk: &mut Desk) -> Results {
+    let clock = Clock::of(members);
+    let mut results = write_once(engine, (members, clock), desk, Spare::Session);
+    if room::is_refused_for_space(&results) {
+        let alone = members.chunks(1);
+        results = alone
+            .flat_map(|member| write_in_little_room(engine, (member, clock), desk))
+            .collect();
+    }
+    count(engine, &results, clock);
+    results
+}
+
+/// Once the log has been emptied its last free segment may be taken, if there is no other: the next checkpoint frees another.
+fn write_in_little_room(engine: &Engine, member: (&[Member], Clock), desk: &mut Desk) -> Results {
+    room::make(engine);
+    let results = write_once(engine, member, desk, Spare::IfAny);
+    room::renew_spare(engine);
+    results
+}
+
+fn write_once(
+    engine: &Engine,
+    (members, clock): (&[Member], Clock),
+    desk: &mut Desk,
+    spare: Spare,
+) -> Results {
     let mut guard = engine.writer();
     if let Some(cause) = engine.poisoned() {
         let refuse = |_| Err(CommitError::Poisoned(cause.clone()));
-        let results: Results = members.iter().map(refuse).collect();
-        count(engine, &results, Clock::Stopped);
-        return results;
+        return members.iter().map(refuse).collect();
     }
     let _span = debug_span!("commit_group", members = members.len()).entered();
-    let clock = Clock::of(members);
     let began = clock.now();
     let writer = &mut *guard;
     let mut verdicts: Verdicts = members.iter().map(|_| Ok(())).collect();
-    let outcome = write_accepted(engine, writer, (members, clock), &mut verdicts, desk);
+    let outcome = write_accepted(
+        (engine, spare),
+        writer,
+        (members, clock),
+        &mut verdicts,
+        desk,
+    );
     engine.note_gauges(writer);
     let outcome = outcome.map(|done| {
         match done.written {
@@ -86,10 +117,7 @@ pub fn write_group(engine: &Engine, members: &[Member], desk: &mut Desk) -> Resu
         report.queue = member.arrived.unwrap_or(began).until(began);
         Ok(report)
     };
-    let results: Results = verdicts.into_iter().zip(members).map(report).collect();
-    drop(guard);
-    count(engine, &results, clock);
-    results
+    verdicts.into_iter().zip(members).map(report).collect()
 }
 
 /// Whether anybody asks how long a group takes.
@@ -190,7 +218,7 @@ impl Steps {
 
 /// What the group wrote, or what became of it.
 fn write_accepted(
-    engine: &Engine,
+    (engine, spare): (&Engine, Spare),
     writer: &mut Writer,
     (members, clock): (&[Member], Clock),
     verdicts: &mut [Verdict],
@@ -225,10 +253,13 @@ fn write_accepted(
                 let version = group.next_version();
                 let prepared = clock.now();
                 let accepted = || accepted(members, verdicts);
+                let parts = (&mut group, &mut *wal);
+                room::reserve(engine, parts, || room::take_away(accepted()))?;
                 encode(engine, version, accepted, &mut desk.encoding);
                 let durability = accepted().map(|member| member.durability).max();
                 let payload = desk.encoding.payload();
-                let appended = log_group(engine, wal, payload, (durability, clock))?;
+                let log = (wal, spare);
+                let appended = log_group(engine, log, payload, (durability, clock))?;
                 let synced = clock.now();
                 desk.encoding.empty();
                 group.publish(version);
@@ -345,11 +376,11 @@ fn encode<'m, I: Iterator<Item = &'m Member>>(
 /// Makes the group as durable as it asks for; returns when it was in the log's buffer.
 fn log_group(
     engine: &Engine,
-    wal: &mut Wal,
+    (wal, spare): (&mut Wal, Spare),
     payload: &[u8],
     (durability, clock): (Option<Durability>, Clock),
 ) -> Result<Moment, CommitError> {
-    if let Err(error) = wal.append(payload) {
+    if let Err(error) = wal.append_leaving(payload, spare) {
         if wal.is_poisoned() {
             return Err(CommitError::Unknown(engine.poison(error)));
         }

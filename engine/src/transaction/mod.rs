@@ -14,6 +14,7 @@ mod read_set;
 mod reader;
 mod reorganize;
 mod report;
+mod room;
 mod session;
 mod source;
 mod table_writes;

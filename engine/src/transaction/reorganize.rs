@@ -8,6 +8,9 @@ use crate::engine::{Engine, SessionLog, Writer};
 use crate::error::{CommitError, StorageError};
 use crate::ids::Version;
 use crate::page_store::Group;
+use crate::wal::Spare;
+
+use super::room;
 
 /// What was done to a group's pages.
 #[derive(Debug)]
@@ -36,9 +39,10 @@ pub fn reorganize<T>(
         Reorganized::Unchanged(result) => return Ok(result),
         Reorganized::Changed(result) => result,
     };
+    room::reserve(engine, (&mut group, wal), || true)?;
     let version = Version(group.base().get().saturating_add(1));
     let payload = Encoder::new(version).at(engine.commit_time()).finish();
-    if let Err(error) = wal.append(&payload) {
+    if let Err(error) = wal.append_leaving(&payload, Spare::Session) {
         if wal.is_poisoned() {
             return Err(CommitError::Poisoned(engine.poison(error)));
         }

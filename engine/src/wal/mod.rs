@@ -20,4 +20,4 @@ pub use reader::{Group, LogEnd, read_log, read_range};
 pub use rewrite::rewrite;
 pub use salvage::{configs, starts};
 pub use verify::verify_log;
-pub use writer::Wal;
+pub use writer::{Spare, Wal};

@@ -86,6 +86,11 @@ impl Pool {
         self.free.len() + self.reserved.len()
     }
 
+    /// Whether one of them needs no space to be used.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.reserved.is_empty() || self.free.iter().any(|file| file.ready)
+    }
+
     /// Makes sure that `count` calls of [`Self::take`] will have a file.
     pub(super) fn reserve(&mut self, count: u64) -> Result<(), ReserveError> {
         while (self.reserved.len() as u64) < count {
@@ -111,13 +116,14 @@ impl Pool {
         self.free.push(file);
     }
 
-    /// Removes files until at most `count` are free. What can't be removed stays: it does no harm.
+    /// Removes files until at most `count` are free, first those that are not ready. What can't be removed stays: it does no harm.
     pub(super) fn trim(&mut self, count: usize) {
         self.free
             .extend(self.reserved.drain(..).map(|file| FreeFile {
                 name: file.name,
                 ready: true,
             }));
+        self.free.sort_by_key(|file| !file.ready);
         while self.free.len() > count {
             let Some(file) = self.free.pop() else { return };
             if self.disk.remove(&file.name).is_err() {

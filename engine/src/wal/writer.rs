@@ -40,6 +40,20 @@ pub struct Wal {
     poison: Option<String>,
 }
 
+/// Free segments that a group leaves where it takes one: in such a one the next session begins.
+const SPARE_SEGMENTS: u64 = 1;
+
+/// What a group leaves free of the log's segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spare {
+    /// As many as a session needs to begin.
+    Session,
+    /// As many, if there is space for them; a group that takes several segments leaves them in any case.
+    IfAny,
+    /// Whatever there is.
+    Nothing,
+}
+
 #[derive(Debug)]
 struct LiveSegment {
     seq: SegmentSeq,
@@ -163,14 +177,25 @@ impl Wal {
     /// All segments needed are reserved first: an error that `is_full`, or after which the log is not poisoned, has appended
     /// nothing.
     pub fn append(&mut self, payload: &[u8]) -> Result<LogPosition, StorageError> {
+        self.append_leaving(payload, Spare::Nothing)
+    }
+
+    /// As [`append`](Self::append); where it takes segments, others are left free.
+    pub fn append_leaving(
+        &mut self,
+        payload: &[u8],
+        spare: Spare,
+    ) -> Result<LogPosition, StorageError> {
         self.check_poison()?;
         let rolls = self.rolls_for(payload.len() as u64);
         check_seq(&self.config, SegmentSeq(self.seq().0.saturating_add(rolls)))?;
-        match self.pool.reserve(rolls) {
-            Ok(()) => {}
-            Err(ReserveError::Clean(error)) => return Err(error),
-            Err(ReserveError::Fatal(error)) => return Err(self.poison(error)),
+        if rolls > 0 && spare != Spare::Nothing {
+            match self.reserve(rolls.saturating_add(SPARE_SEGMENTS)) {
+                Err(error) if spare == Spare::IfAny && rolls == 1 && error.is_full() => {}
+                result => result?,
+            }
         }
+        self.reserve(rolls)?;
         self.append_parts(payload)
             .map_err(|error| self.poison(error))
     }
@@ -216,10 +241,29 @@ impl Wal {
         self.pool.trim(in_use);
     }
 
-    /// Removes free files until one is left.
-    pub fn shrink(&mut self) {
+    /// Whether there is a free segment.
+    pub fn has_spare(&self) -> bool {
+        self.pool.has_ready()
+    }
+
+    /// Sees to it that the next segment can be taken and one is free then. An error that `is_full` has changed nothing.
+    pub fn reserve_next(&mut self) -> Result<(), StorageError> {
+        self.check_poison()?;
+        self.reserve(1 + SPARE_SEGMENTS)
+    }
+
+    fn reserve(&mut self, segments: u64) -> Result<(), StorageError> {
+        match self.pool.reserve(segments) {
+            Ok(()) => Ok(()),
+            Err(ReserveError::Clean(error)) => Err(error),
+            Err(ReserveError::Fatal(error)) => Err(self.poison(error)),
+        }
+    }
+
+    /// Removes free files until `count` are left.
+    pub fn shrink(&mut self, count: usize) {
         if !self.is_poisoned() {
-            self.pool.trim(1);
+            self.pool.trim(count);
         }
     }
 
@@ -463,9 +507,11 @@ fn not_full(error: StorageError) -> StorageError {
 fn divide(
     config: &WalConfig,
     first: SegmentSeq,
-    files: Vec<SegmentFile>,
+    mut files: Vec<SegmentFile>,
 ) -> (VecDeque<LiveSegment>, Vec<FreeFile>) {
     let (mut live, mut free) = (Vec::new(), Vec::new());
+    // Of those that are to be made ready the longest comes first: it may need no space.
+    files.sort_by_key(|file| file.len);
     for SegmentFile {
         name, len, head, ..
     } in files

@@ -3,6 +3,8 @@
 mod backups;
 mod compaction;
 mod faults;
+mod full_disk;
+mod full_sweep;
 mod hooked_disk;
 mod hostile;
 mod interleavings;

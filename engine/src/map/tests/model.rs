@@ -191,6 +191,7 @@ pub(crate) fn checkpoint(map: &Map, model: &mut Model, step: &Step) -> Result<()
     }
     checkpoint.sync_data()?;
     checkpoint.commit(next.version, next.log_start())?;
+    map.trim(0);
     *model = next;
     Ok(())
 }
