@@ -142,6 +142,29 @@ fn databases_in_16_frames_are_larger_than_that_with_every_page_size() {
 }
 
 #[test]
+fn disks_that_are_too_small_refuse_commits_and_lose_none() {
+    let path = root().join("scenarios/upkeep/full-disk.toml");
+    let scenario = Arc::new(Scenario::read(&path).unwrap());
+    for size in [400, 480, 560] {
+        let disk_bytes = ("disk_bytes".to_owned(), format!("{size} KiB"));
+        let batch = Batch {
+            scenario: Arc::clone(&scenario),
+            target: "lightning".to_owned(),
+            options: [disk_bytes].into(),
+            seed: 1,
+            run: 0,
+            plants: PlantSwitch::Healthy,
+            states_max: 1,
+            skip: Vec::new(),
+        };
+        let result = run_batch(&batch, &mut |_| ()).unwrap();
+        assert!(result.findings.is_empty(), "{size} KiB");
+        let refused = result.features.get(&Feature::FullDisks);
+        assert!(refused.is_some(), "{size} KiB: nothing was refused");
+    }
+}
+
+#[test]
 fn an_option_that_the_engine_refuses_is_a_wrong_use_and_no_finding() {
     let text = scenario("transactions = 5", "");
     for wrong in [

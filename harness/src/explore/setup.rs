@@ -75,6 +75,7 @@ impl Setup {
                 .collect(),
             roll_back: promises.roll_back(),
             levels: promises.levels().collect(),
+            disk_is_limited: options.contains_key("disk_bytes"),
         };
         let elisions = elisions(batch);
         let digest = digest(batch, &options);

@@ -18,6 +18,8 @@ pub enum Feature {
     TableChanges,
     /// A page that left memory to make room for others.
     Evictions,
+    /// A commit that was refused since the disk was full.
+    FullDisks,
     /// A compaction that found something to do.
     Compactions,
     /// A crash inside a compaction.
@@ -41,6 +43,7 @@ impl Feature {
             Self::RangeDeletes => "range deletes",
             Self::TableChanges => "changes of tables",
             Self::Evictions => "pages that made room for others",
+            Self::FullDisks => "commits refused on a full disk",
             Self::Compactions => "compactions that found something to do",
             Self::CrashesInCompactions => "crashes inside a compaction",
             Self::Backups => "backups",

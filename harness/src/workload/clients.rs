@@ -7,8 +7,8 @@ use super::work::Work;
 use super::{bank, kv};
 use crate::oracle::{RowMap, Violation, transaction_id};
 use crate::rng::Rng;
-use crate::scenario::{Chore, Workload};
-use crate::target::{Ability, ClientId, Durability, TargetError};
+use crate::scenario::{Chore, Feature, Workload};
+use crate::target::{Ability, Applied, ClientId, Durability, ErrorKind, TargetError};
 
 /// How often a transaction that met a conflict is tried, at most.
 const TRIES_MAX: u32 = 4;
@@ -39,6 +39,13 @@ pub struct Stopped {
     pub call: &'static str,
     /// How.
     pub error: TargetError,
+}
+
+impl Stopped {
+    fn is_for_want_of_space(&self) -> bool {
+        let error = &self.error;
+        self.call == "commit" && error.kind == ErrorKind::Full && error.applied == Applied::No
+    }
 }
 
 /// What became of a transaction's turn.
@@ -240,7 +247,8 @@ impl Clients {
         }
     }
 
-    /// A conflict is tried again, or given up; anything else stops the workload.
+    /// A conflict is tried again, or given up. A commit for which a limited disk has no room is given up: what comes next may take
+    /// something away. Anything else stops the workload.
     fn failed(
         &mut self,
         desk: &mut Desk<'_>,
@@ -248,6 +256,10 @@ impl Clients {
         work: Work,
         stopped: Stopped,
     ) -> Result<Turn, Stopped> {
+        if self.setting.disk_is_limited && stopped.is_for_want_of_space() {
+            desk.note(Feature::FullDisks);
+            return Ok(Turn::Ended);
+        }
         if !stopped.error.may_retry() {
             return Err(stopped);
         }

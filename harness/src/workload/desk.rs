@@ -279,6 +279,11 @@ impl Desk<'_> {
         self.session.checkpoint()
     }
 
+    /// Something happened that a verdict must have seen.
+    pub(super) fn note(&mut self, feature: Feature) {
+        self.record.did(feature);
+    }
+
     /// Has space given back that nothing uses.
     pub(super) fn compact(&mut self) -> Result<(), TargetError> {
         pause();

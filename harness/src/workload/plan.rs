@@ -14,6 +14,8 @@ pub struct Setting {
     pub roll_back: bool,
     /// The durability levels of the target.
     pub levels: Vec<Durability>,
+    /// Whether commits may be refused for want of space.
+    pub disk_is_limited: bool,
 }
 
 impl Setting {

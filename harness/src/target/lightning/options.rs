@@ -38,6 +38,10 @@ pub(super) const KNOWN: &[KnownOption] = &[
         kind: OptionKind::Size,
     },
     KnownOption {
+        name: "disk_bytes",
+        kind: OptionKind::Size,
+    },
+    KnownOption {
         name: "memory",
         kind: OptionKind::Size,
     },
@@ -71,6 +75,7 @@ pub(super) fn engine_options(asked: &Options) -> lightning_db::Options {
     let mut limits = Limits::default();
     limits.wal_bytes = size("wal_bytes").unwrap_or(limits.wal_bytes);
     limits.dirty_bytes = size("dirty_bytes").unwrap_or(limits.dirty_bytes);
+    limits.disk_bytes = size("disk_bytes").unwrap_or(limits.disk_bytes);
     limits.memory = memory(asked).unwrap_or(limits.memory);
     let mut options = lightning_db::Options::new()
         .salt(SALT)
