@@ -298,6 +298,10 @@ impl<P: WritePages> WritePages for FewFreed<'_, P> {
         self.pages.page_anew(no)
     }
 
+    fn page_mut_of(&mut self, no: PageNo, image: PageImage) -> Result<&mut [u8], StorageError> {
+        self.pages.page_mut_of(no, image)
+    }
+
     fn allocate(&mut self) -> Result<PageNo, StorageError> {
         self.pages.allocate()
     }

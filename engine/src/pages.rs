@@ -116,6 +116,12 @@ pub trait WritePages: ReadPages {
         self.page_mut(no)
     }
 
+    /// As `page_mut`, of a page of which the caller has the image that `page` gave it.
+    fn page_mut_of(&mut self, no: PageNo, image: PageImage) -> Result<&mut [u8], StorageError> {
+        drop(image);
+        self.page_mut(no)
+    }
+
     /// A new private page. The tree's part of it is zeroed.
     fn allocate(&mut self) -> Result<PageNo, StorageError>;
 

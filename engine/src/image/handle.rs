@@ -161,6 +161,20 @@ impl Trace {
         }
     }
 
+    /// Asks the processor for what stands beside the bytes.
+    #[inline]
+    pub fn prefetch_notes(self) {
+        self.prefetch(0);
+    }
+
+    /// Asks the processor for the first `len` bytes, and for what stands beside them.
+    #[inline]
+    pub fn prefetch_all(self, len: usize) {
+        for offset in (0..len.saturating_add(LINE)).step_by(LINE) {
+            self.prefetch(offset);
+        }
+    }
+
     /// Asks the processor for the lines of the `LINES` cache lines' worth of bytes from `offset` on. Any may be asked for.
     #[inline]
     pub fn prefetch_lines<const LINES: usize>(self, offset: usize) {

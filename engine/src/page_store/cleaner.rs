@@ -19,6 +19,8 @@ use super::snapshots::{Snapshots, Visible};
 
 /// A list of recent pages that has room for more than this gives it back.
 const RECENT_KEPT: usize = 4096;
+/// Pages whose versions are asked for at a time.
+const ASKED_FOR: usize = 16;
 
 /// Superseded versions, and page numbers that wait for old snapshots to end.
 #[derive(Debug, Default)]
@@ -65,7 +67,12 @@ impl Cleaner {
             }
         }
         let (mut chains, cache) = edit.parts();
-        for page in due.iter().copied() {
+        for (at, page) in due.iter().copied().enumerate() {
+            if at % ASKED_FOR == 0 {
+                let from = |at: usize| due.iter().skip(at).take(ASKED_FOR).copied();
+                chains.prefetch(from(at.saturating_add(ASKED_FOR)));
+                chains.prefetch_older(from(at));
+            }
             let held = &mut self.held;
             let is_alone = prune(&mut chains, cache, disk, page, |from, below| {
                 let seen_by = visible.newest_within(from, below);

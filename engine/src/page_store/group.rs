@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 use crate::error::StorageError;
 use crate::ids::{PageNo, Version};
-use crate::image::{Image, ImageRef};
+use crate::image::{Image, ImageRef, Trace};
 use crate::map::{Grant, Need, Purpose};
 use crate::pages::{HeldPages, ReadPages, WritePages};
 
@@ -21,7 +21,7 @@ use super::disk_pages::misfit;
 use super::free_pages::FreePages;
 use super::link::Item;
 use super::page_table::{Found, Hold};
-use super::private_pages::{Private, PrivatePages};
+use super::private_pages::{Place, Private, PrivatePages};
 use super::publish::Below;
 use super::store::PageStore;
 
@@ -43,6 +43,8 @@ pub struct PageWriter {
 /// What a group holds is told to the cache in steps: this share of what its newest member may hold, and at most so many bytes.
 const TOLD_SHARE: u64 = 64;
 const TOLD_BYTES: u64 = 256 << 10;
+/// Pages whose headers are asked for at a time.
+const ASKED_FOR: usize = 16;
 
 impl PageWriter {
     /// A writer over pages below `next`, of which `free` are not in use.
@@ -210,28 +212,37 @@ impl Group<'_> {
         writer.clean_under(&mut edit, store);
         writer.shed(&mut edit, store);
         let cleaner = &mut writer.cleaner;
-        let mut push = |page, item, below| {
-            store.push(&mut edit, page, (version, item), below);
+        let mut push = |edit: &mut Editing<'_>, page, item, below| {
+            store.push(edit, page, (version, item), below);
             cleaner.supersede(page);
         };
         let freed = std::mem::take(&mut self.freed);
         for (first, count, below) in &freed {
-            push(*first, Item::Other(Content::Freed), *below);
+            push(&mut edit, *first, Item::Other(Content::Freed), *below);
             for page in first.get()..first.get().saturating_add(*count) {
                 writer.dirty.insert(PageNo(page), DirtyPage::Freed);
             }
         }
-        for (page, Private { image, is_new }) in writer.pages.drain() {
+        let mut pages = writer.pages.drain();
+        let mut asked_for: usize = 0;
+        while let Some((page, Private { image, is_new })) = pages.next() {
+            asked_for = asked_for.checked_sub(1).unwrap_or_else(|| {
+                let next = || pages.as_slice().iter().take(ASKED_FOR);
+                edit.parts().0.prefetch(next().map(|(page, _)| *page));
+                next().for_each(|(_, private)| private.image.borrow().trace().prefetch_notes());
+                ASKED_FOR
+            });
             let dirty = DirtyPage::Page(version, image.clone());
             writer.dirty.insert(page, dirty);
             let below = if is_new { Below::Nothing } else { Below::Page };
-            push(page, Item::Image(image), below);
+            push(&mut edit, page, Item::Image(image), below);
         }
+        drop(pages);
         for (first, (image, count)) in std::mem::take(&mut self.extents) {
             let dirty = DirtyPage::Extent(version, image.clone(), count);
             writer.dirty.insert(first, dirty);
             let item = content::resident(Kind::Extent, image, None);
-            push(first, item, Below::Nothing);
+            push(&mut edit, first, item, Below::Nothing);
         }
         edit.parts().1.private = 0;
         self.told = 0;
@@ -327,6 +338,23 @@ impl Group<'_> {
         Ok(())
     }
 
+    /// Makes the first private copy of a page.
+    fn copy(&mut self, no: PageNo, published: Image) -> Result<&mut [u8], StorageError> {
+        self.grow(published.len() as u64)?;
+        let image = Image::from(&*published);
+        drop(published);
+        let is_new = false;
+        let private = self.writer.pages.insert(no, Private { image, is_new });
+        let private = private.ok_or_else(|| misfit(no, "a private page", "none"))?;
+        Ok(private.image.make_mut())
+    }
+
+    fn private_mut(&mut self, no: PageNo, place: Place) -> Result<&mut [u8], StorageError> {
+        let private = self.writer.pages.at_mut(place);
+        let private = private.ok_or_else(|| misfit(no, "a private page", "none"))?;
+        Ok(private.image.make_mut())
+    }
+
     fn shrink(&mut self, bytes: usize) {
         self.private = self.private.saturating_sub(bytes as u64);
     }
@@ -418,6 +446,10 @@ impl HeldPages for HeldGroup<'_> {
             Found::NotLoaded | Found::NotYet => None,
         }
     }
+
+    fn trace(&self, no: PageNo) -> Option<Trace> {
+        self.hold.trace(no)
+    }
 }
 
 impl ReadPages for Group<'_> {
@@ -456,16 +488,19 @@ impl ReadPages for Group<'_> {
 
 impl WritePages for Group<'_> {
     fn page_mut(&mut self, no: PageNo) -> Result<&mut [u8], StorageError> {
-        if self.writer.pages.get(no).is_none() {
+        let Some(place) = self.writer.pages.place(no) else {
             let published = self.store.page_at(no, self.base)?;
-            self.grow(published.len() as u64)?;
-            let image = Image::from(&*published);
-            let is_new = false;
-            self.writer.pages.insert(no, Private { image, is_new });
-        }
-        let private = self.writer.pages.get_mut(no);
-        let private = private.ok_or_else(|| misfit(no, "a private page", "none"))?;
-        Ok(private.image.make_mut())
+            return self.copy(no, published);
+        };
+        self.private_mut(no, place)
+    }
+
+    fn page_mut_of(&mut self, no: PageNo, image: Image) -> Result<&mut [u8], StorageError> {
+        let Some(place) = self.writer.pages.place(no) else {
+            return self.copy(no, image);
+        };
+        drop(image);
+        self.private_mut(no, place)
     }
 
     fn page_anew(&mut self, no: PageNo) -> Result<&mut [u8], StorageError> {

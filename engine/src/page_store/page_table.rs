@@ -168,6 +168,25 @@ impl<T, S> Edit<'_, T, S> {
 }
 
 impl<T> Chains<'_, T> {
+    /// Asks the processor for what stands beside the newest version of each of `pages`: the memory looks for several at a time.
+    pub fn prefetch(&self, pages: impl Iterator<Item = PageNo>) {
+        let pinned = epoch::pin();
+        let newest = pages.filter_map(|page| entry(self.segments, page)?.follow(&pinned));
+        newest
+            .filter_map(|newest| newest.trace())
+            .for_each(Trace::prefetch_notes);
+    }
+
+    /// As `prefetch`, for the second newest versions.
+    pub fn prefetch_older(&self, pages: impl Iterator<Item = PageNo>) {
+        let pinned = epoch::pin();
+        let newest = pages.filter_map(|page| entry(self.segments, page)?.follow(&pinned));
+        let older = newest.filter_map(|newest| newest.older(&pinned));
+        older
+            .filter_map(|older| older.trace())
+            .for_each(Trace::prefetch_notes);
+    }
+
     /// Applies `read` to the newest version of `page`, if the chain has one.
     pub fn head<R>(
         &self,

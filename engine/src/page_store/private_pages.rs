@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::vec::Drain;
 
 use crate::ids::PageNo;
 use crate::image::Image;
@@ -19,6 +20,10 @@ pub(super) struct Private {
     pub(super) is_new: bool,
 }
 
+/// Where a private copy is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(usize);
+
 /// Private copies. Nothing shows in which order they were made.
 #[derive(Debug, Default)]
 pub(super) struct PrivatePages {
@@ -32,9 +37,13 @@ impl PrivatePages {
         self.pages.get(*place).map(|(_, private)| private)
     }
 
-    pub(super) fn get_mut(&mut self, page: PageNo) -> Option<&mut Private> {
-        let place = self.places.get(&page)?;
-        self.pages.get_mut(*place).map(|(_, private)| private)
+    /// Where the page's copy is, until a page is removed.
+    pub(super) fn place(&self, page: PageNo) -> Option<Place> {
+        self.places.get(&page).copied().map(Place)
+    }
+
+    pub(super) fn at_mut(&mut self, place: Place) -> Option<&mut Private> {
+        self.pages.get_mut(place.0).map(|(_, private)| private)
     }
 
     /// Adds a page, of which there is no copy yet.
@@ -65,7 +74,7 @@ impl PrivatePages {
     }
 
     /// Takes all of them out, ascending by page number.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (PageNo, Private)> + '_ {
+    pub(super) fn drain(&mut self) -> Drain<'_, (PageNo, Private)> {
         self.forget_places();
         self.pages.sort_unstable_by_key(|(page, _)| *page);
         self.pages.drain(..)
@@ -130,7 +139,8 @@ mod tests {
                 if step % 3 == round {
                     let removed = pages.remove(page).map(|private| private.image[0]);
                     assert_eq!(removed, model.remove(&page));
-                } else if let Some(private) = pages.get_mut(page) {
+                } else if let Some(place) = pages.place(page) {
+                    let private = pages.at_mut(place).unwrap();
                     private.image = Image::from(vec![byte]);
                     model.insert(page, byte);
                 } else {

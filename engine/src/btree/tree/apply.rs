@@ -4,11 +4,14 @@
 //! so that the places found before stay right. Else its entries and the writes are merged, and built into as many leaves as they
 //! need; so an empty tree is built from its leaves upwards.
 
+use smallvec::SmallVec;
+
 use super::cut::Fill;
 use super::delete::fill_up;
 use super::finger::Finger;
 use super::handle::Tree;
 use super::store::{decode, store};
+use super::upcoming::Upcoming;
 use crate::btree::node::{
     Found, InlineKey, Inserted, Item, KEY_LEN_MAX, LeafEntry, Node, Payload, Tail, ValueRef,
     compact, damage, insert_cell, key_inline_max, leaf_entry_bytes, overwrite_value, remove_cell,
@@ -44,7 +47,7 @@ enum Old {
 
 /// The writes for one leaf, and what they come to.
 struct Edits<'a> {
-    list: Vec<Edit<'a>>,
+    list: SmallVec<[Edit<'a>; 2]>,
     /// Extents that nothing refers to any more. Until the last place is found, their keys are still compared with.
     released: Vec<(PageNo, u64)>,
     /// Bytes of cells that go, and of those that come, with their places in the arrays.
@@ -65,14 +68,17 @@ impl Tree {
         pages: &mut impl WritePages,
         writes: impl IntoIterator<Item = Write<'a>>,
     ) -> Result<u64, StorageError> {
-        let mut writes = writes.into_iter().peekable();
+        let mut writes = Upcoming::new(writes.into_iter());
         let mut finger = Finger::new(self.root());
         let mut edits = Edits::new();
         let mut deleted: u64 = 0;
         while let Some(first) = writes.next() {
             let is_last = writes.peek().is_none();
+            writes.look_ahead(pages, self.root(), (first.0, finger.high()));
+            finger.asks = !writes.has_asked();
             let image = finger.seek(pages, first.0, is_last)?;
             let leaf = finger.path().page(finger.path().leaf_depth());
+            writes.arrive(leaf, image.len());
             edits.clear();
             edits.add(pages, (leaf, &image), first)?;
             let high = finger.high();
@@ -83,13 +89,12 @@ impl Tree {
                 edits.add(pages, (leaf, &image), next)?;
             }
             let entries = Node::open_at(leaf, &image, Some(0))?.n();
-            drop(image);
             for (first, len) in edits.released.drain(..) {
                 pages.free_extent(first, len)?;
             }
             edits.choose_fill(entries);
-            let is_continued = writes.peek().is_some_and(is_here);
-            self.make(pages, &mut finger, leaf, &edits)?;
+            let is_continued = writes.peek().as_ref().is_some_and(is_here);
+            self.make(pages, &mut finger, (leaf, image), &edits)?;
             edits.is_continued = is_continued;
             deleted = deleted.saturating_add(u64::try_from(edits.deleted).unwrap_or(u64::MAX));
         }
@@ -101,14 +106,14 @@ impl Tree {
         self,
         pages: &mut impl WritePages,
         finger: &mut Finger,
-        leaf: PageNo,
+        (leaf, image): (PageNo, PageImage),
         edits: &Edits<'_>,
     ) -> Result<(), StorageError> {
         if edits.list.is_empty() {
             return Ok(());
         }
         let depth = finger.path().leaf_depth();
-        if !edits.make_in_place(pages.page_mut(leaf)?, leaf)? {
+        if !edits.make_in_place(pages.page_mut_of(leaf, image)?, leaf)? {
             edits.merge(pages, finger, leaf)?;
             finger.lift();
             return Ok(());
@@ -141,7 +146,7 @@ impl Tree {
 impl<'a> Edits<'a> {
     fn new() -> Self {
         Self {
-            list: Vec::new(),
+            list: SmallVec::new(),
             released: Vec::new(),
             freed: 0,
             needed: 0,

@@ -1,11 +1,13 @@
 //! A place in a tree that moves on through ascending keys, from the lowest node that is responsible for the next one.
 
+use smallvec::SmallVec;
+
 use super::path::{Path, Step};
 use crate::btree::node::Node;
 use crate::btree::value::Key;
 use crate::error::StorageError;
 use crate::ids::PageNo;
-use crate::pages::{PageImage, ReadPages};
+use crate::pages::{HeldPages, PageImage, ReadPages};
 
 /// The way to the leaf that was visited last.
 ///
@@ -14,7 +16,9 @@ use crate::pages::{PageImage, ReadPages};
 pub(super) struct Finger {
     path: Path,
     /// For each step, its node's level and the separator behind the child that the way goes on to.
-    steps: Vec<(u8, Option<Key>)>,
+    steps: SmallVec<[(u8, Option<Key>); 4]>,
+    /// Whether it asks for all of the leaf as soon as it knows which one that is: it will be copied.
+    pub(super) asks: bool,
 }
 
 impl Finger {
@@ -22,10 +26,11 @@ impl Finger {
     pub(super) fn new(root: PageNo) -> Self {
         Self {
             path: Path {
-                above: Vec::with_capacity(8),
+                above: SmallVec::new(),
                 leaf: root,
             },
-            steps: Vec::with_capacity(8),
+            steps: SmallVec::new(),
+            asks: true,
         }
     }
 
@@ -70,6 +75,30 @@ impl Finger {
         let mut level = self.steps.get(depth).map(|(level, _)| *level);
         self.path.above.truncate(depth);
         self.steps.truncate(depth);
+        let held = pages.hold();
+        while let Some(image) = held.page(no) {
+            let node = Node::open_at(no, image.bytes(), level)?;
+            if node.is_leaf() {
+                self.path.leaf = no;
+                let image = image.to_image();
+                return held.settle(Ok(image));
+            }
+            let Some(child) = node.search_inline(key)? else {
+                break;
+            };
+            let child = child.upper();
+            if child < node.n() && !is_last && node.key(child)?.tail.is_some() {
+                break;
+            }
+            if self.asks && node.level() == 1 {
+                if let Some(leaf) = held.trace(node.child(child)?) {
+                    leaf.prefetch_all(image.len());
+                }
+            }
+            (no, level) = self.go_on(pages, &node, (child, is_last))?;
+        }
+        // Something has to be loaded, which nobody may who holds pages.
+        drop(held);
         loop {
             let image = pages.page(no)?;
             let node = Node::open_at(no, &image, level)?;
@@ -78,12 +107,22 @@ impl Finger {
                 return Ok(image);
             }
             let child = node.child_index(pages, key)?;
-            let is_inside = !is_last && child < node.n();
-            let high = is_inside.then(|| node.full_key(pages, child)).transpose()?;
-            self.path.above.push(Step { no, child });
-            self.steps.push((node.level(), high));
-            no = node.child(child)?;
-            level = node.level().checked_sub(1);
+            (no, level) = self.go_on(pages, &node, (child, is_last))?;
         }
+    }
+
+    /// Notes that the way goes on to child `child`, and returns which page that is, and its level.
+    fn go_on(
+        &mut self,
+        pages: &impl ReadPages,
+        node: &Node<'_>,
+        (child, is_last): (usize, bool),
+    ) -> Result<(PageNo, Option<u8>), StorageError> {
+        let is_inside = !is_last && child < node.n();
+        let high = is_inside.then(|| node.full_key(pages, child)).transpose()?;
+        let no = node.no();
+        self.path.above.push(Step { no, child });
+        self.steps.push((node.level(), high));
+        Ok((node.child(child)?, node.level().checked_sub(1)))
     }
 }

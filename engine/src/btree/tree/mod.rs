@@ -13,6 +13,7 @@ mod reach;
 mod space;
 mod store;
 mod tighten;
+mod upcoming;
 mod walk;
 
 pub use apply::Write;

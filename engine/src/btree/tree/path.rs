@@ -1,5 +1,7 @@
 //! The inner nodes above a leaf, for changes that reach into them.
 
+use smallvec::SmallVec;
+
 use crate::btree::node::{Node, PREFIX_BYTES_MAX, common_prefix_len};
 use crate::error::StorageError;
 use crate::ids::PageNo;
@@ -15,7 +17,7 @@ pub(super) struct Step {
 /// The way from the root, at depth 0, to a leaf.
 #[derive(Clone, Debug)]
 pub(super) struct Path {
-    pub(super) above: Vec<Step>,
+    pub(super) above: SmallVec<[Step; 8]>,
     pub(super) leaf: PageNo,
 }
 
@@ -48,7 +50,7 @@ impl Path {
         root: PageNo,
         key: &[u8],
     ) -> Result<Self, StorageError> {
-        let mut above = Vec::with_capacity(8);
+        let mut above = SmallVec::new();
         let mut no = root;
         let mut level = None;
         loop {
