@@ -43,15 +43,20 @@ pub struct FrameHeader {
 impl FrameHeader {
     /// The header's bytes, and the frame's chain value.
     pub fn encode(&self) -> ([u8; FRAME_HEADER_LEN], u32) {
-        let crc = crc_around(&self.layout(0));
-        (self.layout(crc), crc)
+        let mut bytes = self.layout();
+        let crc = crc_around(&bytes);
+        if let Some(place) = bytes.get_mut(CRC_AT..CRC_AT + 4) {
+            place.copy_from_slice(&crc.to_le_bytes());
+        }
+        (bytes, crc)
     }
 
-    fn layout(&self, crc: u32) -> [u8; FRAME_HEADER_LEN] {
+    /// The header without its checksum.
+    fn layout(&self) -> [u8; FRAME_HEADER_LEN] {
         let flags = if self.first_part { FIRST } else { 0 } | if self.last_part { LAST } else { 0 };
         Writer::new()
             .u32(MAGIC)
-            .u32(crc)
+            .u32(0)
             .u64(self.salt)
             .u64(self.segment.0)
             .u64(self.position.0)
@@ -86,7 +91,7 @@ impl FrameHeader {
             first_part: flags & FIRST != 0,
             last_part: flags & LAST != 0,
         };
-        let filled = header.layout(crc) == *bytes;
+        let filled = header.encode().0 == *bytes;
         expect("log frame padding", 0, u64::from(!filled))?;
         Ok((header, crc))
     }

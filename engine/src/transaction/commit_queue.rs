@@ -32,9 +32,9 @@ pub struct Member {
     /// What it read from.
     pub view: View,
     /// What it writes.
-    pub writes: WriteSet,
+    pub writes: Box<WriteSet>,
     /// What it read, if that is to be validated.
-    pub reads: Option<ReadSet>,
+    pub reads: Option<Box<ReadSet>>,
     /// When it may be acknowledged.
     pub durability: Durability,
     /// When it came here, if anybody asks.
@@ -93,8 +93,8 @@ impl Member {
     /// A member that nobody waits for yet.
     pub fn new(
         view: View,
-        writes: WriteSet,
-        reads: Option<ReadSet>,
+        writes: Box<WriteSet>,
+        reads: Option<Box<ReadSet>>,
         durability: Durability,
     ) -> Self {
         Self {

@@ -39,7 +39,8 @@ pub struct Snapshot {
 pub struct Transaction {
     session: Arc<Session>,
     pub(super) view: View,
-    pub(super) writes: WriteSet,
+    /// What it wrote. Apart, so that little is moved when the transaction is handed on.
+    pub(super) writes: Box<WriteSet>,
     /// What it read, if it is serializable.
     pub(super) reads: Option<Reads>,
 }
@@ -138,7 +139,7 @@ impl Transaction {
         Ok(Self {
             session: Arc::clone(session),
             view,
-            writes: WriteSet::default(),
+            writes: Box::default(),
             reads: (isolation == Isolation::Serializable).then(Reads::default),
         })
     }
@@ -273,7 +274,7 @@ impl Transaction {
     }
 
     fn into_member(self, durability: Durability) -> (Arc<Session>, Member) {
-        let reads = self.reads.map(|reads| lock(&reads).take());
+        let reads = self.reads.map(|reads| Box::new(lock(&reads).take()));
         let member = Member::new(self.view, self.writes, reads, durability);
         (self.session, member)
     }

@@ -13,9 +13,9 @@ use super::handle::Tree;
 use super::store::{decode, store};
 use super::upcoming::Upcoming;
 use crate::btree::node::{
-    Found, InlineKey, Inserted, Item, KEY_LEN_MAX, LeafEntry, Node, Payload, Tail, ValueRef,
-    compact, damage, insert_cell, key_inline_max, leaf_entry_bytes, overwrite_value, remove_cell,
-    value_inline_max,
+    Found, Header, InlineKey, Inserted, Item, KEY_LEN_MAX, LeafEntry, Node, Payload, Tail,
+    ValueRef, compact, damage, insert_cell, key_inline_max, leaf_entry_bytes, overwrite_value,
+    remove_cell, value_inline_max,
 };
 use crate::error::StorageError;
 use crate::ids::PageNo;
@@ -79,22 +79,23 @@ impl Tree {
             let image = finger.seek(pages, first.0, is_last)?;
             let leaf = finger.path().page(finger.path().leaf_depth());
             writes.arrive(leaf, image.len());
+            let node = Node::open_at(leaf, &image, Some(0))?;
             edits.clear();
-            edits.add(pages, (leaf, &image), first)?;
+            edits.add(pages, &node, first)?;
             let high = finger.high();
             let is_here = |(key, _): &Write<'_>| high.is_none_or(|high| *key < high);
             while edits.list.len() < EDITS_MAX
                 && let Some(next) = writes.next_if(is_here)
             {
-                edits.add(pages, (leaf, &image), next)?;
+                edits.add(pages, &node, next)?;
             }
-            let entries = Node::open_at(leaf, &image, Some(0))?.n();
+            let (entries, header) = (node.n(), node.header());
             for (first, len) in edits.released.drain(..) {
                 pages.free_extent(first, len)?;
             }
             edits.choose_fill(entries);
             let is_continued = writes.peek().as_ref().is_some_and(is_here);
-            self.make(pages, &mut finger, (leaf, image), &edits)?;
+            self.make(pages, &mut finger, (leaf, image, header), &edits)?;
             edits.is_continued = is_continued;
             deleted = deleted.saturating_add(u64::try_from(edits.deleted).unwrap_or(u64::MAX));
         }
@@ -106,14 +107,14 @@ impl Tree {
         self,
         pages: &mut impl WritePages,
         finger: &mut Finger,
-        (leaf, image): (PageNo, PageImage),
+        (leaf, image, header): (PageNo, PageImage, Header),
         edits: &Edits<'_>,
     ) -> Result<(), StorageError> {
         if edits.list.is_empty() {
             return Ok(());
         }
         let depth = finger.path().leaf_depth();
-        if !edits.make_in_place(pages.page_mut_of(leaf, image)?, leaf)? {
+        if !edits.make_in_place(pages.page_mut_of(leaf, image)?, leaf, header)? {
             edits.merge(pages, finger, leaf)?;
             finger.lift();
             return Ok(());
@@ -165,10 +166,9 @@ impl<'a> Edits<'a> {
     fn add(
         &mut self,
         pages: &mut impl WritePages,
-        (leaf, image): (PageNo, &PageImage),
+        node: &Node<'_>,
         (key, value): Write<'a>,
     ) -> Result<(), StorageError> {
-        let node = Node::open_at(leaf, image, Some(0))?;
         let found = node.search(pages, key)?;
         let there = match found {
             Found::At(i) => Some(node.leaf_entry(i)?),
@@ -191,7 +191,7 @@ impl<'a> Edits<'a> {
         }
         let tail = there.and_then(|entry| entry.key.tail);
         let new = if let Some(value) = value {
-            Some(new_item(pages, (key, value), tail, image.len())?)
+            Some(new_item(pages, (key, value), tail, node.page_size())?)
         } else {
             self.deleted += 1;
             let tail = tail.map(|tail| (tail.first, tail.len));
@@ -224,9 +224,14 @@ impl<'a> Edits<'a> {
         };
     }
 
-    /// Changes the leaf in place if there is room.
-    fn make_in_place(&self, page: &mut [u8], leaf: PageNo) -> Result<bool, StorageError> {
-        let node = Node::open_at(leaf, page, Some(0))?;
+    /// Changes the leaf in place if there is room. `header` is what was found sound in it.
+    fn make_in_place(
+        &self,
+        page: &mut [u8],
+        leaf: PageNo,
+        header: Header,
+    ) -> Result<bool, StorageError> {
+        let node = Node::reopen(leaf, page, header);
         if self.needed > node.room() + self.freed {
             return Ok(false);
         }

@@ -90,10 +90,11 @@ impl Finger {
             if child < node.n() && !is_last && node.key(child)?.tail.is_some() {
                 break;
             }
-            if self.asks && node.level() == 1 {
-                if let Some(leaf) = held.trace(node.child(child)?) {
-                    leaf.prefetch_all(image.len());
-                }
+            if self.asks
+                && node.level() == 1
+                && let Some(leaf) = held.trace(node.child(child)?)
+            {
+                leaf.prefetch_all(image.len());
             }
             (no, level) = self.go_on(pages, &node, (child, is_last))?;
         }

@@ -55,7 +55,7 @@ impl Rig {
         transactions: impl IntoIterator<Item = Transaction>,
     ) -> Vec<CommitResult> {
         let member = |txn: Transaction| {
-            let reads = txn.reads.map(|reads| lock(&reads).take());
+            let reads = txn.reads.map(|reads| Box::new(lock(&reads).take()));
             Member::new(txn.view, txn.writes, reads, Durability::Buffered)
         };
         let members: Vec<Member> = transactions.into_iter().map(member).collect();
