@@ -11,8 +11,9 @@ use crate::ids::PageNo;
 use crate::image::Trace;
 use crate::pages::{HeldPages, PageImage, ReadPages};
 
-/// Cells that are asked for when a key was sought: they lie in the leaf in any order, and are read one by one.
-const CELLS_AHEAD: usize = 8;
+/// Cells that are asked for when a leaf is entered: they lie in it in any order, and are read one by one. A short range reads
+/// no more.
+const CELLS_AHEAD: usize = 10;
 /// When so many entries are left in a leaf, the start of the next one is asked for.
 pub(super) const NEXT_AHEAD: usize = 8;
 
@@ -346,19 +347,27 @@ impl<'p, P: ReadPages> Descent<'p, '_, P> {
     /// The place in a leaf. None if that takes other pages, or anything is wrong.
     #[inline]
     fn place(&self, leaf: &Node<'_>, trace: Trace) -> Option<usize> {
+        let ask = |place: usize| {
+            let cells = match self.direction {
+                Direction::Up => place..place.saturating_add(CELLS_AHEAD),
+                Direction::Down => place.saturating_sub(CELLS_AHEAD)..place,
+            };
+            leaf.likely_cells(cells, |cell| trace.prefetch_lines::<1>(cell));
+        };
         let (key, is_after) = match self.seek {
-            Seek::First => return Some(0),
-            Seek::Last => return Some(leaf.n()),
+            Seek::First | Seek::Last => {
+                let place = match self.direction {
+                    Direction::Up => 0,
+                    Direction::Down => leaf.n(),
+                };
+                ask(place);
+                return Some(place);
+            }
             Seek::Before(key) => (key, false),
             Seek::After(key) => (key, true),
         };
         let sought = leaf.look_for(key)?;
-        let candidate = sought.candidate;
-        let cells = match self.direction {
-            Direction::Up => candidate..candidate.saturating_add(CELLS_AHEAD),
-            Direction::Down => candidate.saturating_sub(CELLS_AHEAD)..candidate,
-        };
-        leaf.likely_cells(cells, |cell| trace.prefetch_lines::<1>(cell));
+        ask(sought.candidate);
         let found = leaf.find_plain(&sought)?;
         Some(if is_after {
             found.upper()

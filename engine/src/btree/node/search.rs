@@ -129,7 +129,7 @@ impl KeyRef<'_> {
 
     /// As `cmp_suffix`, without the tail; none if that decides.
     #[inline]
-    fn cmp_inline(&self, suffix: &[u8]) -> Option<Ordering> {
+    pub(super) fn cmp_inline(&self, suffix: &[u8]) -> Option<Ordering> {
         let heads = || {
             let sought = suffix.len().min(HEAD_BYTES);
             self.suffix_len.min(HEAD_BYTES).cmp(&sought)
@@ -164,38 +164,42 @@ fn equal_run(heads: &[[u8; HEAD_BYTES]], head: u32) -> usize {
 
 /// So many heads are counted, rather than searched further: a few vectors' worth.
 const COUNTED: usize = 32;
+/// So many are counted at once where there are fewer: a vector's worth.
+const FEW: usize = 4;
 
 /// How many heads are below `head`, if they ascend. Branch-free: the compiler makes the steps of the binary search
 /// conditional moves, and the count at its end vector comparisons.
 #[inline]
 pub(super) fn lower_bound(heads: &[[u8; HEAD_BYTES]], head: u32) -> usize {
-    let is_below = |i: usize| heads.get(i).is_some_and(|h| u32::from_le_bytes(*h) < head);
+    let is_place_below = |i: usize| heads.get(i).is_some_and(|h| is_below(*h, head));
     let mut base = 0;
     let mut len = heads.len();
     while len > COUNTED {
         let half = len / 2;
-        base += usize::from(is_below(base + half - 1)) * half;
+        base += usize::from(is_place_below(base + half - 1)) * half;
         len -= half;
     }
     // Those before `base` are below: a whole window may begin among them.
     let start = base.min(heads.len().saturating_sub(COUNTED));
     let rest = heads.get(start..).unwrap_or_default();
-    match rest.first_chunk::<COUNTED>() {
-        Some(window) => start + count_below(window, head),
-        None => rest
-            .iter()
-            .filter(|h| u32::from_le_bytes(**h) < head)
-            .count(),
+    if let Some(window) = rest.first_chunk::<COUNTED>() {
+        return start + count_below(window, head);
     }
+    let (blocks, tail) = rest.as_chunks::<FEW>();
+    let in_blocks: usize = blocks.iter().map(|block| count_below(block, head)).sum();
+    let in_tail: usize = tail.iter().map(|h| usize::from(is_below(*h, head))).sum();
+    in_blocks + in_tail
+}
+
+#[inline]
+fn is_below(stored: [u8; HEAD_BYTES], head: u32) -> bool {
+    u32::from_le_bytes(stored) < head
 }
 
 /// How many heads are below `head`, in any order.
 #[inline]
-fn count_below(heads: &[[u8; HEAD_BYTES]; COUNTED], head: u32) -> usize {
-    let below: u32 = heads
-        .iter()
-        .map(|h| u32::from(u32::from_le_bytes(*h) < head))
-        .sum();
+fn count_below<const HEADS: usize>(heads: &[[u8; HEAD_BYTES]; HEADS], head: u32) -> usize {
+    let below: u32 = heads.iter().map(|h| u32::from(is_below(*h, head))).sum();
     below as usize
 }
 
