@@ -86,6 +86,9 @@ mod wal;
 pub use backup::{
     BackupError, BackupFile, BackupReport, Restore, RestoreError, RestoreReport, Until,
 };
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use btree::look_into_any_node;
 pub use btree::{Key, Value};
 pub use compaction::CompactReport;
 pub use database::{

@@ -28,10 +28,33 @@ fn main() -> io::Result<()> {
     for (name, choice, bytes) in seeds {
         write("decoders", name, &[&[choice], bytes.as_slice()].concat())?;
     }
+    for (name, node) in nodes() {
+        write("any_node", name, &node)?;
+    }
     for (name, program) in programs() {
         write("open_any_bytes", name, &program)?;
     }
     Ok(())
+}
+
+/// Inputs of `any_node`: mode, number of entries, prefix, level, lowest cell, length of the key; the key; what fills the page.
+fn nodes() -> [(&'static str, Vec<u8>); 4] {
+    let node = |start: [u8; 6], rest: &[u8]| [&start, rest].concat();
+    [
+        (
+            "leaf",
+            node([1, 20, 0, 0, 16, 5], b"\0\x0a\0\x02\0\x0a\0\x02\0\0k"),
+        ),
+        (
+            "separators",
+            node([1, 60, 1, 1, 64, 6], &[0, 2, 2, 0, 2, 0, 2, 0, 1, 3]),
+        ),
+        ("wide", node([3, 90, 3, 2, 250, 9], &[7; 40])),
+        (
+            "unsorted",
+            node([0, 33, 0, 0, 40, 4], &[9, 1, 5, 200, 0, 7, 30, 2]),
+        ),
+    ]
 }
 
 /// Inputs of `open_any_bytes`: a mode, then steps of choice, file, place and what the choice takes.
@@ -153,9 +176,21 @@ fn buffer() -> SealedBuffer {
 fn commit_group() -> Vec<u8> {
     let mut encoder = Encoder::new(Version(12));
     let actions = [
-        ("t", Action::Put { key: b"a", value: b"one" }),
+        (
+            "t",
+            Action::Put {
+                key: b"a",
+                value: b"one",
+            },
+        ),
         ("t", Action::Delete { key: b"" }),
-        ("u", Action::Put { key: b"b", value: b"" }),
+        (
+            "u",
+            Action::Put {
+                key: b"b",
+                value: b"",
+            },
+        ),
         ("v", Action::Create),
         ("u", Action::Rename { to: "w" }),
         (

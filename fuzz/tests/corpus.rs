@@ -26,6 +26,11 @@ fn databases_made_of_any_bytes_bear_theirs() {
 }
 
 #[test]
+fn nodes_of_any_bytes_are_searched_alike_by_all_ways() {
+    replay("any_node", lightning_db::look_into_any_node);
+}
+
+#[test]
 fn every_decoder_bears_its_corpus() {
     replay("decoders", lightning_fuzz::decoders::decode_any_bytes);
 }

@@ -1,5 +1,7 @@
 //! One node: its layout, how it is searched, changed in place and built anew.
 
+#[cfg(any(test, feature = "fuzzing"))]
+mod any_node;
 mod build;
 mod closed_off;
 mod edit;
@@ -12,6 +14,8 @@ mod row;
 mod search;
 mod view;
 
+#[cfg(feature = "fuzzing")]
+pub use any_node::look_into_any_node;
 pub(crate) use build::{Plan, build, build_empty_leaf, copy_content};
 pub(crate) use closed_off::close_off;
 pub(crate) use edit::{
