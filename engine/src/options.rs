@@ -190,12 +190,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults: 4 KiB pages, 16 MiB log segments, a checkpoint in the background after 64 MiB of
+    /// The defaults: 4 KiB pages, 8 MiB log segments, a checkpoint in the background after 64 MiB of
     /// log, and commits that survive a power cut.
     pub fn new() -> Self {
         Self {
             page_size: 4096,
-            log_segment: 16 << 20,
+            log_segment: 8 << 20,
             checkpoint_after: 64 << 20,
             checkpoint_mode: CheckpointMode::default(),
             durability: Durability::default(),

@@ -10,12 +10,12 @@ const MIB: u64 = 1 << 20;
 ///
 /// | preset | page size | log segment | checkpoint after | checkpoints | durability | `wal_bytes` | `dirty_bytes` | `transaction_bytes` | `memory` |
 /// |---|---|---|---|---|---|---|---|---|---|
-/// | `Balanced` (the defaults) | 4 KiB | 16 MiB | 64 MiB | background | `Sync` | 256 MiB | 512 MiB | 2 GiB | 256 MiB |
-/// | `ReadOptimized` | 8 KiB | 16 MiB | 16 MiB | background | `Sync` | 64 MiB | 128 MiB | 2 GiB | 1 GiB |
+/// | `Balanced` (the defaults) | 4 KiB | 8 MiB | 64 MiB | background | `Sync` | 256 MiB | 512 MiB | 2 GiB | 256 MiB |
+/// | `ReadOptimized` | 8 KiB | 8 MiB | 16 MiB | background | `Sync` | 64 MiB | 128 MiB | 2 GiB | 1 GiB |
 /// | `WriteOptimized` | 4 KiB | 64 MiB | 256 MiB | background | `Buffered` | 1 GiB | 1 GiB | 2 GiB | 2 GiB |
 /// | `LowMemory` | 4 KiB | 1 MiB | 2 MiB | inline | `Sync` | 8 MiB | 4 MiB | 4 MiB | 16 MiB |
 /// | `Development` | 4 KiB | 1 MiB | 4 MiB | inline | `None` | 16 MiB | 64 MiB | 256 MiB | 256 MiB |
-/// | `MaxDurability` | 4 KiB | 16 MiB | 16 MiB | inline | `Sync` | 64 MiB | 512 MiB | 2 GiB | 256 MiB |
+/// | `MaxDurability` | 4 KiB | 8 MiB | 16 MiB | inline | `Sync` | 64 MiB | 512 MiB | 2 GiB | 256 MiB |
 ///
 /// Pages newer than the disk take half of `memory` at most, and one transaction a quarter (8 MiB at least), whatever `dirty_bytes` and
 /// `transaction_bytes` say. `LowMemory` also sets `value_bytes` to 4 MiB, `conflict_keys` to 65,536 and `snapshots` to 256.

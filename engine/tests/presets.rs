@@ -22,7 +22,7 @@ fn by_hand(preset: Preset) -> Options {
     };
     let base = Options::new()
         .page_size(4096)
-        .log_segment(16 * MIB)
+        .log_segment(8 * MIB)
         .checkpoint_after(64 * MIB)
         .checkpoint_mode(CheckpointMode::Background)
         .durability(Durability::Sync)
