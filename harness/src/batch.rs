@@ -46,7 +46,8 @@ pub enum PlantSwitch {
 
 /// Names one crash state of a batch: for each generation where the power was cut and which survival was
 /// drawn, `p<crash point>.s<sample>`, or what was decided where the target looked, `p<crash point>.d<decisions>`, joined
-/// by `/`.
+/// by `/`. `e<operation>.v<variant>` is a run in which storage failed from an operation on, and stands first, with the life of it
+/// (`.l<life>`), if crashes follow.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CaseId(pub String);
@@ -86,6 +87,9 @@ pub struct BatchResult {
     pub inconclusive: Vec<Inconclusive>,
     /// Power cuts that happened.
     pub faults_fired: u64,
+    /// The other faults, by the names of their kinds.
+    #[serde(default)]
+    pub faults: BTreeMap<String, FaultCounts>,
     /// Operations each plant dropped, by the plant's place in the file (`plant 0`).
     pub elisions_fired: BTreeMap<String, u64>,
     /// In how many states each check really examined something.
@@ -97,6 +101,15 @@ pub struct BatchResult {
     pub recovery_operations: Histogram,
     /// What depends on the machine.
     pub timing: BatchTiming,
+}
+
+/// How often a fault was prepared, and how often it came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultCounts {
+    /// Runs in which it could have come.
+    pub armed: u64,
+    /// Runs in which it came.
+    pub fired: u64,
 }
 
 /// A crash point of which every legal state was covered.

@@ -200,7 +200,9 @@ fn scenarios_said_to_be_covered_ask_for_it() {
     assert!(covered.len() >= 5, "{} covered scenarios", covered.len());
     for path in covered {
         let scenario = Scenario::read(&path).unwrap();
-        let Fault::PowerLoss(fault) = &scenario.faults[0];
+        let [Fault::PowerLoss(fault)] = scenario.faults.as_slice() else {
+            panic!("{} has other faults", path.display());
+        };
         assert!(fault.leaves_of(0).is_some(), "{}", path.display());
         assert_eq!(fault.generations.get(), 1, "{}", path.display());
         assert!(scenario.has_tag("smoke"), "{}", path.display());

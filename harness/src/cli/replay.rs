@@ -156,11 +156,13 @@ fn print_answer(
 
 fn print_finding(out: &mut dyn Write, finding: &Finding) -> Result<(), Failure> {
     writeln!(out, "{}: {}", finding.check, finding.title)?;
-    writeln!(
-        out,
-        "  power cut after operation {} of boot {}",
-        finding.crash_point, finding.generation
-    )?;
+    if finding.case.0.contains(['p']) {
+        writeln!(
+            out,
+            "  power cut after operation {} of boot {}",
+            finding.crash_point, finding.generation
+        )?;
+    }
     writeln!(out, "  expected: {}", finding.expected)?;
     writeln!(out, "  actual:   {}", finding.actual)?;
     for entry in &finding.timeline {

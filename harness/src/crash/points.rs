@@ -20,7 +20,7 @@ pub fn crash_points(trace: &Trace, model: CrashModel) -> Vec<TracePosition> {
 /// Whether a crash just before an event is not covered by one after it.
 fn separates(event: &Event) -> bool {
     match event {
-        Event::Mark(Mark::Request(_) | Mark::Began(_) | Mark::Note(_)) => false,
+        Event::Mark(Mark::Request(_) | Mark::Began(_) | Mark::Failure(_) | Mark::Note(_)) => false,
         Event::Mark(
             Mark::Acknowledged(_)
             | Mark::Failed(_)
@@ -31,7 +31,7 @@ fn separates(event: &Event) -> bool {
         Event::Operation { .. } => {
             matches!(
                 event.applied(),
-                Some(Operation::Sync(_) | Operation::SyncDir { .. })
+                Some(Operation::Sync(_) | Operation::SyncDir { .. } | Operation::FailSync { .. })
             )
         }
     }

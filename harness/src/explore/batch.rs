@@ -12,6 +12,7 @@ use super::kept;
 use super::life::{Ground, Life, survivor};
 use super::points;
 use super::setup::{PlantNumber, Setup};
+use super::sweep::Rerun;
 use crate::batch::{Batch, BatchResult, CaseId, CaseResult, ExploreError, Finding, Inconclusive};
 use crate::crash::{CrashWalker, Sample, is_journaled, is_spoilt};
 use crate::oracle::{History, Obligations, Observed, Violation};
@@ -49,9 +50,15 @@ pub(super) fn run_with(
     let life = explorer.live()?;
     if explorer.result.findings.is_empty() {
         for (place, fault) in setup.batch.scenario.faults.iter().enumerate() {
-            let Fault::PowerLoss(fault) = fault;
-            let points = points::first(&life, fault);
-            explorer.explore(fault, &life, &CasePath::start(place), &points)?;
+            match fault {
+                Fault::IoError(fault) => explorer.sweep(fault)?,
+                // The sweep cuts the power where storage has failed.
+                Fault::PowerLoss(_) if setup.batch.scenario.io_error().is_some() => {}
+                Fault::PowerLoss(fault) => {
+                    let points = points::first(&life, fault);
+                    explorer.explore(fault, &life, &CasePath::start(place), &points)?;
+                }
+            }
         }
     }
     let mut result = explorer.result;
@@ -76,10 +83,12 @@ pub fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, ExploreError
     }
     let unknown = || ExploreError::UnknownCase(case.clone());
     let path = CasePath::parse(case).ok_or_else(unknown)?;
-    let Some(Fault::PowerLoss(fault)) = setup.batch.scenario.faults.get(path.fault) else {
-        return Err(unknown());
+    let state = match explorer.rerun_trouble(&path)? {
+        Rerun::Nothing => explorer.rerun_crashes(life, &path)?,
+        Rerun::Life(life) => explorer.rerun_crashes(*life, &path)?,
+        Rerun::End(state) => state,
     };
-    let state = explorer.rerun(fault, life, &path)?.ok_or_else(unknown)?;
+    let state = state.ok_or_else(unknown)?;
     result.files = files(&state);
     Ok(explorer.result.into_case(result))
 }
@@ -135,7 +144,7 @@ impl<'s> Explorer<'s> {
     }
 
     /// Cuts a life at all of `points`.
-    fn explore(
+    pub(super) fn explore(
         &mut self,
         fault: &PowerLoss,
         life: &Life,
@@ -179,7 +188,7 @@ impl<'s> Explorer<'s> {
         let owed = cut.obligations.digest(&cut.ground.history);
         let samples = match cut.fault.samples.get() {
             _ if !cut.state.is_pending() => 1,
-            samples if !cut.path.crashes.is_empty() => samples.min(LATER_SAMPLES),
+            samples if !cut.path.is_start() => samples.min(LATER_SAMPLES),
             samples => samples,
         };
         for sample in (0..samples).map(Sample) {
@@ -324,6 +333,18 @@ impl<'s> Explorer<'s> {
         }
     }
 
+    /// Goes to the crashes of a case, the first of them one of `first`.
+    fn rerun_crashes(
+        &mut self,
+        first: Life,
+        path: &CasePath,
+    ) -> Result<Option<DiskState>, ExploreError> {
+        match self.setup.batch.scenario.faults.get(path.fault) {
+            Some(Fault::PowerLoss(fault)) => self.rerun(fault, first, path),
+            _ => Ok(None),
+        }
+    }
+
     /// Goes to one case. Returns the state it begins with; nothing if there is no such case.
     fn rerun(
         &mut self,
@@ -332,7 +353,7 @@ impl<'s> Explorer<'s> {
         path: &CasePath,
     ) -> Result<Option<DiskState>, ExploreError> {
         let mut life = first;
-        let mut done = CasePath::start(path.fault);
+        let mut done = path.before_crashes();
         let count = path.crashes.len();
         for (generation, crash) in path.crashes.iter().enumerate() {
             if crash.at > life.trace.end() {
@@ -399,7 +420,7 @@ impl<'s> Explorer<'s> {
             || self.setup.batch.scenario.asks_for(violation.check)
     }
 
-    fn note(&mut self, examined: &Examined) {
+    pub(super) fn note(&mut self, examined: &Examined) {
         self.result.checked += 1;
         for &check in &examined.seen {
             *self.result.checks_seen.entry(check).or_default() += 1;
@@ -414,6 +435,13 @@ impl<'s> Explorer<'s> {
 
     pub(super) fn note_elisions(&mut self, fired: &[u64]) {
         for (plant, &fired) in self.setup.elided_by().zip(fired) {
+            note_plant(&mut self.result, plant, fired);
+        }
+    }
+
+    /// Notes how often failures were ignored as planted.
+    pub(super) fn note_ignored(&mut self, fired: &[u64]) {
+        for (plant, &fired) in self.setup.ignored_by().zip(fired) {
             note_plant(&mut self.result, plant, fired);
         }
     }

@@ -27,11 +27,22 @@ pub(super) enum Left {
     Decided(Decisions),
 }
 
+/// One way in which storage fails in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    /// Which combination of what the fault leaves open.
+    pub(super) variant: usize,
+    /// The matching operation that is the first to fail, from 1.
+    pub(super) first: u64,
+}
+
 /// The crashes that lead to a state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CasePath {
     /// Which of the scenario's faults, by its place in the file.
     pub(super) fault: usize,
+    /// How storage failed before the first crash, and in which of the lives of that run this one is.
+    pub(super) trouble: Option<(Trouble, Option<usize>)>,
     pub(super) crashes: Vec<Crash>,
 }
 
@@ -40,7 +51,29 @@ impl CasePath {
     pub(super) fn start(fault: usize) -> Self {
         Self {
             fault,
+            ..Self::default()
+        }
+    }
+
+    /// No crash yet, but trouble: of a life of the run in which it was.
+    pub(super) fn troubled(fault: usize, trouble: Trouble, life: Option<usize>) -> Self {
+        Self {
+            fault,
+            trouble: Some((trouble, life)),
             crashes: Vec::new(),
+        }
+    }
+
+    /// Whether it is the run's first crash, of a run in which nothing failed.
+    pub(super) fn is_start(&self) -> bool {
+        self.trouble.is_none() && self.crashes.is_empty()
+    }
+
+    /// The same without its crashes.
+    pub(super) fn before_crashes(&self) -> Self {
+        Self {
+            crashes: Vec::new(),
+            ..self.clone()
         }
     }
 
@@ -49,17 +82,24 @@ impl CasePath {
         let mut crashes = self.crashes.clone();
         crashes.push(crash);
         Self {
-            fault: self.fault,
             crashes,
+            ..self.clone()
         }
     }
 
     /// `p12.s3/p4.s1`, or `p12.d0x3.1/p4.s1` where survival was decided lazily; a fault that is not the first is named
-    /// before: `f1/p12.s3`.
+    /// before: `f1/p12.s3`. Where storage failed: `e9.v0`, with variant and first operation; `e9.v0.l1/p4.s0` for a crash of life 1 of that.
     pub(super) fn id(&self) -> CaseId {
         let mut id = String::new();
         if self.fault > 0 {
             let _ = write!(id, "f{}", self.fault);
+        }
+        if let Some((Trouble { variant, first }, life)) = &self.trouble {
+            let slash = if id.is_empty() { "" } else { "/" };
+            let _ = write!(id, "{slash}e{first}.v{variant}");
+            if let Some(life) = life {
+                let _ = write!(id, ".l{life}");
+            }
         }
         for crash in &self.crashes {
             let slash = if id.is_empty() { "" } else { "/" };
@@ -78,11 +118,26 @@ impl CasePath {
         for (place, part) in id.0.split('/').enumerate() {
             match part.strip_prefix('f') {
                 Some(fault) if place == 0 => path.fault = fault.parse().ok()?,
+                _ if part.starts_with('e') => path.trouble = Some(trouble(part)?),
                 _ => path.crashes.push(Crash::parse(part)?),
             }
         }
-        (path.id() == *id && !path.crashes.is_empty()).then_some(path)
+        let is_whole = match path.trouble {
+            Some((_, Some(_))) | None => !path.crashes.is_empty(),
+            Some((_, None)) => path.crashes.is_empty() && path.fault == 0,
+        };
+        (path.id() == *id && is_whole).then_some(path)
     }
+}
+
+fn trouble(part: &str) -> Option<(Trouble, Option<usize>)> {
+    let (first, rest) = part.strip_prefix('e')?.split_once(".v")?;
+    let (variant, life) = match rest.split_once(".l") {
+        Some((variant, life)) => (variant, Some(life.parse().ok()?)),
+        None => (rest, None),
+    };
+    let (first, variant) = (first.parse().ok()?, variant.parse().ok()?);
+    Some((Trouble { variant, first }, life))
 }
 
 impl Crash {
@@ -121,13 +176,33 @@ mod tests {
             "f2/p1.s1/p2.s2/p3.s3",
             "p7.d0",
             "p7.d0x12.1.3x2/p4.s1",
+            "e12.v0",
+            "e12.v3.l1/p4.s0",
+            "f1/e12.v3.l1/p4.s0/p5.s1",
         ] {
             let id = CaseId(id.to_owned());
             assert_eq!(CasePath::parse(&id).map(|path| path.id()), Some(id));
         }
         for wrong in [
-            "", "live", "p1", "p1.s", "p01.s1", "f0/p1.s1", "p1.s1/", "f1", "p1.s1/f1", "p1.d",
-            "p1.d1.0", "p1.x3",
+            "",
+            "live",
+            "p1",
+            "p1.s",
+            "p01.s1",
+            "f0/p1.s1",
+            "p1.s1/",
+            "f1",
+            "p1.s1/f1",
+            "p1.d",
+            "p1.d1.0",
+            "p1.x3",
+            "e1",
+            "e1.v",
+            "e1.v0.l0",
+            "e1.v0/p1.s1",
+            "f1/e1.v0",
+            "e01.v0",
+            "p1.s1/e1.v0",
         ] {
             assert_eq!(CasePath::parse(&CaseId(wrong.to_owned())), None, "{wrong}");
         }

@@ -17,6 +17,9 @@ mod setup;
 mod case;
 mod life;
 
+mod ordeal;
+mod sweep;
+
 mod kept;
 
 mod examine;

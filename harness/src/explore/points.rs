@@ -38,6 +38,18 @@ pub(super) fn later(life: &Life, model: CrashModel) -> Vec<TracePosition> {
     drawn
 }
 
+/// Some moments of a life after so many of its events.
+pub(super) fn after(
+    life: &Life,
+    model: CrashModel,
+    first: usize,
+    wanted: usize,
+) -> Vec<TracePosition> {
+    let mut points = crash_points(&life.trace, model);
+    points.retain(|at| at.index() >= first);
+    draw(points, wanted, &mut life.rng.split("points", 0))
+}
+
 fn draw(mut points: Vec<TracePosition>, wanted: usize, rng: &mut Rng) -> Vec<TracePosition> {
     if points.len() > wanted {
         rng.shuffle(&mut points);

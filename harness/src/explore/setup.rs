@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use crate::batch::{Batch, ExploreError, PlantSwitch};
 use crate::oracle::History;
 use crate::rng::Rng;
-use crate::scenario::{CrashModel, Elision, Fault, Plant};
+use crate::scenario::{CrashModel, Elision, Fault, FileGlob, Plant};
 use crate::sim::SimConfig;
 use crate::target::{self, Ability, Options, Promises, Spoiled, Target};
 use crate::workload::{Clients, Setting};
@@ -31,6 +31,7 @@ pub(super) struct Setup {
     pub(super) promises: Promises,
     pub(super) rng: Rng,
     elisions: Vec<(PlantNumber, Elision)>,
+    ignored: Vec<(PlantNumber, FileGlob)>,
     /// How often each bug of the target showed.
     bugs: Vec<(PlantNumber, Arc<AtomicU64>)>,
     setting: Setting,
@@ -78,6 +79,7 @@ impl Setup {
             disk_is_limited: options.contains_key("disk_bytes"),
         };
         let elisions = elisions(batch);
+        let ignored = ignored(batch);
         let digest = digest(batch, &options);
         Ok(Self {
             batch: batch.clone(),
@@ -86,6 +88,7 @@ impl Setup {
             promises,
             rng,
             elisions,
+            ignored,
             bugs,
             setting,
             digest,
@@ -106,6 +109,11 @@ impl Setup {
     /// The scenario's plants that are elisions, by their places in the file.
     pub(super) fn elided_by(&self) -> impl Iterator<Item = PlantNumber> + '_ {
         self.elisions.iter().map(|&(plant, _)| plant)
+    }
+
+    /// The scenario's plants that are ignored failures, by their places in the file.
+    pub(super) fn ignored_by(&self) -> impl Iterator<Item = PlantNumber> + '_ {
+        self.ignored.iter().map(|&(plant, _)| plant)
     }
 
     /// How often each plant that is a bug of the target showed so far, by its place in the file.
@@ -137,6 +145,7 @@ impl Setup {
         SimConfig {
             operation_budget,
             elide: self.elisions.iter().map(|(_, e)| e.clone()).collect(),
+            ignore: self.ignored.iter().map(|(_, file)| file.clone()).collect(),
             ..SimConfig::default()
         }
     }
@@ -146,6 +155,7 @@ impl Setup {
 fn refuse_without_promise(batch: &Batch, promises: &Promises) -> Result<(), ExploreError> {
     let mut models = batch.scenario.faults.iter().flat_map(|fault| match fault {
         Fault::PowerLoss(fault) => fault.model.as_slice(),
+        Fault::IoError(_) => &[],
     });
     match models.find(|&&model| model == CrashModel::Media) {
         Some(model) if !promises.survive_torn_sectors() => Err(ExploreError::NothingPromised {
@@ -179,9 +189,17 @@ fn plants(batch: &Batch) -> impl Iterator<Item = (PlantNumber, &Plant)> {
 fn elisions(batch: &Batch) -> Vec<(PlantNumber, Elision)> {
     let elision = |(place, plant): (PlantNumber, &Plant)| match plant {
         Plant::Elision(elision) => Some((place, elision.clone())),
-        Plant::Bug(_) => None,
+        Plant::Bug(_) | Plant::IgnoredFailure(_) => None,
     };
     plants(batch).filter_map(elision).collect()
+}
+
+fn ignored(batch: &Batch) -> Vec<(PlantNumber, FileGlob)> {
+    let ignored = |(place, plant): (PlantNumber, &Plant)| match plant {
+        Plant::IgnoredFailure(ignored) => Some((place, ignored.file.clone())),
+        Plant::Bug(_) | Plant::Elision(_) => None,
+    };
+    plants(batch).filter_map(ignored).collect()
 }
 
 type Bugs = Vec<(PlantNumber, Arc<AtomicU64>)>;

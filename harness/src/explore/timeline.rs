@@ -47,6 +47,20 @@ pub(super) fn of(
     entries
 }
 
+/// The events of a life around the first that `is_shown` accepts, or its last ones.
+pub(super) fn around(trace: &Trace, is_shown: impl Fn(&Event) -> bool) -> Vec<TimelineEntry> {
+    let state = &trace.start;
+    let middle = trace.events.iter().position(is_shown);
+    let end = middle.map_or(trace.events.len(), |middle| middle + SHOWN / 2);
+    let first = end.min(trace.events.len()).saturating_sub(SHOWN);
+    let events = trace.events.iter().enumerate().skip(first).take(SHOWN);
+    let entries = events.map(|(seq, event)| TimelineEntry {
+        fate: None,
+        ..entry(seq as u64, event, state, state)
+    });
+    entries.collect()
+}
+
 fn entry(seq: u64, event: &Event, before: &DiskState, after: &DiskState) -> TimelineEntry {
     match event {
         Event::Mark(mark) => {
@@ -95,7 +109,7 @@ fn mark_text(mark: &Mark) -> String {
         Mark::Opened => "the database is open".to_owned(),
         Mark::Began(what) => format!("{what} requested"),
         Mark::Ended(what) => format!("{what} done"),
-        Mark::Note(note) => note.clone(),
+        Mark::Failure(note) | Mark::Note(note) => note.clone(),
     }
 }
 
@@ -127,6 +141,18 @@ fn operation_text(operation: &Operation) -> String {
             )
         }
         Operation::Sync(file) => format!("sync {}", file.name),
+        Operation::FailSync {
+            file,
+            dropped: false,
+        } => {
+            format!(
+                "sync {} fails, and the cache keeps what it holds",
+                file.name
+            )
+        }
+        Operation::FailSync { file, .. } => {
+            format!("sync {} fails, and the cache drops pages", file.name)
+        }
     }
 }
 

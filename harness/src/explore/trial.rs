@@ -38,6 +38,8 @@ pub(super) struct Ended {
     pub(super) trace: Trace,
     /// How often each elision dropped something.
     pub(super) elisions_fired: Vec<u64>,
+    /// How often each plant of an ignored failure had one to ignore.
+    pub(super) ignored_fired: Vec<u64>,
     pub(super) violations: Vec<Violation>,
     pub(super) features: Features,
     /// Backups and restore points that were asked for.
@@ -159,8 +161,20 @@ impl<'s> Trial<'s> {
         history: &mut History,
         work: impl FnOnce(&mut Clients, &mut Desk<'_>) -> Result<(), Stopped>,
     ) -> Option<()> {
+        let done = self.attempt(clients, history, work)?;
+        done.map_err(|error| self.violations.push(stopped(&error)))
+            .ok()
+    }
+
+    /// The same where they may fail. Nothing if the target broke down.
+    pub(super) fn attempt(
+        &mut self,
+        clients: &mut Clients,
+        history: &mut History,
+        work: impl FnOnce(&mut Clients, &mut Desk<'_>) -> Result<(), Stopped>,
+    ) -> Option<Result<(), Stopped>> {
         let record = self.record(std::mem::take(history));
-        let done = self.work_on(&record, clients, work);
+        let done = self.attempt_on(&record, clients, work);
         *history = self.take(&record);
         done
     }
@@ -224,10 +238,21 @@ impl<'s> Trial<'s> {
         clients: &mut Clients,
         work: impl FnOnce(&mut Clients, &mut Desk<'_>) -> Result<(), Stopped>,
     ) -> Option<()> {
+        let done = self.attempt_on(record, clients, work)?;
+        done.map_err(|error| self.violations.push(stopped(&error)))
+            .ok()
+    }
+
+    fn attempt_on(
+        &mut self,
+        record: &Record,
+        clients: &mut Clients,
+        work: impl FnOnce(&mut Clients, &mut Desk<'_>) -> Result<(), Stopped>,
+    ) -> Option<Result<(), Stopped>> {
         let tables = clients.tables().to_vec();
         let disk = self.disk.clone();
         let changes_tables = self.changes_tables();
-        let done = self.call("a transaction", |session| {
+        self.call("a transaction", |session| {
             let (marks, tables) = (&disk, tables.as_slice());
             work(
                 clients,
@@ -239,10 +264,7 @@ impl<'s> Trial<'s> {
                     changes_tables,
                 },
             )
-        });
-        done?
-            .map_err(|error| self.violations.push(stopped(&error)))
-            .ok()
+        })
     }
 
     /// Closes the target cleanly.
@@ -269,6 +291,7 @@ impl<'s> Trial<'s> {
         Ended {
             trace,
             elisions_fired: self.disk.elisions_fired(),
+            ignored_fired: self.disk.ignored_fired(),
             violations: self.violations,
             features: self.features,
             taken: self.taken,

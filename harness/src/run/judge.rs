@@ -10,7 +10,7 @@ use super::schedule::{Schedule, Track, TrackEnd, Unfinished};
 use super::tally::{Coverage, Found};
 use crate::batch::PlantSwitch;
 use crate::case::{COMMIT, CaseFile, CaseIdentity};
-use crate::scenario::{Expect, Fault};
+use crate::scenario::Expect;
 
 /// A scenario's report and the case files of its findings, by their path beside the report.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ fn blank(loaded: &Loaded) -> ScenarioReport {
 
 /// The models of the generations, such as `process-crash, posix`.
 fn model(loaded: &Loaded) -> String {
-    let Some(Fault::PowerLoss(power_loss)) = loaded.scenario.faults.first() else {
+    let Some((_, power_loss)) = loaded.scenario.power_loss() else {
         return "none".to_owned();
     };
     let models: Vec<&str> = power_loss
@@ -118,12 +118,12 @@ impl Judged {
                 });
         }
         for fault in &loaded.scenario.faults {
-            let Fault::PowerLoss(_) = fault;
+            let counts = tally.counts(fault);
             let counts = FaultReport {
-                armed: tally.generated,
-                fired: tally.faults_fired,
+                armed: counts.armed,
+                fired: counts.fired,
             };
-            report.faults.insert("power-loss".to_owned(), counts);
+            report.faults.insert(fault.name().to_owned(), counts);
         }
         for (index, plant) in loaded.scenario.plants.iter().enumerate() {
             let fired = tally.plant_fired(index);
@@ -186,12 +186,17 @@ impl Judged {
         } else if let Some(why) = unfinished(control) {
             self.report.verdict = ScenarioVerdict::Inconclusive;
             self.report.reason = Some(format!("the control run without the plant: {why}"));
-        } else if control.tally.checked == 0 || control.tally.faults_fired == 0 {
+        } else if control.tally.checked == 0 || never_fired(loaded, control) {
             self.report.verdict = ScenarioVerdict::Fail;
             self.report.reason =
                 Some("the control run without the plant checked nothing".to_owned());
         }
     }
+}
+
+fn never_fired(loaded: &Loaded, track: &Track) -> bool {
+    let mut faults = loaded.scenario.faults.iter();
+    faults.any(|fault| track.tally.counts(fault).fired == 0)
 }
 
 fn finding(found: &Found, identity: &CaseIdentity, case_file: String) -> ReportFinding {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use lightning_report::Histogram;
 use num_bigint::BigUint;
 
-use crate::batch::{CoveredPoint, Finding, PlantSwitch};
-use crate::scenario::{CheckKind, Expect, Feature, Scenario};
+use crate::batch::{CoveredPoint, FaultCounts, Finding, PlantSwitch};
+use crate::scenario::{CheckKind, Expect, Fault, Feature, Scenario};
 use crate::worker::Explored;
 
 /// A scenario whose runs give nothing new for this long has no more to give.
@@ -30,6 +30,8 @@ pub(super) struct Tally {
     pub(super) undecided: u64,
     pub(super) undecided_first: Option<String>,
     pub(super) faults_fired: u64,
+    /// The faults that are no power cuts, by kind.
+    pub(super) faults: BTreeMap<String, FaultCounts>,
     pub(super) elisions_fired: BTreeMap<String, u64>,
     pub(super) checks_seen: BTreeMap<CheckKind, u64>,
     pub(super) features: BTreeMap<Feature, u64>,
@@ -83,6 +85,11 @@ impl Tally {
             self.covered.entry(point.key).or_insert(point);
         }
         self.faults_fired += result.faults_fired;
+        for (kind, counts) in &result.faults {
+            let sums = self.faults.entry(kind.clone()).or_default();
+            sums.armed += counts.armed;
+            sums.fired += counts.fired;
+        }
         self.recovery_operations.merge(&result.recovery_operations);
         self.recovery_us.merge(&result.timing.recovery_us);
         add_counts(&mut self.elisions_fired, &result.elisions_fired);
@@ -174,6 +181,17 @@ impl Tally {
     pub(super) fn never_done(&self, scenario: &Scenario) -> Option<Feature> {
         let mut wanted = scenario.workload.features().into_iter();
         wanted.find(|feature| !self.features.contains_key(feature))
+    }
+
+    /// How often a fault of the scenario could have come, and came.
+    pub(super) fn counts(&self, fault: &Fault) -> FaultCounts {
+        match fault {
+            Fault::PowerLoss(_) => FaultCounts {
+                armed: self.generated,
+                fired: self.faults_fired,
+            },
+            Fault::IoError(_) => self.faults.get(fault.name()).copied().unwrap_or_default(),
+        }
     }
 
     fn has_caught(&self, scenario: &Scenario) -> bool {

@@ -35,6 +35,10 @@ pub enum CheckKind {
     Backup,
     /// Recovering twice, or crashing in the middle of recovery, changes nothing.
     IdempotentRecovery,
+    /// Reads are right, and go on, while writes fail.
+    ReadsGoOn,
+    /// Once a fault is over writes succeed: with no reopening where it was space that lacked.
+    Liveness,
     /// The target neither panics nor ends the process.
     NoPanic,
     /// Every call returns within its budget of operations.
@@ -43,7 +47,7 @@ pub enum CheckKind {
 
 impl CheckKind {
     /// Every kind, in the order of reports.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Durability,
         Self::Atomicity,
         Self::PrefixOrder,
@@ -52,6 +56,8 @@ impl CheckKind {
         Self::Integrity,
         Self::Backup,
         Self::IdempotentRecovery,
+        Self::ReadsGoOn,
+        Self::Liveness,
         Self::NoPanic,
         Self::NoHang,
     ];
@@ -67,6 +73,8 @@ impl CheckKind {
             Self::Integrity => "integrity",
             Self::Backup => "backup",
             Self::IdempotentRecovery => "idempotent-recovery",
+            Self::ReadsGoOn => "reads-go-on",
+            Self::Liveness => "liveness",
             Self::NoPanic => "no-panic",
             Self::NoHang => "no-hang",
         }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::OneOrMany;
+use super::{IoError, OneOrMany};
 
 /// Survivals tried at a crash point that is to be covered, where the scenario does not say how many.
 const LEAVES_BY_DEFAULT: u64 = 4096;
@@ -18,6 +18,18 @@ const LEAVES_BY_DEFAULT: u64 = 4096;
 pub enum Fault {
     /// The machine loses power, or the process ends, at chosen operations.
     PowerLoss(PowerLoss),
+    /// Operations on storage fail while the workload runs. Beside a power loss: the power is cut after they did.
+    IoError(IoError),
+}
+
+impl Fault {
+    /// The name used in files and reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::PowerLoss(_) => "power-loss",
+            Self::IoError(_) => "io-error",
+        }
+    }
 }
 
 /// A power cut, and what may survive it.

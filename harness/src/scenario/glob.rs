@@ -15,6 +15,11 @@ use serde::{Deserialize, Serialize};
 pub struct FileGlob(String);
 
 impl FileGlob {
+    /// Covers every name, and the directory itself.
+    pub fn everything() -> Self {
+        Self("**".to_owned())
+    }
+
     /// Whether the pattern covers this name.
     pub fn matches(&self, name: &str) -> bool {
         match self.0.as_str() {

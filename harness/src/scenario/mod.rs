@@ -10,6 +10,8 @@ mod check;
 mod chore;
 mod fault;
 mod feature;
+mod io_error;
+mod lasts;
 mod option_values;
 mod plant;
 mod workload;
@@ -24,6 +26,7 @@ mod parse;
 mod schema;
 mod suggest;
 mod validate;
+mod validate_faults;
 
 pub use check::{Check, CheckKind};
 pub use chore::Chore;
@@ -32,10 +35,14 @@ pub use error::{ScenarioError, ScenarioReadError};
 pub use fault::{CrashModel, CrashPoints, Fault, PowerLoss, SurvivalCoverage};
 pub use feature::Feature;
 pub use glob::FileGlob;
+pub use io_error::{
+    CacheAfter, FirstFailure, IoError, IoErrorVariant, IoOperation, Reaction, SystemError,
+};
+pub use lasts::Lasts;
 pub use model::{Budget, Expect, Format, Plane, Scenario};
 pub use one_or_many::OneOrMany;
 pub use option_values::{OptionValues, TargetOptions};
-pub use plant::{Bug, Elision, Occurrence, OperationKind, Plant, PlantedBug};
+pub use plant::{Bug, Elision, IgnoredFailure, Occurrence, OperationKind, Plant, PlantedBug};
 pub use schema::schema;
 pub use suggest::did_you_mean;
 pub use units::{ByteSize, Percent, TimeSpan, UnitError};

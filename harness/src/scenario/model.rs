@@ -7,7 +7,9 @@ use std::num::NonZeroU64;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Check, CheckKind, Fault, Plant, TargetOptions, TimeSpan, Workload};
+use super::{
+    Check, CheckKind, Fault, IoError, Plant, PowerLoss, TargetOptions, TimeSpan, Workload,
+};
 
 /// A scenario: one purpose, one workload, the faults it meets and the checks that must hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +56,24 @@ impl Scenario {
     /// Whether the scenario asks for this check.
     pub fn asks_for(&self, kind: CheckKind) -> bool {
         self.checks.iter().any(|check| check.kind == kind)
+    }
+
+    /// The power loss, if there is one, with its place in the file.
+    pub fn power_loss(&self) -> Option<(usize, &PowerLoss)> {
+        let mut faults = self.faults.iter().enumerate();
+        faults.find_map(|(place, fault)| match fault {
+            Fault::PowerLoss(power_loss) => Some((place, power_loss)),
+            Fault::IoError(_) => None,
+        })
+    }
+
+    /// The errors of storage, if there are any, with their place in the file.
+    pub fn io_error(&self) -> Option<(usize, &IoError)> {
+        let mut faults = self.faults.iter().enumerate();
+        faults.find_map(|(place, fault)| match fault {
+            Fault::IoError(io_error) => Some((place, io_error)),
+            Fault::PowerLoss(_) => None,
+        })
     }
 
     /// Whether the scenario carries this tag.

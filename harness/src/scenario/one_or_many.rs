@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use schemars::JsonSchema;
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, IntoDeserializer as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 /// One value, or a list of at least one.
@@ -42,6 +42,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
 
     fn visit_str<E: de::Error>(self, one: &str) -> Result<OneOrMany<T>, E> {
         T::deserialize(StrDeserializer::new(one)).map(|value| OneOrMany(vec![value]))
+    }
+
+    fn visit_i64<E: de::Error>(self, one: i64) -> Result<OneOrMany<T>, E> {
+        T::deserialize(one.into_deserializer()).map(|value| OneOrMany(vec![value]))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<OneOrMany<T>, A::Error> {

@@ -17,6 +17,8 @@ use super::{Chore, FileGlob};
 pub enum Plant {
     /// Operations that the target issues and the disk never gets. The target is told that they worked.
     Elision(Elision),
+    /// The target takes failed syncs for done. They do fail.
+    IgnoredFailure(IgnoredFailure),
     /// A bug of the target itself, put between the workload and the target.
     Bug(PlantedBug),
 }
@@ -25,9 +27,18 @@ impl fmt::Display for Plant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Elision(elision) => elision.fmt(f),
+            Self::IgnoredFailure(ignored) => write!(f, "failed syncs of {} ignored", ignored.file),
             Self::Bug(planted) => planted.what.fmt(f),
         }
     }
+}
+
+/// Failures that nobody notices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IgnoredFailure {
+    /// The files whose failed syncs the target takes for done, relative to the database's directory.
+    pub file: FileGlob,
 }
 
 /// A bug of the target itself.
@@ -58,6 +69,12 @@ pub enum Bug {
     LastBackupIsNotRestored,
     /// A restore to a point goes on to the end of the archived log.
     RestoreGoesTooFar,
+    /// A commit that fails is acknowledged.
+    FailedCommitIsAcknowledged,
+    /// Once a commit has failed for want of space, all others do until the database is opened again.
+    NeverWritesAgain,
+    /// Once a commit has failed, nothing can be read until the database is opened again.
+    ReadsEndWithWrites,
 }
 
 impl Bug {
@@ -71,6 +88,9 @@ impl Bug {
             Self::DroppedTableKeepsARow => "dropped-table-keeps-a-row",
             Self::LastBackupIsNotRestored => "last-backup-is-not-restored",
             Self::RestoreGoesTooFar => "restore-goes-too-far",
+            Self::FailedCommitIsAcknowledged => "failed-commit-is-acknowledged",
+            Self::NeverWritesAgain => "never-writes-again",
+            Self::ReadsEndWithWrites => "reads-end-with-writes",
         }
     }
 }

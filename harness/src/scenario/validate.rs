@@ -6,14 +6,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::Problem;
-use super::{
-    BankWorkload, CheckKind, Chore, CrashModel, CrashPoints, Expect, Fault, KvWorkload, Plant,
-    PowerLoss, Scenario, SurvivalCoverage, Workload,
-};
+use super::validate_faults::validate_faults;
+use super::{BankWorkload, CheckKind, Chore, Expect, KvWorkload, Plant, Scenario, Workload};
 
 const CLIENTS_MAX: u32 = 64;
 const TABLES_MAX: u32 = 64;
-const GENERATIONS_MAX: u32 = 4;
 
 /// A combination that is refused, and the path of keys to what is to blame.
 #[derive(Debug)]
@@ -30,7 +27,7 @@ pub(super) enum Step<'a> {
     Index(usize),
 }
 
-type Verdict = Result<(), Refusal>;
+pub(super) type Verdict = Result<(), Refusal>;
 
 /// Refuses what makes no sense.
 pub(super) fn validate(scenario: &Scenario) -> Verdict {
@@ -73,7 +70,11 @@ pub(super) fn span_of(text: &str, path: &[Step<'_>]) -> Option<std::ops::Range<u
     Some(value.span())
 }
 
-fn refuse(path: Vec<Step<'static>>, message: impl Into<String>, help: &'static str) -> Verdict {
+pub(super) fn refuse(
+    path: Vec<Step<'static>>,
+    message: impl Into<String>,
+    help: &'static str,
+) -> Verdict {
     Err(Refusal {
         path,
         message: message.into(),
@@ -81,7 +82,7 @@ fn refuse(path: Vec<Step<'static>>, message: impl Into<String>, help: &'static s
     })
 }
 
-fn top(key: &'static str) -> Vec<Step<'static>> {
+pub(super) fn top(key: &'static str) -> Vec<Step<'static>> {
     vec![Step::Key(key)]
 }
 
@@ -89,7 +90,7 @@ fn workload(key: &'static str) -> Vec<Step<'static>> {
     vec![Step::Key("workload"), Step::Key(key)]
 }
 
-fn fault(index: usize, key: &'static str) -> Vec<Step<'static>> {
+pub(super) fn fault(index: usize, key: &'static str) -> Vec<Step<'static>> {
     vec![Step::Key("fault"), Step::Index(index), Step::Key(key)]
 }
 
@@ -292,83 +293,6 @@ fn validate_bank(bank: &BankWorkload) -> Verdict {
     Ok(())
 }
 
-fn validate_faults(scenario: &Scenario) -> Verdict {
-    match scenario.faults.as_slice() {
-        [] => {
-            let message = "no fault: a run in which nothing breaks shows nothing";
-            refuse(
-                top("format"),
-                message,
-                "add a [[fault]] with its kind, such as \"power-loss\"",
-            )
-        }
-        [Fault::PowerLoss(power_loss)] => validate_power_loss(power_loss),
-        [_, _, ..] => {
-            let help =
-                "for crashes of different kinds give `model` a list, one for each generation";
-            refuse(
-                vec![Step::Key("fault"), Step::Index(1)],
-                "a second fault of kind `power-loss`",
-                help,
-            )
-        }
-    }
-}
-
-fn validate_coverage(power_loss: &PowerLoss) -> Verdict {
-    let model = power_loss.model_of(0);
-    match (power_loss.coverage, power_loss.leaves) {
-        (SurvivalCoverage::Lazy, _) if model != CrashModel::Posix => {
-            let message = format!("lazy coverage of `{model}`");
-            let help = "expected model \"posix\" for the first crash";
-            refuse(fault(0, "coverage"), message, help)
-        }
-        (SurvivalCoverage::Sampled, Some(_)) => refuse(
-            fault(0, "leaves"),
-            "`leaves` without lazy coverage",
-            "remove it, or say coverage = \"lazy\"",
-        ),
-        _ => Ok(()),
-    }
-}
-
-fn validate_power_loss(power_loss: &PowerLoss) -> Verdict {
-    validate_coverage(power_loss)?;
-    let generations = power_loss.generations.get();
-    if generations > GENERATIONS_MAX {
-        let message = format!("{generations} generations");
-        return refuse(fault(0, "generations"), message, "expected 4 at most");
-    }
-    let models = power_loss.model.as_slice().len();
-    if models > 1 && models != generations as usize {
-        let message = format!("{models} models for {generations} generations");
-        return refuse(
-            fault(0, "model"),
-            message,
-            "expected one model, or one for each generation",
-        );
-    }
-    match (power_loss.at, power_loss.points) {
-        (CrashPoints::Sampled, None) => {
-            let message = "sampled crash points without their number";
-            refuse(
-                fault(0, "at"),
-                message,
-                "add `points`, the crash points drawn in each run",
-            )
-        }
-        (CrashPoints::EveryOperation | CrashPoints::EverySync, Some(_)) => {
-            let message = "`points` without sampling";
-            refuse(
-                fault(0, "points"),
-                message,
-                "remove it, or say at = \"sampled\"",
-            )
-        }
-        _ => Ok(()),
-    }
-}
-
 fn validate_checks(scenario: &Scenario) -> Verdict {
     if scenario.checks.is_empty() {
         let message = "no check: a run that looks at nothing shows nothing";
@@ -387,6 +311,13 @@ fn validate_checks(scenario: &Scenario) -> Verdict {
                 format!("check `{}` stands here twice", check.kind),
                 "remove one",
             );
+        }
+    }
+    for kind in [CheckKind::ReadsGoOn, CheckKind::Liveness] {
+        if scenario.asks_for(kind) && scenario.io_error().is_none() {
+            let message = format!("check `{kind}` where no operation fails");
+            let help = "add a [[fault]] of kind \"io-error\"";
+            return refuse(top("check"), message, help);
         }
     }
     let has_backups = scenario.workload.chores(Chore::Backup) > 0;

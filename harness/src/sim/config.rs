@@ -1,6 +1,6 @@
 //! How a simulated disk behaves.
 
-use crate::scenario::Elision;
+use crate::scenario::{Elision, FileGlob};
 use crate::trace::{SectorSize, TracePosition};
 
 /// How a simulated disk behaves.
@@ -12,6 +12,8 @@ pub struct SimConfig {
     pub operation_budget: u64,
     /// Which operations are dropped while success is reported.
     pub elide: Vec<Elision>,
+    /// The files of which a sync that fails is said to have worked.
+    pub ignore: Vec<FileGlob>,
     /// The power goes at this moment of this boot: every later call fails, and later marks don't count.
     pub crash_after: Option<TracePosition>,
 }
@@ -22,6 +24,7 @@ impl Default for SimConfig {
             sector: SectorSize::DEFAULT,
             operation_budget: u64::MAX,
             elide: Vec::new(),
+            ignore: Vec::new(),
             crash_after: None,
         }
     }

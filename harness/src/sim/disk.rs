@@ -13,8 +13,10 @@ use lightning_db::sync::pause;
 use super::config::SimConfig;
 use super::error::SimError;
 use super::file::{SimFile, SimLock};
+use super::injection::{Failures, Injection, Injector};
 use super::lazy::Lazy;
 use super::machine::Machine;
+use crate::scenario::IoOperation;
 use crate::survival::Survival;
 use crate::trace::{DiskState, Entry, Mark, Name, Operation, Trace, TracePosition};
 
@@ -46,17 +48,50 @@ impl SimDisk {
     }
 
     /// A second disk that holds what this one does after a process crash that loses nothing. What is undecided stays so, and
-    /// will be decided alike for both.
+    /// will be decided alike for both. What fails, fails on: from here on by what the second disk does.
     #[must_use]
     pub fn boot_again(&self, config: SimConfig) -> Self {
-        let (mut state, lazy) = {
+        let (mut state, lazy, mut injector) = {
             let machine = self.machine();
-            (machine.state.clone(), machine.lazy.clone())
+            let injector = machine.injector.clone();
+            (machine.state.clone(), machine.lazy.clone(), injector)
         };
         state.settle();
+        if let Some(injector) = &mut injector {
+            injector.boot(&state);
+        }
         let disk = Self::boot(state, config);
         disk.machine().lazy = lazy;
+        disk.machine().injector = injector;
         disk
+    }
+
+    /// Lets operations fail from now on.
+    pub fn inject(&self, injection: Injection) {
+        let mut machine = self.machine();
+        let mut injector = Injector::new(injection);
+        injector.boot(&machine.state);
+        machine.injector = Some(injector);
+    }
+
+    /// Lets no more operations fail.
+    pub fn lift(&self) {
+        if let Some(injector) = &mut self.machine().injector {
+            injector.lift();
+        }
+    }
+
+    /// Whether no more operations will fail.
+    pub fn is_sound(&self) -> bool {
+        let machine = self.machine();
+        machine.injector.as_ref().is_none_or(Injector::is_over)
+    }
+
+    /// What failed, in this boot and those before it.
+    pub fn failures(&self) -> Failures {
+        let machine = self.machine();
+        let injector = machine.injector.as_ref();
+        injector.map_or_else(Failures::default, |injector| injector.failures.clone())
     }
 
     /// Puts what the workload saw into the sequence of operations. Does nothing once the power is off.
@@ -98,6 +133,12 @@ impl SimDisk {
             .collect()
     }
 
+    /// How often a failed sync was said to have worked, for each of the configuration's.
+    pub fn ignored_fired(&self) -> Vec<u64> {
+        let machine = self.machine();
+        machine.ignored.iter().map(|&(_, count)| count).collect()
+    }
+
     /// Turns the power off and hands out what happened since boot.
     pub fn finish(&self) -> Trace {
         let mut machine = self.machine();
@@ -137,7 +178,11 @@ impl Disk for SimDisk {
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut machine = self.enter_names()?;
         let inode = match mode {
-            OpenMode::Read | OpenMode::Write => machine.find(name)?,
+            OpenMode::Read | OpenMode::Write => {
+                let found = machine.find(name)?;
+                machine.fail(IoOperation::Open, name)?;
+                found
+            }
             OpenMode::Create => machine.create(name)?,
         };
         drop(machine);
@@ -155,6 +200,7 @@ impl Disk for SimDisk {
             return Ok(());
         }
         machine.check_free(name)?;
+        machine.fail(IoOperation::Create, name)?;
         machine.perform(Operation::CreateDir {
             name: Name::from(name),
         });
@@ -162,8 +208,9 @@ impl Disk for SimDisk {
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
-        let machine = self.enter_names()?;
+        let mut machine = self.enter_names()?;
         machine.find_dir(dir)?;
+        machine.fail(IoOperation::Open, dir)?;
         Ok(machine.state.names().list(dir))
     }
 
@@ -174,6 +221,7 @@ impl Disk for SimDisk {
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut machine = self.enter_names()?;
         machine.find(name)?;
+        machine.fail(IoOperation::Remove, name)?;
         machine.perform(Operation::Remove {
             name: Name::from(name),
         });
@@ -183,6 +231,7 @@ impl Disk for SimDisk {
     fn sync_dir(&self, dir: &str) -> io::Result<()> {
         let mut machine = self.enter_names()?;
         machine.find_dir(dir)?;
+        machine.fail(IoOperation::SyncDir, dir)?;
         machine.perform(Operation::SyncDir {
             dir: Name::from(dir),
         });

@@ -60,6 +60,6 @@ fn target(operation: &Operation) -> Option<(OperationKind, &str)> {
         Operation::Allocate { file, .. } => Some((OperationKind::Allocate, &file.name)),
         Operation::Rename { to, .. } => Some((OperationKind::Rename, to)),
         Operation::Remove { name } => Some((OperationKind::Remove, name)),
-        Operation::Create(_) | Operation::CreateDir { .. } => None,
+        Operation::Create(_) | Operation::CreateDir { .. } | Operation::FailSync { .. } => None,
     }
 }

@@ -8,6 +8,7 @@ use lightning_db::sync::pause;
 
 use super::disk::SimDisk;
 use super::machine::{Machine, end_of};
+use crate::scenario::IoOperation;
 use crate::trace::{InodeId, Name, Operation};
 
 /// An open file.
@@ -29,6 +30,12 @@ impl SimFile {
         }
     }
 
+    /// Fails an operation on the file if it is to fail.
+    fn fail(&self, machine: &mut Machine, operation: IoOperation) -> io::Result<()> {
+        let file = machine.label(self.inode, &self.name);
+        machine.fail(operation, &file.name)
+    }
+
     /// Begins a call that changes the file.
     fn enter_to_write(&self) -> io::Result<MutexGuard<'_, Machine>> {
         let machine = self.disk.enter()?;
@@ -42,6 +49,7 @@ impl SimFile {
 impl DiskFile for SimFile {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let mut machine = self.disk.enter()?;
+        self.fail(&mut machine, IoOperation::Read)?;
         machine.look_at_bytes(self.inode, offset, buf.len() as u64);
         let whole = machine.file(self.inode)?.read(offset, buf);
         if whole {
@@ -57,18 +65,27 @@ impl DiskFile for SimFile {
         if bytes.is_empty() {
             return Ok(());
         }
-        machine.look_before_write(self.inode, offset, bytes.len() as u64);
         let file = machine.label(self.inode, &self.name);
-        machine.perform(Operation::Write {
-            file,
-            offset,
-            bytes: Arc::from(bytes),
-        });
-        Ok(())
+        let range = (self.inode, offset, bytes.len() as u64);
+        let failed = machine.fail_in_range(IoOperation::Write, &file.name, range);
+        let written = match failed {
+            Ok(()) => bytes,
+            Err(_) => &bytes[..machine.partial(bytes.len())],
+        };
+        if !written.is_empty() {
+            machine.look_before_write(self.inode, offset, written.len() as u64);
+            machine.perform(Operation::Write {
+                file,
+                offset,
+                bytes: Arc::from(written),
+            });
+        }
+        failed
     }
 
     fn len(&self) -> io::Result<u64> {
         let mut machine = self.disk.enter()?;
+        self.fail(&mut machine, IoOperation::Read)?;
         machine.look_at_len(self.inode);
         Ok(machine.file(self.inode)?.len())
     }
@@ -76,6 +93,7 @@ impl DiskFile for SimFile {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut machine = self.enter_to_write()?;
         end_of(len, 0)?;
+        self.fail(&mut machine, IoOperation::SetLen)?;
         machine.look_before_cut(self.inode, len);
         let file = machine.label(self.inode, &self.name);
         machine.perform(Operation::SetLen { file, len });
@@ -85,8 +103,9 @@ impl DiskFile for SimFile {
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
         let mut machine = self.enter_to_write()?;
         end_of(offset, len)?;
-        machine.look_at_len(self.inode);
         let file = machine.label(self.inode, &self.name);
+        machine.fail_in_range(IoOperation::Allocate, &file.name, (self.inode, offset, len))?;
+        machine.look_at_len(self.inode);
         machine.perform(Operation::Allocate { file, offset, len });
         Ok(())
     }
@@ -94,6 +113,13 @@ impl DiskFile for SimFile {
     fn sync(&self) -> io::Result<()> {
         let mut machine = self.disk.enter()?;
         let file = machine.label(self.inode, &self.name);
+        if let Err(error) = machine.fail(IoOperation::Sync, &file.name) {
+            let is_ignored = machine.ignores_failed_sync(&file.name);
+            if let Some(dropped) = machine.failed_sync() {
+                machine.perform(Operation::FailSync { file, dropped });
+            }
+            return if is_ignored { Ok(()) } else { Err(error) };
+        }
         machine.perform(Operation::Sync(file));
         drop(machine);
         pause();
@@ -101,7 +127,10 @@ impl DiskFile for SimFile {
     }
 
     fn start_writeback(&self, _offset: u64, _len: u64) -> io::Result<()> {
-        self.enter_to_write().map(drop)
+        let mut machine = self.enter_to_write()?;
+        let file = machine.label(self.inode, &self.name);
+        // It needs no space: what it is about was written.
+        machine.fail_in_range(IoOperation::Write, &file.name, (self.inode, 0, 0))
     }
 }
 

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use super::config::SimConfig;
 use super::elision::Armed;
 use super::error::SimError;
+use super::injection::Injector;
 use super::lazy::Lazy;
+use crate::scenario::{FileGlob, IoOperation};
 use crate::trace::{
     DiskState, Effect, Entry, Event, FILE_LEN_MAX, FileRef, FileState, InodeId, Mark, Name,
     Operation, TracePosition,
@@ -23,6 +25,9 @@ pub(super) struct Machine {
     pub(super) state: DiskState,
     pub(super) events: Vec<Event>,
     pub(super) elisions: Vec<Armed>,
+    pub(super) injector: Option<Injector>,
+    /// The files of which failed syncs are ignored, and how often they were.
+    pub(super) ignored: Vec<(FileGlob, u64)>,
     pub(super) calls: u64,
     pub(super) stopped: Option<SimError>,
     /// What a power cut has left open and nobody has looked at, if that is decided as it is read.
@@ -44,6 +49,8 @@ impl Machine {
             start,
             events: Vec::new(),
             elisions: config.elide.into_iter().map(Armed::new).collect(),
+            injector: None,
+            ignored: config.ignore.into_iter().map(|file| (file, 0)).collect(),
             calls: 0,
             stopped: None,
             lazy: None,
@@ -85,7 +92,7 @@ impl Machine {
                 }
                 Mark::Began(what) => self.doing = Some(what),
                 Mark::Ended(_) => self.doing = None,
-                Mark::Opened | Mark::Note(_) => {}
+                Mark::Opened | Mark::Failure(_) | Mark::Note(_) => {}
             }
             self.record(Event::Mark(mark));
         }
@@ -96,6 +103,9 @@ impl Machine {
         let mut dropped = false;
         for armed in &mut self.elisions {
             dropped |= armed.drops(&operation, self.in_flight, self.doing);
+        }
+        if let Some(injector) = &mut self.injector {
+            injector.follow(&operation);
         }
         let effect = if dropped {
             Effect::Elided
@@ -143,6 +153,7 @@ impl Machine {
 
     pub(super) fn create(&mut self, name: &str) -> io::Result<InodeId> {
         self.check_free(name)?;
+        self.fail(IoOperation::Create, name)?;
         let inode = self.state.next_inode();
         let name = Name::from(name);
         self.labels.insert(inode, Arc::clone(&name));
@@ -152,6 +163,7 @@ impl Machine {
 
     pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         let inode = self.find(from)?;
+        self.fail(IoOperation::Rename, to)?;
         match self.check_free(to) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Err(_) if self.find(to)? == inode => return Ok(()),
@@ -185,7 +197,11 @@ impl Machine {
 
     /// Takes the lock on a file.
     pub(super) fn lock(&mut self, name: &str) -> io::Result<InodeId> {
-        let inode = match self.find(name) {
+        let found = self.find(name);
+        if found.is_ok() {
+            self.fail(IoOperation::Open, name)?;
+        }
+        let inode = match found {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(name)?,
             found => found?,
         };

@@ -5,9 +5,11 @@ mod disk;
 mod elision;
 mod error;
 mod file;
+mod injection;
 mod lazy;
 mod machine;
 
 pub use config::SimConfig;
 pub use disk::SimDisk;
 pub use error::SimError;
+pub use injection::{Failures, Injection};

@@ -51,6 +51,7 @@ pub struct Promises {
     levels: Vec<(Durability, Promise, Promise)>,
     survive_torn_sectors: bool,
     roll_back: bool,
+    goes_on_with_space: bool,
 }
 
 impl Durability {
@@ -100,6 +101,7 @@ impl Promises {
             levels: Vec::new(),
             survive_torn_sectors: false,
             roll_back: true,
+            goes_on_with_space: false,
         }
     }
 
@@ -137,6 +139,18 @@ impl Promises {
     /// Whether a transaction can be rolled back.
     pub fn roll_back(&self) -> bool {
         self.roll_back
+    }
+
+    /// Where space lacked, writes succeed again once there is some, with no reopening.
+    #[must_use]
+    pub fn going_on_with_space(mut self) -> Self {
+        self.goes_on_with_space = true;
+        self
+    }
+
+    /// Whether writes succeed with no reopening once there is space again.
+    pub fn goes_on_with_space(&self) -> bool {
+        self.goes_on_with_space
     }
 
     /// Adds a level with its promise after a process crash and after a power cut.

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use lightning_db::disk::Disk;
 
 use super::{
-    Ability, ClientId, Copied, Durability, KeyRange, KnownOption, Mode, OptionError, Options,
-    Promises, RowSink, Session, Target, TargetError,
+    Ability, ClientId, Copied, Durability, ErrorKind, KeyRange, KnownOption, Mode, OptionError,
+    Options, Promises, RowSink, Session, Target, TargetError,
 };
 use crate::scenario::Bug;
 
@@ -33,6 +33,7 @@ impl Spoiled {
             bug: self.bug,
             fired: Arc::clone(&self.fired),
             undone: BTreeMap::new(),
+            has_failed: false,
             sound,
         }
     }
@@ -104,6 +105,8 @@ struct SpoiledSession<S: Session + ?Sized> {
     fired: Arc<AtomicU64>,
     /// The first write since each savepoint, the outermost first.
     undone: BTreeMap<ClientId, Vec<Option<Write>>>,
+    /// Whether a commit has failed.
+    has_failed: bool,
     sound: Box<S>,
 }
 
@@ -262,7 +265,19 @@ impl<S: Session + ?Sized> Session for SpoiledSession<S> {
     }
 
     fn commit(&mut self, client: ClientId, durability: Durability) -> Result<(), TargetError> {
-        self.sound.commit(client, durability)
+        if self.has_failed && self.bug == Bug::NeverWritesAgain {
+            self.sound.rollback(client)?;
+            self.fired.fetch_add(1, Relaxed);
+            return Err(TargetError::refused(ErrorKind::Full, "there was no space"));
+        }
+        let committed = self.sound.commit(client, durability);
+        if committed.as_ref().is_err_and(|error| !error.may_retry()) {
+            self.has_failed = true;
+            if self.shows(Bug::FailedCommitIsAcknowledged) {
+                return Ok(());
+            }
+        }
+        committed
     }
 
     fn rollback(&mut self, client: ClientId) -> Result<(), TargetError> {
@@ -270,6 +285,9 @@ impl<S: Session + ?Sized> Session for SpoiledSession<S> {
     }
 
     fn scan(&mut self, table: &str, sink: &mut RowSink<'_>) -> Result<(), TargetError> {
+        if self.has_failed && self.shows(Bug::ReadsEndWithWrites) {
+            return Err(TargetError::refused(ErrorKind::Io, "a commit failed"));
+        }
         self.sound.scan(table, sink)
     }
 
@@ -303,6 +321,7 @@ impl<S: Session + ?Sized> Session for SpoiledSession<S> {
             bug: self.bug,
             fired: Arc::clone(&self.fired),
             undone: BTreeMap::new(),
+            has_failed: false,
             sound,
         }))
     }

@@ -43,7 +43,8 @@ impl Default for Toy {
         Self {
             promises: none
                 .with(Durability::Sync, durable, durable)
-                .even_if_sectors_tear(),
+                .even_if_sectors_tear()
+                .going_on_with_space(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The events of a trace: operations on storage, and the workload's marks, in one sequence.
 //!
 //! Reads and opens are not events: they change nothing. Nor are operations that failed, since they changed nothing
-//! either. On the `sim` plane an operation is a single moment, even where threads overlap (docs/design/threads.md), so "a
+//! either; but for syncs, after which nothing is as it was, and the part of a write that reached the file. On the `sim` plane an operation is a single moment, even where threads overlap (docs/design/threads.md), so "a
 //! sync covers only what ended before it began" is the order of the events.
 
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub enum Mark {
     Began(&'static str),
     /// It has done that.
     Ended(&'static str),
+    /// An operation failed because storage did.
+    Failure(String),
     /// For the reader of a timeline.
     Note(String),
 }
@@ -115,6 +117,13 @@ pub enum Operation {
     },
     /// The file's bytes and length become durable.
     Sync(FileRef),
+    /// A sync fails: no later one will make durable what the file holds now, unless it is written again.
+    FailSync {
+        /// The file.
+        file: FileRef,
+        /// Whether the cache lost pages that did not reach the disk; else readers still see them.
+        dropped: bool,
+    },
 }
 
 /// Whether an operation reached the disk.

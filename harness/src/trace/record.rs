@@ -4,7 +4,7 @@ use super::event::{Event, TracePosition};
 use super::state::DiskState;
 
 /// What a disk held when it was started, and all that happened since, in order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// What the disk held at position 0.
     pub start: DiskState,

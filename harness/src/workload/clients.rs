@@ -23,6 +23,7 @@ pub struct Clients {
     rng: Rng,
     all: Vec<Client>,
     upkeep: Upkeep,
+    ended: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -72,6 +73,7 @@ impl Clients {
             tables: table_names(tables.get()),
             all: (0..count).map(client).collect(),
             upkeep: Upkeep::new(workload, &setting),
+            ended: 0,
             workload: workload.clone(),
             setting,
             rng,
@@ -93,6 +95,11 @@ impl Clients {
         self.workload.transactions()
     }
 
+    /// How many transactions of its runs have ended as they should.
+    pub fn ended(&self) -> u32 {
+        self.ended
+    }
+
     /// What is wrong with a set of rows, whatever the history: the workload's own invariant.
     pub fn check_rows(&self, rows: &RowMap) -> Option<Violation> {
         match &self.workload {
@@ -112,6 +119,7 @@ impl Clients {
             }
             if matches!(self.turn(desk, current)?, Turn::Ended) {
                 left -= 1;
+                self.ended += 1;
                 self.keep_up(desk)?;
             }
         }
@@ -261,6 +269,10 @@ impl Clients {
             return Ok(Turn::Ended);
         }
         if !stopped.error.may_retry() {
+            if stopped.call != "commit" {
+                // Whatever comes of it, the client begins another one, if it goes on at all.
+                let _ = desk.rollback(&work.open);
+            }
             return Err(stopped);
         }
         if work.tries < TRIES_MAX && self.rng.chance(0.75) {

@@ -128,6 +128,7 @@ impl SlowJournal {
         self.now += 1;
         let now = self.now;
         match operation {
+            Operation::FailSync { .. } => panic!("this model knows no failures"),
             Operation::Create(file) => {
                 let cached = self.files.entry(file.inode).or_default();
                 cached.created = now;

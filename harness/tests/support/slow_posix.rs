@@ -127,6 +127,7 @@ impl SlowDisk {
 
     fn apply(&mut self, operation: &Operation) {
         match operation {
+            Operation::FailSync { .. } => panic!("this model knows no failures"),
             Operation::Create(file) => {
                 self.files.insert(file.inode, SlowFile::new());
                 self.set(&file.name, SlowEntry::File(file.inode), None);

@@ -26,7 +26,8 @@ impl Default for Lightning {
         let promises = Promises::none()
             .with(Durability::Sync, Durable, Durable)
             .with(Durability::Buffered, Durable, Prefix)
-            .with(Durability::None, Prefix, Prefix);
+            .with(Durability::None, Prefix, Prefix)
+            .going_on_with_space();
         Self { promises }
     }
 }

@@ -82,6 +82,9 @@ impl DiskState {
 
     fn put_versions(&self, hasher: &mut Xxh3, file: &FileState) {
         put(hasher, file.base_len);
+        if let Some(abandoned) = file.abandoned {
+            self.put_age(hasher, abandoned);
+        }
         put(hasher, file.sizes.len() as u64);
         for size in &file.sizes {
             self.put_age(hasher, size.order);

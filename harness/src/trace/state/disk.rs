@@ -158,6 +158,7 @@ impl DiskState {
                 });
             }
             Operation::Sync(file) => self.sync(file),
+            Operation::FailSync { file, dropped } => self.fail_sync(file, *dropped),
         }
     }
 
@@ -199,6 +200,14 @@ impl DiskState {
         {
             let covered = Arc::make_mut(state).sync();
             self.durable = self.durable.max(covered.unwrap_or_default());
+        }
+    }
+
+    fn fail_sync(&mut self, file: &FileRef, dropped: bool) {
+        if let Some(Some(state)) = self.files.get_mut(slot(file.inode))
+            && state.newest().is_some()
+        {
+            Arc::make_mut(state).fail_sync(dropped);
         }
     }
 

@@ -75,6 +75,8 @@ pub struct FileState {
     pub(super) sizes: Vec<SizeVersion>,
     pub(super) pending: BTreeMap<usize, PendingChunk>,
     pub(super) writes: Vec<PendingWrite>,
+    /// What a sync that failed has left in the cache as if it were on disk: chunks whose newest version is no newer.
+    pub(super) abandoned: Option<Order>,
     pub(super) hash: OnceLock<u128>,
 }
 
@@ -265,6 +267,7 @@ impl FileState {
             sizes: Vec::new(),
             pending: BTreeMap::new(),
             writes: Vec::new(),
+            abandoned: None,
             hash: OnceLock::new(),
         }
     }
@@ -332,7 +335,8 @@ impl FileState {
             let (from, to) = (span.start.max(first), span.end.min(end));
             let start = span.done + (from - span.start);
             let new = &bytes[start..start + (to - from)];
-            if self.chunk(span.chunk).bytes()[from..to] == *new {
+            let is_dirty_again = self.abandoned.is_some() && self.pending.contains_key(&span.chunk);
+            if !is_dirty_again && self.chunk(span.chunk).bytes()[from..to] == *new {
                 continue;
             }
             self.change(span.chunk, |chunk| {
@@ -399,14 +403,37 @@ impl FileState {
         }
     }
 
-    /// Makes all durable. The newest operation that this covered, if it covered any.
+    /// Makes all durable, but for what an earlier sync failed to: the system takes that for written, until it is written again.
+    /// The newest operation that this covered, if it covered any.
     pub(super) fn sync(&mut self) -> Option<Order> {
         let newest = self.newest();
-        self.pending.clear();
+        let abandoned = self.abandoned;
+        self.pending.retain(|_, chunk| {
+            let last = chunk.versions.last().map(|version| version.order);
+            abandoned.is_some_and(|abandoned| last.is_some_and(|last| last <= abandoned))
+        });
         self.sizes.clear();
         self.writes.clear();
         self.base_len = self.len;
         newest
+    }
+
+    /// Fails to make anything durable. What is pending stays so for good; with `dropped` pages that did not reach the disk are as they
+    /// were before: the first of them, and some of the others.
+    pub(super) fn fail_sync(&mut self, dropped: bool) {
+        let newest = self.newest();
+        if !dropped {
+            self.abandoned = newest;
+            return;
+        }
+        self.hash = OnceLock::new();
+        let salt = newest.map_or(0, |newest| newest.0);
+        for (place, (at, pending)) in (0_u64..).zip(std::mem::take(&mut self.pending)) {
+            if place == 0 || (place + salt).is_multiple_of(2) {
+                chunk_mut(&mut self.chunks, at).clone_from(&pending.base);
+            }
+        }
+        self.writes.clear();
     }
 
     /// The newest operation that no sync has covered.

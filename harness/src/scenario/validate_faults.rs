@@ -1,0 +1,149 @@
+//! What the types alone cannot refuse of faults.
+
+use std::collections::BTreeSet;
+
+use super::validate::{Step, Verdict, fault, refuse, top};
+use super::{
+    CrashModel, CrashPoints, Fault, FirstFailure, IoError, IoOperation, PowerLoss, Scenario,
+    SurvivalCoverage,
+};
+
+const GENERATIONS_MAX: u32 = 4;
+const REOPENINGS_MAX: u32 = 16;
+
+pub(super) fn validate_faults(scenario: &Scenario) -> Verdict {
+    if scenario.faults.is_empty() {
+        let message = "no fault: a run in which nothing breaks shows nothing";
+        let help = "add a [[fault]] with its kind, such as \"power-loss\"";
+        return refuse(top("format"), message, help);
+    }
+    let mut seen = BTreeSet::new();
+    for (place, one) in scenario.faults.iter().enumerate() {
+        if !seen.insert(one.name()) {
+            let help = match one {
+                Fault::PowerLoss(_) => {
+                    "for crashes of different kinds give `model` a list, one for each generation"
+                }
+                Fault::IoError(_) => "give `error`, `operation` or `lasts` a list",
+            };
+            return refuse(
+                vec![Step::Key("fault"), Step::Index(place)],
+                format!("a second fault of kind `{}`", one.name()),
+                help,
+            );
+        }
+        match one {
+            Fault::PowerLoss(power_loss) => validate_power_loss(place, power_loss)?,
+            Fault::IoError(io_error) => validate_io_error(place, io_error)?,
+        }
+    }
+    validate_composition(scenario)
+}
+
+fn validate_io_error(place: usize, io_error: &IoError) -> Verdict {
+    if io_error.reopenings > REOPENINGS_MAX {
+        let message = format!("{} reopenings", io_error.reopenings);
+        return refuse(fault(place, "reopenings"), message, "expected 16 at most");
+    }
+    for &error in io_error.error.as_slice() {
+        let asked = io_error.operation.as_slice().iter();
+        let mut wrong = asked.filter(|asked| !error.operations().contains(asked));
+        if let Some(operation) = wrong.find(|&&operation| operation != IoOperation::All) {
+            let message = format!("`{operation}` does not fail with {error}");
+            let help = "name operations that can, or \"all\" for those that can";
+            return refuse(fault(place, "operation"), message, help);
+        }
+    }
+    match (io_error.at, io_error.points) {
+        (FirstFailure::Sampled, None) => refuse(
+            fault(place, "at"),
+            "sampled failures without their number",
+            "add `points`, the first failures drawn in each run",
+        ),
+        (FirstFailure::EveryOperation, Some(_)) => refuse(
+            fault(place, "points"),
+            "`points` without sampling",
+            "remove it, or say at = \"sampled\"",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// What does not go together.
+fn validate_composition(scenario: &Scenario) -> Verdict {
+    if scenario.io_error().is_none() {
+        return Ok(());
+    }
+    if scenario.workload.has_threads() {
+        return refuse(
+            vec![Step::Key("workload"), Step::Key("threads")],
+            "errors of storage, and clients on threads of their own",
+            "remove `threads`: which operation fails is known where one client works at a time",
+        );
+    }
+    match scenario.power_loss() {
+        Some((other, power_loss))
+            if power_loss.model.as_slice() != [CrashModel::Posix]
+                || power_loss.coverage != SurvivalCoverage::Sampled =>
+        {
+            let message = "a power loss beside errors of storage";
+            let help = "expected model \"posix\" and sampled coverage: what a failed sync leaves is known there";
+            refuse(fault(other, "model"), message, help)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn validate_coverage(place: usize, power_loss: &PowerLoss) -> Verdict {
+    let model = power_loss.model_of(0);
+    match (power_loss.coverage, power_loss.leaves) {
+        (SurvivalCoverage::Lazy, _) if model != CrashModel::Posix => {
+            let message = format!("lazy coverage of `{model}`");
+            let help = "expected model \"posix\" for the first crash";
+            refuse(fault(place, "coverage"), message, help)
+        }
+        (SurvivalCoverage::Sampled, Some(_)) => refuse(
+            fault(place, "leaves"),
+            "`leaves` without lazy coverage",
+            "remove it, or say coverage = \"lazy\"",
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn validate_power_loss(place: usize, power_loss: &PowerLoss) -> Verdict {
+    validate_coverage(place, power_loss)?;
+    let generations = power_loss.generations.get();
+    if generations > GENERATIONS_MAX {
+        let message = format!("{generations} generations");
+        return refuse(fault(place, "generations"), message, "expected 4 at most");
+    }
+    let models = power_loss.model.as_slice().len();
+    if models > 1 && models != generations as usize {
+        let message = format!("{models} models for {generations} generations");
+        return refuse(
+            fault(place, "model"),
+            message,
+            "expected one model, or one for each generation",
+        );
+    }
+    match (power_loss.at, power_loss.points) {
+        (CrashPoints::Sampled, None) => {
+            let message = "sampled crash points without their number";
+            refuse(
+                fault(place, "at"),
+                message,
+                "add `points`, the crash points drawn in each run",
+            )
+        }
+        (CrashPoints::EveryOperation | CrashPoints::EverySync, Some(_)) => {
+            let message = "`points` without sampling";
+            refuse(
+                fault(place, "points"),
+                message,
+                "remove it, or say at = \"sampled\"",
+            )
+        }
+        _ => Ok(()),
+    }
+}
