@@ -261,7 +261,8 @@ fn recover(
     if engine.options.read_only {
         engine.writer().log = SessionLog::ReadOnly;
     } else if exists(disk.as_ref(), CREATING)? {
-        // The create was cut off after its last step but one.
+        // The create was cut off after its last step but one, or a sync of that step failed: then what is seen here may not be on disk.
+        engine.map.rewrite_superblocks()?;
         disk.remove(CREATING)
             .map_err(|e| StorageError::io("remove", CREATING, e))?;
         sync_root(disk.as_ref())?;

@@ -102,6 +102,19 @@ impl Map {
     }
 }
 
+impl Map {
+    /// Writes every superblock copy once more. After a creation that was cut off by a failed sync the cache may show copies that the
+    /// disk does not have, and that no later sync writes.
+    pub fn rewrite_superblocks(&self) -> Result<(), StorageError> {
+        let superblock = self.superblock();
+        for file in [&self.files.map, &self.files.data] {
+            file.write_superblocks(&superblock)?;
+            file.sync()?;
+        }
+        Ok(())
+    }
+}
+
 fn damaged_superblocks(choice: &Choice) -> Vec<SuperblockCopy> {
     let damaged = choice.copies.iter().filter(|copy| copy.content.is_err());
     damaged.map(|copy| copy.place).collect()

@@ -108,7 +108,7 @@ fn each_way_of_not_bearing_errors_is_caught_by_the_check_that_names_it() {
         (
             "failed-commit-is-acknowledged",
             "error = \"eio\"\noperation = \"write\"",
-            CheckKind::Durability,
+            CheckKind::ReadsGoOn,
         ),
         (
             "never-writes-again",
