@@ -52,6 +52,7 @@ pub(super) fn run_with(
         for (place, fault) in setup.batch.scenario.faults.iter().enumerate() {
             match fault {
                 Fault::IoError(fault) => explorer.sweep(fault)?,
+                Fault::Damage(fault) => explorer.damage(fault, &life),
                 // The sweep cuts the power where storage has failed.
                 Fault::PowerLoss(_) if setup.batch.scenario.io_error().is_some() => {}
                 Fault::PowerLoss(fault) => {
@@ -83,6 +84,11 @@ pub fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, ExploreError
     }
     let unknown = || ExploreError::UnknownCase(case.clone());
     let path = CasePath::parse(case).ok_or_else(unknown)?;
+    if let (Some(harm), Some(fault)) = (&path.harm, batch.scenario.damage()) {
+        let state = explorer.rerun_harm(fault, &life, harm);
+        result.files = files(&state.ok_or_else(unknown)?);
+        return Ok(explorer.result.into_case(result));
+    }
     let state = match explorer.rerun_trouble(&path)? {
         Rerun::Nothing => explorer.rerun_crashes(life, &path)?,
         Rerun::Life(life) => explorer.rerun_crashes(*life, &path)?,

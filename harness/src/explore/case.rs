@@ -36,6 +36,15 @@ pub(super) struct Trouble {
     pub(super) first: u64,
 }
 
+/// One damaged place of a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Harm {
+    /// Which of the fault's kinds.
+    pub(super) variant: usize,
+    /// The place among all that the kind has, from 0.
+    pub(super) place: u64,
+}
+
 /// The crashes that lead to a state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CasePath {
@@ -43,6 +52,8 @@ pub(super) struct CasePath {
     pub(super) fault: usize,
     /// How storage failed before the first crash, and in which of the lives of that run this one is.
     pub(super) trouble: Option<(Trouble, Option<usize>)>,
+    /// What was damaged, if that is what the case is about.
+    pub(super) harm: Option<Harm>,
     pub(super) crashes: Vec<Crash>,
 }
 
@@ -60,7 +71,15 @@ impl CasePath {
         Self {
             fault,
             trouble: Some((trouble, life)),
-            crashes: Vec::new(),
+            ..Self::default()
+        }
+    }
+
+    /// No crash, but damage.
+    pub(super) fn harmed(harm: Harm) -> Self {
+        Self {
+            harm: Some(harm),
+            ..Self::default()
         }
     }
 
@@ -89,6 +108,7 @@ impl CasePath {
 
     /// `p12.s3/p4.s1`, or `p12.d0x3.1/p4.s1` where survival was decided lazily; a fault that is not the first is named
     /// before: `f1/p12.s3`. Where storage failed: `e9.v0`, with variant and first operation; `e9.v0.l1/p4.s0` for a crash of life 1 of that.
+    /// What was damaged: `x77.v2`, with place and kind.
     pub(super) fn id(&self) -> CaseId {
         let mut id = String::new();
         if self.fault > 0 {
@@ -100,6 +120,9 @@ impl CasePath {
             if let Some(life) = life {
                 let _ = write!(id, ".l{life}");
             }
+        }
+        if let Some(Harm { variant, place }) = &self.harm {
+            let _ = write!(id, "x{place}.v{variant}");
         }
         for crash in &self.crashes {
             let slash = if id.is_empty() { "" } else { "/" };
@@ -118,16 +141,26 @@ impl CasePath {
         for (place, part) in id.0.split('/').enumerate() {
             match part.strip_prefix('f') {
                 Some(fault) if place == 0 => path.fault = fault.parse().ok()?,
+                _ if part.starts_with('x') => path.harm = Some(harm(part)?),
                 _ if part.starts_with('e') => path.trouble = Some(trouble(part)?),
                 _ => path.crashes.push(Crash::parse(part)?),
             }
         }
         let is_whole = match path.trouble {
+            _ if path.harm.is_some() => {
+                path.trouble.is_none() && path.crashes.is_empty() && path.fault == 0
+            }
             Some((_, Some(_))) | None => !path.crashes.is_empty(),
             Some((_, None)) => path.crashes.is_empty() && path.fault == 0,
         };
         (path.id() == *id && is_whole).then_some(path)
     }
+}
+
+fn harm(part: &str) -> Option<Harm> {
+    let (place, variant) = part.strip_prefix('x')?.split_once(".v")?;
+    let (place, variant) = (place.parse().ok()?, variant.parse().ok()?);
+    Some(Harm { variant, place })
 }
 
 fn trouble(part: &str) -> Option<(Trouble, Option<usize>)> {
@@ -177,6 +210,7 @@ mod tests {
             "p7.d0",
             "p7.d0x12.1.3x2/p4.s1",
             "e12.v0",
+            "x77.v2",
             "e12.v3.l1/p4.s0",
             "f1/e12.v3.l1/p4.s0/p5.s1",
         ] {

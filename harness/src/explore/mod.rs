@@ -17,6 +17,7 @@ mod setup;
 mod case;
 mod life;
 
+mod harm;
 mod ordeal;
 mod sweep;
 

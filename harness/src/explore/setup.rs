@@ -155,7 +155,7 @@ impl Setup {
 fn refuse_without_promise(batch: &Batch, promises: &Promises) -> Result<(), ExploreError> {
     let mut models = batch.scenario.faults.iter().flat_map(|fault| match fault {
         Fault::PowerLoss(fault) => fault.model.as_slice(),
-        Fault::IoError(_) => &[],
+        Fault::IoError(_) | Fault::Damage(_) => &[],
     });
     match models.find(|&&model| model == CrashModel::Media) {
         Some(model) if !promises.survive_torn_sectors() => Err(ExploreError::NothingPromised {

@@ -33,12 +33,13 @@ clients = 4
 tables = 2
 rollbacks = "10 %""#;
 
-/// The toy neither verifies itself nor takes backups, and storage does not fail.
-const NOT_HERE: [CheckKind; 4] = [
+/// The toy neither verifies itself nor takes backups, and storage neither fails nor is damaged.
+const NOT_HERE: [CheckKind; 5] = [
     CheckKind::Integrity,
     CheckKind::Backup,
     CheckKind::ReadsGoOn,
     CheckKind::Liveness,
+    CheckKind::NoWrongReads,
 ];
 
 const POSIX: &str = r#"model = "posix"

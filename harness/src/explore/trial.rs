@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::caught::caught;
 use super::evidence::{no_hang, no_panic, refused};
 use super::setup::Setup;
-use crate::oracle::{History, Observed, TableId, Violation};
+use crate::oracle::{History, Observed, RowKey, TableId, Violation};
 use crate::scenario::CheckKind;
 use crate::sim::{SimConfig, SimDisk};
 use crate::survival::Survival;
-use crate::target::{Mode, Session, TargetError};
+use crate::target::{ClientId, Mode, Session, TargetError};
 use crate::trace::{DiskState, Mark, Trace, TracePosition};
 use crate::workload::{Clients, Desk, Features, Marks, Record, Stopped, Taken, catalog_value};
 
@@ -139,6 +139,32 @@ impl<'s> Trial<'s> {
 
     fn changes_tables(&self) -> bool {
         self.setup.batch.scenario.workload.changes_tables()
+    }
+
+    /// Looks at rows one by one, and shows what is there wherever that is no error.
+    pub(super) fn look_up<'r>(
+        &mut self,
+        tables: &[String],
+        rows: impl Iterator<Item = &'r RowKey>,
+        sink: &mut dyn FnMut(&RowKey, Option<&[u8]>),
+    ) {
+        let client = ClientId::default();
+        let begun = self.call("begin", |session| session.begin(client));
+        if !matches!(begun, Some(Ok(()))) {
+            return;
+        }
+        for row in rows {
+            let Some(table) = tables.get(usize::from(row.table.0)) else {
+                continue;
+            };
+            let Some(value) = self.call("get", |session| session.get(client, table, &row.key))
+            else {
+                return;
+            };
+            if let Ok(value) = value {
+                sink(row, value.as_deref());
+            }
+        }
     }
 
     /// The target's own check.

@@ -190,7 +190,9 @@ impl Tally {
                 armed: self.generated,
                 fired: self.faults_fired,
             },
-            Fault::IoError(_) => self.faults.get(fault.name()).copied().unwrap_or_default(),
+            Fault::IoError(_) | Fault::Damage(_) => {
+                self.faults.get(fault.name()).copied().unwrap_or_default()
+            }
         }
     }
 

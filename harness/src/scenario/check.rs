@@ -37,6 +37,8 @@ pub enum CheckKind {
     IdempotentRecovery,
     /// Reads are right, and go on, while writes fail.
     ReadsGoOn,
+    /// What is read from damaged storage is right, or an error.
+    NoWrongReads,
     /// Once a fault is over writes succeed: with no reopening where it was space that lacked.
     Liveness,
     /// The target neither panics nor ends the process.
@@ -47,7 +49,7 @@ pub enum CheckKind {
 
 impl CheckKind {
     /// Every kind, in the order of reports.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Durability,
         Self::Atomicity,
         Self::PrefixOrder,
@@ -57,6 +59,7 @@ impl CheckKind {
         Self::Backup,
         Self::IdempotentRecovery,
         Self::ReadsGoOn,
+        Self::NoWrongReads,
         Self::Liveness,
         Self::NoPanic,
         Self::NoHang,
@@ -74,6 +77,7 @@ impl CheckKind {
             Self::Backup => "backup",
             Self::IdempotentRecovery => "idempotent-recovery",
             Self::ReadsGoOn => "reads-go-on",
+            Self::NoWrongReads => "no-wrong-reads",
             Self::Liveness => "liveness",
             Self::NoPanic => "no-panic",
             Self::NoHang => "no-hang",

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{IoError, OneOrMany};
+use super::{Damage, IoError, OneOrMany};
 
 /// Survivals tried at a crash point that is to be covered, where the scenario does not say how many.
 const LEAVES_BY_DEFAULT: u64 = 4096;
@@ -20,6 +20,8 @@ pub enum Fault {
     PowerLoss(PowerLoss),
     /// Operations on storage fail while the workload runs. Beside a power loss: the power is cut after they did.
     IoError(IoError),
+    /// Files are damaged while nobody has the database open.
+    Damage(Damage),
 }
 
 impl Fault {
@@ -28,6 +30,7 @@ impl Fault {
         match self {
             Self::PowerLoss(_) => "power-loss",
             Self::IoError(_) => "io-error",
+            Self::Damage(_) => "damage",
         }
     }
 }

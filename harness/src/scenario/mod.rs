@@ -8,6 +8,7 @@ mod model;
 
 mod check;
 mod chore;
+mod damage;
 mod fault;
 mod feature;
 mod io_error;
@@ -30,6 +31,7 @@ mod validate_faults;
 
 pub use check::{Check, CheckKind};
 pub use chore::Chore;
+pub use damage::{Damage, DamageKind, DamagePlaces, Owes};
 pub use digest::ScenarioDigest;
 pub use error::{ScenarioError, ScenarioReadError};
 pub use fault::{CrashModel, CrashPoints, Fault, PowerLoss, SurvivalCoverage};

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Check, CheckKind, Fault, IoError, Plant, PowerLoss, TargetOptions, TimeSpan, Workload,
+    Check, CheckKind, Damage, Fault, IoError, Plant, PowerLoss, TargetOptions, TimeSpan, Workload,
 };
 
 /// A scenario: one purpose, one workload, the faults it meets and the checks that must hold.
@@ -63,7 +63,15 @@ impl Scenario {
         let mut faults = self.faults.iter().enumerate();
         faults.find_map(|(place, fault)| match fault {
             Fault::PowerLoss(power_loss) => Some((place, power_loss)),
-            Fault::IoError(_) => None,
+            Fault::IoError(_) | Fault::Damage(_) => None,
+        })
+    }
+
+    /// The damage, if there is any.
+    pub fn damage(&self) -> Option<&Damage> {
+        self.faults.iter().find_map(|fault| match fault {
+            Fault::Damage(damage) => Some(damage),
+            Fault::PowerLoss(_) | Fault::IoError(_) => None,
         })
     }
 
@@ -72,7 +80,7 @@ impl Scenario {
         let mut faults = self.faults.iter().enumerate();
         faults.find_map(|(place, fault)| match fault {
             Fault::IoError(io_error) => Some((place, io_error)),
-            Fault::PowerLoss(_) => None,
+            Fault::PowerLoss(_) | Fault::Damage(_) => None,
         })
     }
 

@@ -320,6 +320,11 @@ fn validate_checks(scenario: &Scenario) -> Verdict {
             return refuse(top("check"), message, help);
         }
     }
+    if scenario.asks_for(CheckKind::NoWrongReads) && scenario.damage().is_none() {
+        let help = "add a [[fault]] of kind \"damage\"";
+        let message = "check `no-wrong-reads` where nothing is damaged";
+        return refuse(top("check"), message, help);
+    }
     let has_backups = scenario.workload.chores(Chore::Backup) > 0;
     if has_backups && !scenario.asks_for(CheckKind::Backup) {
         let help = "add a [[check]] of kind \"backup\"";

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::validate::{Step, Verdict, fault, refuse, top};
 use super::{
-    CrashModel, CrashPoints, Fault, FirstFailure, IoError, IoOperation, PowerLoss, Scenario,
-    SurvivalCoverage,
+    CrashModel, CrashPoints, Damage, DamagePlaces, Fault, FirstFailure, IoError, IoOperation,
+    PowerLoss, Scenario, SurvivalCoverage,
 };
 
 const GENERATIONS_MAX: u32 = 4;
@@ -25,6 +25,7 @@ pub(super) fn validate_faults(scenario: &Scenario) -> Verdict {
                     "for crashes of different kinds give `model` a list, one for each generation"
                 }
                 Fault::IoError(_) => "give `error`, `operation` or `lasts` a list",
+                Fault::Damage(_) => "give `what` a list",
             };
             return refuse(
                 vec![Step::Key("fault"), Step::Index(place)],
@@ -35,6 +36,7 @@ pub(super) fn validate_faults(scenario: &Scenario) -> Verdict {
         match one {
             Fault::PowerLoss(power_loss) => validate_power_loss(place, power_loss)?,
             Fault::IoError(io_error) => validate_io_error(place, io_error)?,
+            Fault::Damage(damage) => validate_damage(place, damage)?,
         }
     }
     validate_composition(scenario)
@@ -69,8 +71,38 @@ fn validate_io_error(place: usize, io_error: &IoError) -> Verdict {
     }
 }
 
+fn validate_damage(place: usize, damage: &Damage) -> Verdict {
+    match (damage.at, damage.points) {
+        (DamagePlaces::Sampled, None) => refuse(
+            fault(place, "at"),
+            "sampled damage without its number",
+            "add `points`, the places drawn in each run for each kind",
+        ),
+        (DamagePlaces::EveryByte, Some(_)) => refuse(
+            fault(place, "points"),
+            "`points` without sampling",
+            "remove it, or say at = \"sampled\"",
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// What does not go together.
 fn validate_composition(scenario: &Scenario) -> Verdict {
+    if scenario.damage().is_some() {
+        if scenario.faults.len() > 1 {
+            let help = "remove one: damage meets a database that nothing else has troubled";
+            return refuse(top("fault"), "damage beside other faults", help);
+        }
+        if scenario.workload.has_threads() || scenario.workload.changes_tables() {
+            let help = "remove `threads` and `table_changes`: what a row may be is known where there is one order";
+            return refuse(
+                top("workload"),
+                "damage, and a workload whose rows have several orders",
+                help,
+            );
+        }
+    }
     if scenario.io_error().is_none() {
         return Ok(());
     }

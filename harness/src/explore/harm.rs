@@ -1,0 +1,362 @@
+//! What a target makes of a database whose files were damaged while nobody had it open.
+//!
+//! 1. A harm is one damaged place: a kind, and the number of the place among all that this kind has in the files, in the order of their names.
+//! 2. Damage goes through `DiskState::apply` like everything else. What changes nothing is no damage, and not counted.
+//! 3. Rows come from a scan of each table and from a look at each row by itself. Each is right, or the call fails; a scan shows all rows up
+//!    to where it fails. Right is also what was there before the newest transaction: the newest group of a log cannot be told from a torn one.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::batch::Explorer;
+use super::case::{CasePath, Harm};
+use super::evidence::finding;
+use super::life::Life;
+use super::trial::Trial;
+use crate::batch::{FaultCounts, Inconclusive};
+use crate::crash::CrashWalker;
+use crate::oracle::{RowKey, RowMap, Violation, row_text, value_text};
+use crate::scenario::{CheckKind, Damage, DamageKind, DamagePlaces, Owes};
+use crate::target::Mode;
+use crate::trace::{
+    DiskState, Effect, Entry, Event, FileRef, FileState, InodeId, Name, Operation, TracePosition,
+};
+
+/// The unit of damage to sectors.
+const SECTOR: u64 = 512;
+
+/// A file that can be damaged.
+struct File {
+    at: FileRef,
+    len: u64,
+}
+
+/// A database at rest, and what may be read in it.
+struct Rest {
+    state: DiskState,
+    /// The disk in the middle of the workload.
+    earlier: DiskState,
+    files: Vec<File>,
+    /// The rows, and what they were before the newest transaction.
+    rows: [RowMap; 2],
+}
+
+impl Rest {
+    fn of(life: &Life, fault: &Damage) -> Self {
+        let mut walker = CrashWalker::new(&life.trace);
+        walker.advance_to(TracePosition(life.trace.end().0 / 2));
+        let earlier = walker.state().clone();
+        walker.advance_to(life.trace.end());
+        let mut state = walker.state().clone();
+        state.settle();
+        let file = |(name, entry): (&Name, Entry)| match entry {
+            Entry::File(inode) if fault.file.matches(name) => Some(File {
+                at: FileRef {
+                    inode,
+                    name: Arc::clone(name),
+                },
+                len: state.file(inode).map_or(0, FileState::len),
+            }),
+            Entry::File(_) | Entry::Directory => None,
+        };
+        let files = state.names().iter().filter_map(file).collect();
+        Self {
+            files,
+            rows: rows_of(life),
+            earlier,
+            state,
+        }
+    }
+
+    /// How many places a kind of damage has.
+    fn places(&self, kind: DamageKind) -> u64 {
+        self.files.iter().map(|file| file.places(kind)).sum()
+    }
+
+    /// The file that a place is in, with its place there, and the file after it.
+    fn find(&self, harm: &Harm, kind: DamageKind) -> Option<(&File, u64, Option<&File>)> {
+        let mut place = harm.place;
+        for (number, file) in self.files.iter().enumerate() {
+            let places = file.places(kind);
+            if place < places {
+                return Some((file, place, self.files.get(number + 1)));
+            }
+            place -= places;
+        }
+        None
+    }
+
+    /// The database with one harm, and what that is; nothing if it changes nothing.
+    fn harmed(&self, harm: &Harm, kind: DamageKind) -> Option<(DiskState, String)> {
+        let (file, place, next) = self.find(harm, kind)?;
+        let mut state = self.state.clone();
+        for operation in self.operations(kind, file, place, next)? {
+            let effect = Effect::Applied;
+            state.apply(&Event::Operation { operation, effect });
+        }
+        state.settle();
+        Some((state, format!("{} ({kind} {place})", file.at.name)))
+    }
+
+    fn operations(
+        &self,
+        kind: DamageKind,
+        file: &File,
+        place: u64,
+        next: Option<&File>,
+    ) -> Option<Vec<Operation>> {
+        let write = |offset: u64, bytes: Vec<u8>| {
+            let mut before = vec![0; bytes.len()];
+            self.state.file(file.at.inode)?.read(offset, &mut before);
+            let operation = Operation::Write {
+                file: file.at.clone(),
+                offset,
+                bytes: Arc::from(bytes.as_slice()),
+            };
+            (before != bytes).then(|| vec![operation])
+        };
+        let sector = |at: u64| (at * SECTOR, (file.len - at * SECTOR).min(SECTOR));
+        Some(match kind {
+            DamageKind::FlippedBit => {
+                let mut byte = [0];
+                self.state.file(file.at.inode)?.read(place, &mut byte);
+                write(place, vec![byte[0] ^ 1 << (place * 5 % 8)])?
+            }
+            DamageKind::ZeroedSector => {
+                let (offset, len) = sector(place);
+                write(offset, vec![0; usize::try_from(len).ok()?])?
+            }
+            DamageKind::GarbageSector => {
+                let (offset, len) = sector(place);
+                let garbage = (0..len).map(|byte| (byte * 167 + place * 59 + 13).to_le_bytes()[0]);
+                write(offset, garbage.collect())?
+            }
+            DamageKind::Truncated => vec![Operation::SetLen {
+                file: file.at.clone(),
+                len: place,
+            }],
+            DamageKind::Missing => vec![Operation::Remove {
+                name: Arc::clone(&file.at.name),
+            }],
+            DamageKind::Swapped => {
+                let next = next?;
+                let mut both = self.copied(&self.state, next.at.inode, &file.at)?;
+                both.extend(self.copied(&self.state, file.at.inode, &next.at)?);
+                both
+            }
+            DamageKind::Stale => {
+                let Some(Entry::File(old)) = self.earlier.names().get(&file.at.name) else {
+                    return None;
+                };
+                self.copied(&self.earlier, old, &file.at)?
+            }
+        })
+    }
+
+    /// What gives a file the bytes of another one.
+    fn copied(&self, from: &DiskState, inode: InodeId, to: &FileRef) -> Option<Vec<Operation>> {
+        let bytes = from.file(inode)?.bytes();
+        if self.state.file(to.inode)?.bytes() == bytes {
+            return None;
+        }
+        let len = bytes.len() as u64;
+        let (file, offset) = (to.clone(), 0);
+        let bytes = Arc::from(bytes);
+        Some(vec![
+            Operation::Write {
+                file: file.clone(),
+                offset,
+                bytes,
+            },
+            Operation::SetLen { file, len },
+        ])
+    }
+}
+
+impl File {
+    fn places(&self, kind: DamageKind) -> u64 {
+        match kind {
+            DamageKind::FlippedBit | DamageKind::Truncated => self.len,
+            DamageKind::ZeroedSector | DamageKind::GarbageSector => self.len.div_ceil(SECTOR),
+            DamageKind::Missing | DamageKind::Swapped | DamageKind::Stale => 1,
+        }
+    }
+}
+
+/// All rows after a life, and all before its newest transaction that changed something.
+fn rows_of(life: &Life) -> [RowMap; 2] {
+    let history = &life.history;
+    let count = history.transactions().len();
+    let last = history.state_after(count);
+    let differs = |before: &usize| history.state_after(*before) != last;
+    let before = (0..count).rev().find(differs).unwrap_or(count);
+    [history.rows_after(count), history.rows_after(before)]
+}
+
+impl Explorer<'_> {
+    /// Damages a database wherever the fault asks for it.
+    pub(super) fn damage(&mut self, fault: &Damage, life: &Life) {
+        let rest = Rest::of(life, fault);
+        for (variant, &kind) in fault.what.as_slice().iter().enumerate() {
+            let places = rest.places(kind);
+            let chosen: Vec<u64> = match fault.at {
+                DamagePlaces::EveryByte => (0..places).collect(),
+                DamagePlaces::Sampled => {
+                    let wanted = fault.points.map_or(1, |points| u64::from(points.get()));
+                    let mut rng = self.setup.rng.split("harms", variant as u64);
+                    let drawn = (0..wanted.min(places)).map(|_| rng.below(places));
+                    drawn.collect()
+                }
+            };
+            for place in chosen {
+                let harm = Harm { variant, place };
+                if self.is_done() {
+                    let reason = "the budget of states ended before the sweep".to_owned();
+                    let case = CasePath::harmed(harm).id();
+                    self.result.inconclusive.push(Inconclusive { case, reason });
+                    return;
+                }
+                self.try_harm(fault, &rest, &harm);
+            }
+        }
+    }
+
+    /// Runs one harm again. The damaged files; nothing if there is no such harm.
+    pub(super) fn rerun_harm(
+        &mut self,
+        fault: &Damage,
+        life: &Life,
+        harm: &Harm,
+    ) -> Option<DiskState> {
+        let rest = Rest::of(life, fault);
+        let kind = *fault.what.as_slice().get(harm.variant)?;
+        let (state, _) = rest.harmed(harm, kind)?;
+        self.try_harm(fault, &rest, harm);
+        Some(state)
+    }
+
+    fn try_harm(&mut self, fault: &Damage, rest: &Rest, harm: &Harm) {
+        let Some(&kind) = fault.what.as_slice().get(harm.variant) else {
+            return;
+        };
+        let case = CasePath::harmed(harm.clone()).id();
+        let counts = self.result.faults.entry("damage".to_owned()).or_default();
+        counts.armed += 1;
+        let Some((state, place)) = rest.harmed(harm, kind) else {
+            return;
+        };
+        if self.skip.contains(&case) {
+            return;
+        }
+        (self.announce)(&case);
+        let FaultCounts { fired, .. } = self.result.faults.entry("damage".to_owned()).or_default();
+        *fired += 1;
+        self.result.generated += 1;
+        self.result.checked += 1;
+        let key = self.harm_key(harm);
+        self.result.distinct.push(key);
+        let violations = self.harmed(fault.owes, rest, state);
+        for mut violation in violations {
+            if self.is_asked(&violation) {
+                violation.actual = format!("{}; damaged: {place}", violation.actual);
+                violation.shape = format!("{}, {kind}", violation.shape);
+                self.result.findings.push(finding(&case, violation));
+            }
+        }
+    }
+
+    /// What is wrong with what a damaged database shows.
+    fn harmed(&mut self, owes: Owes, rest: &Rest, state: DiskState) -> Vec<Violation> {
+        let mut trial = Trial::boot(self.setup, state);
+        let tables = Rc::clone(&self.tables);
+        let mut wrong = None;
+        let mut seen = vec![CheckKind::NoPanic, CheckKind::NoHang];
+        if trial.open(Mode::Existing).is_some() {
+            let whole = trial.observe(&tables, &mut self.observed).is_some();
+            let shown = self.observed.to_map();
+            wrong = wrong_rows(&rest.rows, &shown, whole, owes);
+            if wrong.is_none() {
+                wrong = wrong_row(&mut trial, &tables, &rest.rows, owes);
+            }
+            seen.push(CheckKind::NoWrongReads);
+        }
+        for check in seen {
+            *self.result.checks_seen.entry(check).or_default() += 1;
+        }
+        let mut violations = trial.finish().violations;
+        if owes != Owes::Survive {
+            // An error is an answer.
+            violations.retain(|one| matches!(one.check, CheckKind::NoPanic | CheckKind::NoHang));
+        }
+        violations.extend(wrong.filter(|_| owes != Owes::MayFail));
+        violations
+    }
+
+    fn harm_key(&self, harm: &Harm) -> u128 {
+        let mut hasher = Xxh3::new();
+        let run = u64::from(self.setup.batch.run);
+        for number in [self.setup.digest, run, harm.variant as u64, harm.place] {
+            hasher.update(&number.to_le_bytes());
+        }
+        hasher.digest128()
+    }
+}
+
+/// What is wrong with the rows that scans showed, all of them or those up to an error.
+fn wrong_rows(rows: &[RowMap; 2], shown: &RowMap, whole: bool, owes: Owes) -> Option<Violation> {
+    let last = shown.keys().next_back();
+    let is_prefix = |rows: &RowMap| {
+        let all = rows
+            .iter()
+            .take_while(|(row, _)| whole || Some(*row) <= last);
+        all.eq(shown.iter())
+    };
+    let legal = if owes == Owes::Survive { 1 } else { 2 };
+    if rows.iter().take(legal).any(is_prefix) {
+        return None;
+    }
+    let missing = rows[0].keys().find(|row| !shown.contains_key(*row));
+    let strange = shown
+        .iter()
+        .find(|(row, value)| rows[0].get(*row) != Some(value));
+    let actual = match (strange, missing) {
+        (Some((row, value)), _) => shown_text(row, Some(&**value)),
+        (None, Some(row)) => shown_text(row, None),
+        (None, None) => "a mixture of two states".to_owned(),
+    };
+    Some(wrong_read("scan", actual))
+}
+
+/// What is wrong with rows that are looked at one by one.
+fn wrong_row(
+    trial: &mut Trial<'_>,
+    tables: &[String],
+    rows: &[RowMap; 2],
+    owes: Owes,
+) -> Option<Violation> {
+    let legal = if owes == Owes::Survive { 1 } else { 2 };
+    let mut wrong = None;
+    trial.look_up(tables, rows[0].keys(), &mut |row, value| {
+        let is = |rows: &RowMap| rows.get(row).map(|value| &**value) == value;
+        if wrong.is_none() && !rows.iter().take(legal).any(is) {
+            wrong = Some(wrong_read("get", shown_text(row, value)));
+        }
+    });
+    wrong
+}
+
+fn shown_text(row: &RowKey, value: Option<&[u8]>) -> String {
+    let value = value_text(row.table, &row.key, value);
+    format!("{value} in {}", row_text(row.table, &row.key))
+}
+
+fn wrong_read(shape: &str, actual: String) -> Violation {
+    Violation::new(
+        CheckKind::NoWrongReads,
+        shape,
+        "what was committed, or an error",
+        actual,
+    )
+}
