@@ -111,6 +111,32 @@ fn the_independent_reader_agrees_about_a_fresh_database_closed_and_not() {
 }
 
 #[test]
+fn the_independent_reader_agrees_about_a_database_whose_map_was_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("db");
+    let len = || std::fs::metadata(place.join("map")).unwrap().len();
+    let db = Database::create(&place, Options::new().log_segment(1 << 20)).unwrap();
+    let mut txn = db.begin().unwrap();
+    for i in 0..4_000_u32 {
+        txn.put("rows", &i.to_be_bytes(), &[7; 900]).unwrap();
+    }
+    txn.put("kept", b"k", b"v").unwrap();
+    txn.commit().unwrap();
+    db.checkpoint().unwrap();
+    let large = len();
+    db.delete_range("rows", 20_u32.to_be_bytes()..).unwrap();
+    db.compact().unwrap();
+    assert!(len() < large, "{large}");
+    drop(db);
+    assert_same(&place);
+    Database::open(&place, Options::new())
+        .unwrap()
+        .close()
+        .unwrap();
+    assert_same(&place);
+}
+
+#[test]
 fn the_independent_reader_refuses_damage() {
     let dir = tempfile::tempdir().unwrap();
     let db = Database::create(dir.path().join("db"), Options::new().log_segment(64 << 10)).unwrap();

@@ -55,12 +55,15 @@ pub fn run_with(engine: &Engine, more: More<'_>) -> Result<(), CheckpointError> 
     write(engine, Some(more))
 }
 
-/// Gives back what `data` has free at its end, and what the log has free but for `segments`.
+/// Gives back what `data` and `map` have free at their ends, and what the log has free but for `segments`.
 pub fn give_back(engine: &Engine, segments: usize) {
     let _one_at_a_time = engine.checkpointing();
     let writer: &mut Writer = &mut engine.writer();
     writer.pages.end_grant();
-    engine.map.cut(writer.pages.need().slots);
+    writer.pages.give_back_tail();
+    let need = writer.pages.need();
+    engine.map.cut(need.slots);
+    engine.map.cut_map(need.page_end);
     if let SessionLog::Open(wal) = &mut writer.log {
         wal.shrink(segments);
     }

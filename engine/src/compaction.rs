@@ -48,6 +48,18 @@ pub fn run(
             break;
         }
     }
+    if !report.was_ended && engine.map.has_spare_map_pages() {
+        let mut lower = |checkpoint: &mut Checkpoint<'_>| {
+            checkpoint.lower_ends();
+            Ok(())
+        };
+        let more = More {
+            moves: 0,
+            write: &mut lower,
+        };
+        checkpoint::run_with(engine, more)?;
+        report.steps += 1;
+    }
     checkpoint::give_back(engine, 1);
     // If it fails the next opening does what is left to do.
     drop(checkpoint::close_buffer(engine));

@@ -25,7 +25,7 @@ const MAGIC: u32 = u32::from_le_bytes(*b"LMAP");
 const CRC: usize = 12;
 const CONTENT: usize = 32;
 /// Where the homes begin in `map`, behind the superblock copies.
-const HOMES_START: u64 = 32 << 10;
+pub const HOMES_START: u64 = 32 << 10;
 const UPPER_PLACES: u64 = 8;
 const BITMAP_PLACES: u64 = 16;
 const REGION_PLACES: u64 = UPPER_PLACES + BITMAP_PLACES + MAP_FANOUT as u64;

@@ -25,8 +25,8 @@ pub use doublewrite::{
     BUFFER_HEADER_LEN, BufferHeader, Closing, Seal, SealedBuffer, encode_closed, encode_void,
 };
 pub use map_page::{
-    BITMAP_BITS, MAP_FANOUT, MAP_HEIGHT_MAX, MAP_PAGE_LEN, MapKind, MapPage, MapPageId, height_of,
-    level_len,
+    BITMAP_BITS, HOMES_START, MAP_FANOUT, MAP_HEIGHT_MAX, MAP_PAGE_LEN, MapKind, MapPage,
+    MapPageId, height_of, level_len,
 };
 pub use overflow::{expect_overflow, mark_overflow};
 pub use page_header::{PAGE_HEADER_LEN, PageExpectation, PageHeader, checkpoint_low, stamp};

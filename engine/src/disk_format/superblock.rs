@@ -87,9 +87,9 @@ pub struct Superblock {
     pub map: Root,
     /// The slot bitmap.
     pub bitmap: Root,
-    /// The highest page number ever mapped, plus one.
+    /// No page number in use is as high.
     pub page_count: u32,
-    /// The highest slot ever used, plus one.
+    /// No slot in use is as high.
     pub slot_count: u32,
     /// The checkpoint before this one.
     pub predecessor: Digest,

@@ -9,6 +9,7 @@ use std::io;
 
 use super::files::{DATA, RunWriter};
 use super::page_map::{Access, Map, PageAddress, invalid};
+use super::shrink::Ends;
 use super::state::Changes;
 use crate::disk_format::{PageHeader, stamp};
 use crate::error::StorageError;
@@ -37,6 +38,7 @@ pub struct Checkpoint<'a> {
     pub(super) map: &'a Map,
     pub(super) id: CheckpointId,
     pub(super) changes: Changes,
+    pub(super) ends: Ends,
     run: RunWriter,
     /// Slots below this one were looked at.
     cursor: Slot,
@@ -67,6 +69,7 @@ impl Map {
             map: self,
             id,
             changes: Changes::new(),
+            ends: Ends::default(),
             run: RunWriter::new(&self.files.data),
             cursor: Slot(1),
             is_synced: true,

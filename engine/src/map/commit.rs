@@ -53,7 +53,7 @@ impl Checkpoint<'_> {
         let changes = std::mem::take(&mut self.changes);
         let (mut plan, before) = {
             let state = self.map.state();
-            (state.plan(changes), state.superblock)
+            (state.plan(changes, self.ends), state.superblock)
         };
         if version < before.version {
             return Err(invalid(format!(

@@ -52,6 +52,14 @@ impl CrcTree {
         }
     }
 
+    /// Forgets the pages that a tree over `count` does not have.
+    pub(super) fn truncate(&mut self, count: u32) {
+        self.levels.truncate(height_of(self.kind, count).into());
+        for (level, crcs) in (0..).zip(&mut self.levels) {
+            crcs.truncate(level_len(self.kind, level, count) as usize);
+        }
+    }
+
     /// All pages of the tree, leaves first.
     pub(super) fn ids(&self) -> impl Iterator<Item = MapPageId> + '_ {
         let kind = self.kind;

@@ -14,6 +14,7 @@ mod rebuild;
 mod recover;
 mod reserve;
 mod runs;
+mod shrink;
 mod slot_set;
 mod state;
 #[cfg(test)]

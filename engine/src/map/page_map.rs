@@ -148,7 +148,7 @@ impl Map {
         Some(address)
     }
 
-    /// The highest page number ever mapped, plus one.
+    /// No page number in use is as high: the highest ever mapped, plus one, or less since a checkpoint lowered it.
     pub fn page_count(&self) -> u32 {
         self.state().superblock.page_count
     }

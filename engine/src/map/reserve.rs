@@ -179,7 +179,7 @@ impl Map {
         Ok(free.saturating_add(self.slots_in_file().saturating_sub(slots)))
     }
 
-    fn slots_in_file(&self) -> u64 {
+    pub(super) fn slots_in_file(&self) -> u64 {
         let data_len = self.writer().data_len;
         let bytes = data_len.saturating_sub(self.geometry.slots_start());
         bytes / u64::from(self.geometry.page_size.max(1))
@@ -241,9 +241,7 @@ impl Map {
 
     /// The homes of all map pages that there may be.
     fn reserve_homes(&self, page_end: PageNo, slots: u64) -> Result<(), StorageError> {
-        let pages = last_home(MapKind::Pages, page_end.get().into());
-        let bitmap = last_home(MapKind::Slots, slots.saturating_add(1));
-        let end = pages.max(bitmap).saturating_add(MAP_PAGE_LEN as u64);
+        let end = homes_end_of(page_end, slots);
         let mut writer = self.writer();
         if end > writer.homes_end {
             self.files.map.allocate(0, end)?;
@@ -344,6 +342,13 @@ fn buffer_len(map_pages: u64) -> u64 {
     map_pages
         .saturating_mul(BUFFERED_LEN)
         .saturating_add(BUFFER_HEAD)
+}
+
+/// Where the homes of all map pages end that there may be for pages below `page_end` and so many slots.
+pub(super) fn homes_end_of(page_end: PageNo, slots: u64) -> u64 {
+    let pages = last_home(MapKind::Pages, page_end.get().into());
+    let bitmap = last_home(MapKind::Slots, slots.saturating_add(1));
+    pages.max(bitmap).saturating_add(MAP_PAGE_LEN as u64)
 }
 
 fn last_home(kind: MapKind, count: u64) -> u64 {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::crc_tree::CrcTree;
 use super::page_map::PageAddress;
+use super::shrink::{Counts, Ends};
 use super::slot_set::SlotSet;
 use crate::disk_format::{
     BITMAP_BITS, MAP_FANOUT, MapKind, MapPage, MapPageId, Root, Superblock, level_len,
@@ -97,17 +98,25 @@ impl State {
     }
 
     /// Plans the map pages that `changes` change.
-    pub(super) fn plan(&self, mut changes: Changes) -> Plan {
+    pub(super) fn plan(&self, mut changes: Changes, ends: Ends) -> Plan {
         changes.retain(|&page, address| address.is_some() || self.lookup(page).is_some());
         let bits = self.changed_bits(&changes);
-        let page_count = end(
-            changes.keys().map(|page| page.get()),
-            self.superblock.page_count,
-        );
-        let slot_count = end(
-            bits.keys().map(|slot| slot.get()),
-            self.superblock.slot_count,
-        );
+        let Counts {
+            pages: page_count,
+            slots: slot_count,
+        } = match ends {
+            Ends::Lowered => self.lowered(&changes),
+            Ends::Kept => Counts {
+                pages: end(
+                    changes.keys().map(|page| page.get()),
+                    self.superblock.page_count,
+                ),
+                slots: end(
+                    bits.keys().map(|slot| slot.get()),
+                    self.superblock.slot_count,
+                ),
+            },
+        };
 
         let pages = changes.keys().map(|page| page.get());
         let leaves = changed_leaves(
@@ -144,7 +153,7 @@ impl State {
     }
 
     /// The slots that `changes` free and take.
-    fn changed_bits(&self, changes: &Changes) -> BTreeMap<Slot, bool> {
+    pub(super) fn changed_bits(&self, changes: &Changes) -> BTreeMap<Slot, bool> {
         let freed = changes.keys().filter_map(|&page| self.lookup(page));
         let mut bits: BTreeMap<_, _> = freed.map(|address| (address.slot, false)).collect();
         bits.extend(
@@ -170,6 +179,8 @@ impl State {
         for &slot in &freed {
             self.used.remove(slot);
         }
+        self.pages.truncate(plan.page_count);
+        self.slots.truncate(plan.slot_count);
         self.entries
             .resize(plan.page_count as usize, PageAddress::default());
         for (page, address) in plan.changes {
@@ -189,7 +200,8 @@ fn end(numbers: impl Iterator<Item = u32>, before: u32) -> u32 {
         .map_or(before, |last| before.max(last.saturating_add(1)))
 }
 
-/// The leaves that hold changed numbers, and those that growth adds.
+/// The leaves that hold changed numbers, and those that growth adds; or the last one, if it was not: there and above it the right
+/// edge changes.
 fn changed_leaves(
     kind: MapKind,
     numbers: impl Iterator<Item = u32>,
@@ -197,7 +209,12 @@ fn changed_leaves(
     after: u32,
 ) -> impl Iterator<Item = MapPageId> {
     let mut indices: BTreeSet<u32> = numbers.map(|number| number / kind.leaf_span()).collect();
-    indices.extend(level_len(kind, 0, before)..level_len(kind, 0, after));
+    let leaves = level_len(kind, 0, after);
+    indices.extend(level_len(kind, 0, before)..leaves);
+    indices.retain(|index| *index < leaves);
+    if after < before {
+        indices.extend(leaves.checked_sub(1));
+    }
     indices.into_iter().map(move |index| MapPageId {
         kind,
         level: 0,
@@ -208,6 +225,9 @@ fn changed_leaves(
 type Pages = Vec<(MapPageId, MapPage)>;
 
 fn with_pages_above(tree: &CrcTree, count: u32, mut leaves: Pages) -> (Root, Pages) {
+    if count == 0 {
+        return (Root::default(), Pages::new());
+    }
     let above = tree.pages_above(count, &leaves);
     leaves.extend(above);
     let before = tree.root();

@@ -44,6 +44,17 @@ impl FreePages {
         self.runs.insert(start, len);
     }
 
+    /// Takes the run out that reaches up to `end`; where the rest ends then.
+    pub fn cut_tail(&mut self, end: PageNo) -> PageNo {
+        match self.runs.last_key_value() {
+            Some((&start, &len)) if start.saturating_add(len) == end.get() => {
+                self.runs.remove(&start);
+                PageNo(start)
+            }
+            _ => end,
+        }
+    }
+
     /// How many numbers are free.
     pub fn count(&self) -> u64 {
         self.runs.values().map(|len| u64::from(*len)).sum()
@@ -75,6 +86,18 @@ mod tests {
             ),
             (5, true, false)
         );
+    }
+
+    #[test]
+    fn only_the_run_at_the_end_is_cut_off() {
+        let mut free = FreePages::default();
+        free.give(PageNo(1), 2);
+        free.give(PageNo(7), 3);
+        assert_eq!(free.cut_tail(PageNo(11)), PageNo(11));
+        assert_eq!(free.cut_tail(PageNo(10)), PageNo(7));
+        assert_eq!(free.cut_tail(PageNo(7)), PageNo(7));
+        assert_eq!(free.runs, BTreeMap::from([(1, 2)]));
+        assert_eq!(free.cut_tail(PageNo(3)), PageNo(1));
     }
 
     #[test]

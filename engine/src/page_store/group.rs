@@ -132,6 +132,11 @@ impl PageWriter {
         }
     }
 
+    /// Forgets the free page numbers at the end: they count as never given out.
+    pub fn give_back_tail(&mut self) {
+        self.next = self.free.cut_tail(self.next);
+    }
+
     /// The page numbers that can be given out.
     pub fn free_pages(&self) -> &FreePages {
         &self.free

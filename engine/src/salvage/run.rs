@@ -27,7 +27,9 @@ const LOCK: &str = "lock";
 ///
 /// What is proven to be the newest goes into tables of the same name; what may be older, because the part of the map
 /// that would prove it is lost, into tables whose names begin with `uncertain-`; rows whose table is not known, into `lost-1` and
-/// so on. The log is replayed up to its first damage.
+/// so on. The log is replayed up to its first damage: what the commits lost there did is not known, of any table, so those behind it
+/// would be applied to rows that they were not made for. They are reported as lost. Where no superblock is left all of it is uncertain
+/// anyway, and what log there is is replayed over gaps too.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

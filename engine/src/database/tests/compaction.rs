@@ -277,3 +277,68 @@ fn repeating_a_workload_with_or_without_reopening_does_not_grow_the_files() {
         );
     }
 }
+
+fn map_len(disk: &MemoryDisk) -> u64 {
+    disk.open("map", OpenMode::Read).unwrap().len().unwrap()
+}
+
+#[test]
+fn a_database_that_lost_everything_and_was_compacted_has_the_map_of_a_fresh_one() {
+    let (disk, fresh) = (MemoryDisk::new(), MemoryDisk::new());
+    let db = Database::create_on(Arc::new(disk.clone()), options()).unwrap();
+    let rows = 0..20_000_u32;
+    for chunk in rows.collect::<Vec<_>>().chunks(500) {
+        let mut txn = db.begin().unwrap();
+        for number in chunk {
+            txn.put("t", &key(*number), &[7; 700]).unwrap();
+        }
+        txn.commit().unwrap();
+    }
+    db.checkpoint().unwrap();
+    let large = map_len(&disk);
+    db.delete_range::<&[u8]>("t", ..).unwrap();
+    db.put("t", b"one", b"row").unwrap();
+    db.compact().unwrap();
+    let small = map_len(&disk);
+    assert_is_clean(&db);
+    // The next commits need no more of it than those of any small database.
+    load(&db, 0..20);
+    db.checkpoint().unwrap();
+    assert_eq!(map_len(&disk), small);
+    db.close().unwrap();
+    let other = loaded(&fresh, 0..20);
+    other.checkpoint().unwrap();
+    other.close().unwrap();
+    assert_eq!(small, map_len(&fresh), "{large} before");
+    assert!(large > small + 10 * 4096, "{large}");
+    let db = Database::open_on(Arc::new(disk.clone()), options()).unwrap();
+    assert_eq!(db.get("t", b"one").unwrap().as_deref(), Some(&b"row"[..]));
+    assert_is_clean(&db);
+    load(&db, 0..3_000);
+    assert_is_clean(&db);
+}
+
+#[test]
+fn a_page_at_the_end_that_is_in_use_keeps_the_map_before_it() {
+    let disk = MemoryDisk::new();
+    let db = Database::create_on(Arc::new(disk.clone()), options()).unwrap();
+    for number in 0..1_500_u32 {
+        db.put(&format!("table-{number}"), b"k", b"v").unwrap();
+    }
+    db.checkpoint().unwrap();
+    let large = map_len(&disk);
+    for number in 0..1_499_u32 {
+        db.drop_table(&format!("table-{number}")).unwrap();
+    }
+    db.compact().unwrap();
+    assert_eq!(
+        map_len(&disk),
+        large,
+        "the last table's root keeps its number"
+    );
+    assert_is_clean(&db);
+    db.drop_table("table-1499").unwrap();
+    db.compact().unwrap();
+    assert!(map_len(&disk) < large);
+    assert_is_clean(&db);
+}

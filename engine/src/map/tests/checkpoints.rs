@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::model::{Model, Rng, Step, checkpoint, create, image, recover};
-use crate::disk::{Disk, MemoryDisk};
+use crate::disk::{Disk, MemoryDisk, OpenMode};
 use crate::disk_format::MapKind;
 use crate::ids::{PageNo, Slot, Version};
 use crate::map::{Map, PageAddress};
@@ -191,4 +191,32 @@ fn a_growing_tree_keeps_its_kinds_apart() {
     assert_eq!(map.state().tree(MapKind::Slots).ids().count(), 1);
     assert_eq!(map.free_pages().len(), 599);
     model.assert_held_by(&recover(&disk));
+}
+
+#[test]
+fn a_map_that_was_lowered_is_the_map_that_never_was_larger() {
+    let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+    let map = create(&disk, 512);
+    let mut model = Model::default();
+    let len = |disk: &Arc<dyn Disk>| disk.open("map", OpenMode::Read).unwrap().len().unwrap();
+    checkpoint(&map, &mut model, &Step::writing([1, 2, 3])).unwrap();
+    let (small, few) = (len(&disk), model.clone());
+    // Two regions, and upper pages on two levels.
+    let many = [508, 508 * 508 - 1, 508 * 508, 600_000];
+    checkpoint(&map, &mut model, &Step::writing(many)).unwrap();
+    let large = len(&disk);
+    assert!(large > 4 << 20);
+    checkpoint(&map, &mut model, &Step::freeing(many)).unwrap();
+    assert_eq!(len(&disk), large);
+    assert!(map.has_spare_map_pages());
+    checkpoint(&map, &mut model, &Step::default().lowering()).unwrap();
+    assert!(!map.has_spare_map_pages());
+    assert_eq!(len(&disk), small);
+    assert_eq!(model.pages, few.pages);
+    model.assert_held_by(&map);
+    drop(map);
+    let map = recover(&disk);
+    model.assert_held_by(&map);
+    checkpoint(&map, &mut model, &Step::writing([700])).unwrap();
+    model.assert_held_by(&map);
 }

@@ -147,6 +147,22 @@ fn power_cuts_while_the_trees_grow_leave_one_checkpoint_or_the_next() {
 }
 
 #[test]
+fn power_cuts_while_the_map_is_cut_and_grows_again_leave_one_checkpoint_or_the_next() {
+    let steps = [
+        Step::writing([1, 2, 600, 1100]),
+        Step::freeing([1100]).lowering(),
+        Step::writing([1100, 520]),
+        Step::freeing([520, 600, 1100]).lowering(),
+        Step::writing([601]).lowering(),
+        Step::freeing([1, 2, 601]).lowering(),
+        Step::writing([3]),
+        Step::default().lowering(),
+        Step::writing([1600]),
+    ];
+    explore(&run(Image::new(), created, &steps), 78, 6);
+}
+
+#[test]
 fn opening_what_was_closed_writes_nothing_until_a_checkpoint_does() {
     let disk = CrashDisk::new(Image::new());
     let (map, mut model) = created(&disk);

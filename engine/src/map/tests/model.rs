@@ -68,20 +68,29 @@ pub(crate) struct Model {
 pub(crate) struct Step {
     pub(crate) writes: BTreeSet<PageNo>,
     pub(crate) frees: BTreeSet<PageNo>,
+    /// Whether the ends are lowered, and the files cut.
+    pub(crate) lowers: bool,
 }
 
 impl Step {
     pub(crate) fn writing(pages: impl IntoIterator<Item = u32>) -> Self {
         Self {
             writes: pages.into_iter().map(PageNo).collect(),
-            frees: BTreeSet::new(),
+            ..Self::default()
         }
     }
 
     pub(crate) fn freeing(pages: impl IntoIterator<Item = u32>) -> Self {
         Self {
-            writes: BTreeSet::new(),
             frees: pages.into_iter().map(PageNo).collect(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn lowering(self) -> Self {
+        Self {
+            lowers: true,
+            ..self
         }
     }
 
@@ -97,6 +106,7 @@ impl Step {
                 step.frees.insert(page);
             }
         }
+        step.lowers = rng.below(4) == 0;
         step
     }
 }
@@ -112,6 +122,10 @@ impl Model {
         }
         for page in &step.frees {
             next.pages.remove(page);
+        }
+        if step.lowers {
+            let last = next.pages.last_key_value();
+            next.highest = last.map_or(0, |(page, _)| page.get() + 1);
         }
         next
     }
@@ -189,9 +203,16 @@ pub(crate) fn checkpoint(map: &Map, model: &mut Model, step: &Step) -> Result<()
     for &page in &step.frees {
         checkpoint.free_page(page);
     }
+    if step.lowers {
+        checkpoint.lower_ends();
+    }
     checkpoint.sync_data()?;
     checkpoint.commit(next.version, next.log_start())?;
     map.trim(0);
     *model = next;
+    if step.lowers {
+        map.cut(0);
+        map.cut_map(PageNo(model.highest));
+    }
     Ok(())
 }
