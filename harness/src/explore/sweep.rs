@@ -68,7 +68,7 @@ impl Explorer<'_> {
     pub(super) fn sweep(&mut self, fault: &IoError) -> Result<(), ExploreError> {
         let operations = match fault.at {
             FirstFailure::EveryOperation => None,
-            FirstFailure::Sampled => Some(fault.points.map_or(1, |points| points.get())),
+            FirstFailure::Sampled => Some(fault.points.map_or(1, std::num::NonZeroU32::get)),
         };
         let mut same = Vec::new();
         let variants = fault.variants();
