@@ -31,7 +31,13 @@ pub fn plan(step: Step, root: &Path) -> Plan {
             "-D warnings",
         )),
         Step::Test => one(cargo("test --workspace")),
-        Step::Smoke => one(cargo("run --release -- run")),
+        Step::Smoke => Plan::Run(vec![
+            cargo("run --release -- run"),
+            // Of one page size, so no part of the matrix.
+            cargo(
+                "run --release -- run scenarios/upkeep/full-disk.toml --out target/chaos/full-disk",
+            ),
+        ]),
         Step::Matrix => Plan::Run(PAGE_SIZES.map(matrix).into()),
         Step::MustFail => one(cargo(
             "run --release -- run scenarios/must-fail --out target/chaos/must-fail",

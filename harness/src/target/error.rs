@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Busy,
     /// The storage is full.
     Full,
+    /// The database is open for reading only.
+    ReadOnly,
     /// The storage failed.
     Io,
     /// The engine found damage.
@@ -75,6 +77,7 @@ impl ErrorKind {
             Self::Conflict => "conflict",
             Self::Busy => "busy",
             Self::Full => "full",
+            Self::ReadOnly => "read-only",
             Self::Io => "io",
             Self::Corruption => "corruption",
             Self::Unsupported => "unsupported",

@@ -45,7 +45,9 @@ pub struct Stopped {
 impl Stopped {
     fn is_for_want_of_space(&self) -> bool {
         let error = &self.error;
-        self.call == "commit" && error.kind == ErrorKind::Full && error.applied == Applied::No
+        // A recovery that finds the disk full may open for reading only: nothing is lost, and nothing can be written until there is space.
+        let is_want = matches!(error.kind, ErrorKind::Full | ErrorKind::ReadOnly);
+        self.call == "commit" && is_want && error.applied == Applied::No
     }
 }
 
@@ -265,7 +267,9 @@ impl Clients {
         stopped: Stopped,
     ) -> Result<Turn, Stopped> {
         if self.setting.disk_is_limited && stopped.is_for_want_of_space() {
-            desk.note(Feature::FullDisks);
+            if stopped.error.kind == ErrorKind::Full {
+                desk.note(Feature::FullDisks);
+            }
             return Ok(Turn::Ended);
         }
         if !stopped.error.may_retry() {

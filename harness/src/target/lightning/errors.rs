@@ -62,7 +62,7 @@ pub(super) fn of_commit(error: &CommitError) -> TargetError {
         CommitError::Refused(storage) | CommitError::Poisoned(storage) => {
             TargetError::refused(kind_of(storage), text)
         }
-        CommitError::ReadOnly => TargetError::refused(ErrorKind::Other, text),
+        CommitError::ReadOnly => TargetError::refused(ErrorKind::ReadOnly, text),
         CommitError::Unknown(storage) => TargetError::unknown(kind_of(storage), text),
         _ => TargetError::unknown(ErrorKind::Other, text),
     }
