@@ -84,7 +84,7 @@ impl Step {
             Self::Deny => "dependencies have allowed licences and no known advisory",
             Self::Kill => "kill -9 loses no acknowledged commit",
             Self::Corpus => "the fuzz targets build, and their corpora pass",
-            Self::Fuzz => "each fuzz target runs for 10 s",
+            Self::Fuzz => "each fuzz target runs for 20 s",
             Self::Miri => "decoders and page table are free of undefined behaviour",
         }
     }

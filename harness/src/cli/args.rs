@@ -48,6 +48,9 @@ pub(super) struct Selection {
     /// Only scenarios with this tag; several tags: with any of them
     #[arg(long = "tag", value_name = "TAG")]
     pub(super) tags: Vec<String>,
+    /// No scenario with this tag
+    #[arg(long, value_name = "TAG")]
+    pub(super) without: Vec<String>,
 }
 
 #[derive(Debug, Args)]

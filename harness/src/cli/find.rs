@@ -103,6 +103,12 @@ impl Root {
             let message = format!("no file with tag {}", tags.join(" or "));
             return Err(Failure::NothingSelected(message));
         }
+        let without = &selection.without;
+        loaded.retain(|l| !without.iter().any(|tag| l.scenario.has_tag(tag)));
+        if loaded.is_empty() {
+            let message = format!("every file has tag {}", without.join(" or "));
+            return Err(Failure::NothingSelected(message));
+        }
         Ok(loaded)
     }
 }

@@ -24,7 +24,7 @@ pub enum ErrorKind {
     Busy,
     /// The storage is full.
     Full,
-    /// The database is open for reading only.
+    /// The database is open for reading only, since what recovery had to write found no space.
     ReadOnly,
     /// The storage failed.
     Io,

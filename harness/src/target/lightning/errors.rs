@@ -2,7 +2,8 @@
 
 use lightning_db::error::StorageError;
 use lightning_db::{
-    CheckpointError, CommitError, NoSuchSavepoint, OpenError, ReadError, TableError, WriteError,
+    CheckpointError, CommitError, NoSuchSavepoint, OpenError, ReadError, RecoveryReport,
+    TableError, WriteError,
 };
 
 use crate::target::{ErrorKind, TargetError};
@@ -54,7 +55,8 @@ pub(super) fn of_table(changed: Result<(), TableError>) -> Result<bool, TargetEr
     }
 }
 
-pub(super) fn of_commit(error: &CommitError) -> TargetError {
+/// Damage, too, may leave a database open for reading only: that is not what a full disk excuses.
+pub(super) fn of_commit(error: &CommitError, recovery: &RecoveryReport) -> TargetError {
     let text = text_of(error);
     match error {
         CommitError::Conflict { .. } => TargetError::refused(ErrorKind::Conflict, text),
@@ -62,7 +64,10 @@ pub(super) fn of_commit(error: &CommitError) -> TargetError {
         CommitError::Refused(storage) | CommitError::Poisoned(storage) => {
             TargetError::refused(kind_of(storage), text)
         }
-        CommitError::ReadOnly => TargetError::refused(ErrorKind::ReadOnly, text),
+        CommitError::ReadOnly if recovery.read_only.is_some() && recovery.damage.is_empty() => {
+            TargetError::refused(ErrorKind::ReadOnly, text)
+        }
+        CommitError::ReadOnly => TargetError::refused(ErrorKind::Other, text),
         CommitError::Unknown(storage) => TargetError::unknown(kind_of(storage), text),
         _ => TargetError::unknown(ErrorKind::Other, text),
     }

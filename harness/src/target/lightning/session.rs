@@ -194,7 +194,9 @@ impl Session for LightningSession {
             Durability::None => lightning_db::Durability::None,
         };
         let committed = open.transaction.commit_with(durability);
-        committed.map(|_| ()).map_err(|error| of_commit(&error))
+        committed
+            .map(|_| ())
+            .map_err(|error| of_commit(&error, self.database.recovery_report()))
     }
 
     fn rollback(&mut self, client: ClientId) -> Result<(), TargetError> {
