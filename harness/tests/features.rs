@@ -112,6 +112,20 @@ fn one_figure_of_memory_goes_with_every_page_size() {
     }
 }
 
+/// The healthy run of a scenario, with an option of so many KiB in place of the scenario's own.
+fn with_kibibytes(scenario: &Arc<Scenario>, option: &str, size: u32) -> Batch {
+    Batch {
+        scenario: Arc::clone(scenario),
+        target: "lightning".to_owned(),
+        options: [(option.to_owned(), format!("{size} KiB"))].into(),
+        seed: 1,
+        run: 0,
+        plants: PlantSwitch::Healthy,
+        states_max: 1,
+        skip: Vec::new(),
+    }
+}
+
 #[test]
 fn databases_in_16_frames_are_larger_than_that_with_every_page_size() {
     for (file, sizes) in [
@@ -122,17 +136,7 @@ fn databases_in_16_frames_are_larger_than_that_with_every_page_size() {
         let path = root().join(format!("scenarios/{file}.toml"));
         let scenario = Arc::new(Scenario::read(&path).unwrap());
         for size in sizes {
-            let page_size = ("page_size".to_owned(), format!("{size} KiB"));
-            let batch = Batch {
-                scenario: Arc::clone(&scenario),
-                target: "lightning".to_owned(),
-                options: [page_size].into(),
-                seed: 1,
-                run: 0,
-                plants: PlantSwitch::Healthy,
-                states_max: 1,
-                skip: Vec::new(),
-            };
+            let batch = with_kibibytes(&scenario, "page_size", *size);
             let result = run_batch(&batch, &mut |_| ()).unwrap();
             assert!(result.findings.is_empty(), "{file}, {size} KiB");
             let evictions = result.features.get(&Feature::Evictions);
@@ -146,17 +150,7 @@ fn disks_that_are_too_small_refuse_commits_and_lose_none() {
     let path = root().join("scenarios/upkeep/full-disk.toml");
     let scenario = Arc::new(Scenario::read(&path).unwrap());
     for size in [400, 480, 560] {
-        let disk_bytes = ("disk_bytes".to_owned(), format!("{size} KiB"));
-        let batch = Batch {
-            scenario: Arc::clone(&scenario),
-            target: "lightning".to_owned(),
-            options: [disk_bytes].into(),
-            seed: 1,
-            run: 0,
-            plants: PlantSwitch::Healthy,
-            states_max: 1,
-            skip: Vec::new(),
-        };
+        let batch = with_kibibytes(&scenario, "disk_bytes", size);
         let result = run_batch(&batch, &mut |_| ()).unwrap();
         assert!(result.findings.is_empty(), "{size} KiB");
         let refused = result.features.get(&Feature::FullDisks);

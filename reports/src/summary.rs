@@ -138,7 +138,7 @@ impl<'a> Summary<'a> {
         }
         let states = &totals.counts.crash_states;
         format!(
-            "{scenarios} cut the power on {} at {}; {} were recovered and checked.",
+            "{scenarios} tried {} at {}; {} were recovered and checked.",
             self.report.target,
             counted(totals.counts.crash_points, "point", "points"),
             counted(
