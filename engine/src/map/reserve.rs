@@ -166,16 +166,21 @@ impl Map {
         let missing = wanted.saturating_sub(free);
         let slots = self.slots_in_file();
         let end = slots.saturating_add(missing);
+        let page_size = u64::from(self.geometry.page_size.max(1));
+        let start = self.geometry.slots_start();
+        let bytes_end = start.saturating_add(end.saturating_mul(page_size));
+        let grown = match growth {
+            Growth::Ample if missing > 0 => self.ample_data(self.writer().data_len).max(bytes_end),
+            Growth::Ample | Growth::Least => bytes_end,
+        };
+        let grown = grown.saturating_sub(start) / page_size;
         // The slots come last: they are the most, and what is small must find its room.
-        self.reserve_homes(need.page_end, end)?;
-        self.reserve_buffer(need, end, growth)?;
+        self.reserve_homes(need.page_end, grown)?;
+        self.reserve_buffer(need, grown, growth)?;
         if missing == 0 {
             return Ok(free);
         }
-        let page_size = u64::from(self.geometry.page_size);
-        let start = self.geometry.slots_start();
-        let end = start.saturating_add(end.saturating_mul(page_size));
-        self.grow_data(end, growth)?;
+        self.grow_data(bytes_end, growth)?;
         Ok(free.saturating_add(self.slots_in_file().saturating_sub(slots)))
     }
 
@@ -250,9 +255,17 @@ impl Map {
         Ok(())
     }
 
+    /// The map pages of a checkpoint with pages below `page_end` and so many slots. Its counts are never below those of the last one
+    /// (but where it is asked to lower them), whatever was given back since: what was freed there is yet to be written.
+    fn map_pages(&self, page_end: PageNo, slots: u64) -> MapPages {
+        let last = self.superblock();
+        let page_end = page_end.get().max(last.page_count);
+        MapPages::of(PageNo(page_end), slots.max(last.slot_count.into()))
+    }
+
     fn reserve_buffer(&self, need: &Need, slots: u64, growth: Growth) -> Result<(), StorageError> {
         let entries = need.entries.saturating_add(KEPT_ENTRIES);
-        let all = MapPages::of(need.page_end, slots);
+        let all = self.map_pages(need.page_end, slots);
         let needed = buffer_len(all.changed_by(entries));
         let target = match growth {
             Growth::Least => needed,
@@ -266,14 +279,14 @@ impl Map {
 
     /// How long the buffer must be for `need`.
     pub(super) fn buffer_needed(&self, need: &Need) -> u64 {
-        let all = MapPages::of(need.page_end, self.slots_in_file());
+        let all = self.map_pages(need.page_end, self.slots_in_file());
         let entries = need.entries.saturating_add(KEPT_ENTRIES);
         buffer_len(all.changed_by(entries)).next_multiple_of(BUFFER_STEP)
     }
 
     /// How many entries may change so that the buffer still has room for the map pages.
     fn entries_covered(&self, page_end: PageNo) -> u64 {
-        let all = MapPages::of(page_end, self.slots_in_file());
+        let all = self.map_pages(page_end, self.slots_in_file());
         let buffer = self.writer().buffer_len.saturating_sub(BUFFER_HEAD);
         let leaves = (buffer / BUFFERED_LEN).saturating_sub(all.above);
         if leaves >= all.page_leaves.saturating_add(all.slot_leaves) {

@@ -5,7 +5,7 @@
 //! nothing, so waits that fail become rare, and only a run of waits that succeed makes them frequent again.
 //!
 //! It waits for as many as the last group had, and for those who came while that was being written: all of them are there
-//! already if the leader was among them, and none if it was the first to come. The wait holds no lock.
+//! already if the leader was among them, and none if it was the first to come. The wait holds no lock that anybody who comes needs.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;

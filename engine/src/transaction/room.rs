@@ -6,7 +6,7 @@
 use crate::checkpoint;
 use crate::disk_format::commit_group::Action;
 use crate::engine::{Engine, SessionLog};
-use crate::error::{CommitError, StorageError};
+use crate::error::{CheckpointError, CommitError, StorageError};
 use crate::map::{Grant, Map, Need, Purpose};
 use crate::page_store::Group;
 use crate::wal::Wal;
@@ -82,8 +82,15 @@ pub fn is_refused_for_space(results: &[CommitResult]) -> bool {
 
 /// Frees what is held for later, or by what is dirty. Nobody is promised anything afterwards.
 pub fn make(engine: &Engine) {
-    if checkpoint::run(engine).is_ok() {
-        checkpoint::give_back(engine, 2);
+    match checkpoint::run(engine) {
+        Ok(()) => checkpoint::give_back(engine, 2),
+        Err(CheckpointError::Full(_)) => {
+            // What is free at the ends of the files may be what it lacked.
+            checkpoint::give_back(engine, 2);
+            drop(checkpoint::run(engine));
+        }
+        // Whoever comes next is told.
+        Err(_) => {}
     }
 }
 

@@ -8,7 +8,7 @@ use super::model::{Model, Rng, Step, checkpoint, create, image, recover};
 use crate::disk::{Disk, MemoryDisk, OpenMode};
 use crate::disk_format::MapKind;
 use crate::ids::{PageNo, Slot, Version};
-use crate::map::{Map, PageAddress};
+use crate::map::{Map, Need, PageAddress};
 
 fn memory() -> Arc<dyn Disk> {
     Arc::new(MemoryDisk::new())
@@ -219,4 +219,22 @@ fn a_map_that_was_lowered_is_the_map_that_never_was_larger() {
     model.assert_held_by(&map);
     checkpoint(&map, &mut model, &Step::writing([700])).unwrap();
     model.assert_held_by(&map);
+}
+
+/// Page numbers at the end may be given back before the map has lowered its counts: a checkpoint that frees them writes their map pages.
+#[test]
+fn what_is_needed_counts_the_map_pages_of_numbers_that_were_given_back() {
+    let (disk, mut model) = (memory(), Model::default());
+    let map = create(&disk, 512);
+    let mut rng = Rng(3);
+    while map.superblock().page_count < 3 * MapKind::Pages.leaf_span() {
+        checkpoint(&map, &mut model, &Step::random(&mut rng, 1600, 120)).unwrap();
+    }
+    let need = |page_end| Need {
+        slots: 0,
+        entries: 4000,
+        page_end,
+    };
+    let all = map.buffer_needed(&need(PageNo(map.superblock().page_count)));
+    assert_eq!(map.buffer_needed(&need(PageNo(1))), all);
 }
