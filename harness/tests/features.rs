@@ -220,3 +220,35 @@ fn upkeep_that_nobody_looks_at_or_that_cannot_be_is_refused() {
         "{error:?}"
     );
 }
+
+/// `chaos run` of a scenario with such a fault and budget.
+fn run_fault(fault: &str, cases: u32) -> (Option<i32>, String) {
+    let text = scenario("transactions = 3", "log_segment = \"16 KiB\"");
+    let (head, _) = text.split_once("kind = \"power-loss\"").unwrap();
+    let text =
+        format!("{head}{fault}\n\n[[check]]\nkind = \"no-panic\"\n\n[budget]\ncases = {cases}\n");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    fs::write(&path, text).unwrap();
+    run(&[path.to_str().unwrap(), "--seed", "1"])
+}
+
+#[test]
+fn a_sweep_that_the_budget_ends_is_inconclusive() {
+    let sweep = "kind = \"io-error\"\nerror = [\"eio\", \"enospc\"]\noperation = \"write\"";
+    let (code, printed) = run_fault(sweep, 8);
+    assert_eq!(code, Some(4), "{printed}");
+    assert!(printed.contains("ended before the sweep"), "{printed}");
+}
+
+#[test]
+fn a_kind_of_damage_that_changes_nothing_is_inconclusive() {
+    for nothing in [
+        "what = \"swapped\"\nfile = \"data\"",
+        "what = \"missing\"\nfile = \"nowhere/*\"",
+    ] {
+        let (code, printed) = run_fault(&format!("kind = \"damage\"\n{nothing}"), 500);
+        assert_eq!(code, Some(4), "{printed}");
+        assert!(printed.contains("damage changes"), "{printed}");
+    }
+}

@@ -14,8 +14,9 @@ use super::batch::Explorer;
 use super::case::{CasePath, Harm};
 use super::evidence::finding;
 use super::life::Life;
+use super::sweep::CUT_OFF;
 use super::trial::Trial;
-use crate::batch::{FaultCounts, Inconclusive};
+use crate::batch::FaultCounts;
 use crate::crash::CrashWalker;
 use crate::oracle::{RowKey, RowMap, Violation, row_text, value_text};
 use crate::scenario::{CheckKind, Damage, DamageKind, DamagePlaces, Owes};
@@ -210,15 +211,19 @@ impl Explorer<'_> {
                     drawn.collect()
                 }
             };
+            let mut is_tried = false;
             for place in chosen {
                 let harm = Harm { variant, place };
                 if self.is_done() {
-                    let reason = "the budget of states ended before the sweep".to_owned();
-                    let case = CasePath::harmed(harm).id();
-                    self.result.inconclusive.push(Inconclusive { case, reason });
+                    self.note_untried(&CasePath::harmed(harm), CUT_OFF);
                     return;
                 }
-                self.try_harm(fault, &rest, &harm);
+                is_tried |= self.try_harm(fault, &rest, &harm);
+            }
+            if !is_tried {
+                let first = Harm { variant, place: 0 };
+                let path = CasePath::harmed(first);
+                self.note_untried(&path, "there is nothing that this kind of damage changes");
             }
         }
     }
@@ -237,18 +242,19 @@ impl Explorer<'_> {
         Some(state)
     }
 
-    fn try_harm(&mut self, fault: &Damage, rest: &Rest, harm: &Harm) {
+    /// Whether there is such a harm.
+    fn try_harm(&mut self, fault: &Damage, rest: &Rest, harm: &Harm) -> bool {
         let Some(&kind) = fault.what.as_slice().get(harm.variant) else {
-            return;
+            return false;
         };
         let case = CasePath::harmed(harm.clone()).id();
         let counts = self.result.faults.entry("damage".to_owned()).or_default();
         counts.armed += 1;
         let Some((state, place)) = rest.harmed(harm, kind) else {
-            return;
+            return false;
         };
         if self.skip.contains(&case) {
-            return;
+            return true;
         }
         (self.announce)(&case);
         let FaultCounts { fired, .. } = self.result.faults.entry("damage".to_owned()).or_default();
@@ -265,6 +271,7 @@ impl Explorer<'_> {
                 self.result.findings.push(finding(&case, violation));
             }
         }
+        true
     }
 
     /// What is wrong with what a damaged database shows.
@@ -276,11 +283,15 @@ impl Explorer<'_> {
         if trial.open(Mode::Existing).is_some() {
             let whole = trial.observe(&tables, &mut self.observed).is_some();
             let shown = self.observed.to_map();
-            wrong = wrong_rows(&rest.rows, &shown, whole, owes);
-            if wrong.is_none() {
-                wrong = wrong_row(&mut trial, &tables, &rest.rows, owes);
+            let (in_scans, (in_gets, answers)) = (
+                wrong_rows(&rest.rows, &shown, whole, owes),
+                wrong_row(&mut trial, &tables, &rest.rows, owes),
+            );
+            wrong = in_scans.or(in_gets);
+            // Where every read was an error, or may be wrong, nothing was checked.
+            if owes != Owes::MayFail && !(shown.is_empty() && answers == 0) {
+                seen.push(CheckKind::NoWrongReads);
             }
-            seen.push(CheckKind::NoWrongReads);
         }
         for check in seen {
             *self.result.checks_seen.entry(check).or_default() += 1;
@@ -329,22 +340,23 @@ fn wrong_rows(rows: &[RowMap; 2], shown: &RowMap, whole: bool, owes: Owes) -> Op
     Some(wrong_read("scan", actual))
 }
 
-/// What is wrong with rows that are looked at one by one.
+/// What is wrong with rows that are looked at one by one, and how many of these looks were answered.
 fn wrong_row(
     trial: &mut Trial<'_>,
     tables: &[String],
     rows: &[RowMap; 2],
     owes: Owes,
-) -> Option<Violation> {
+) -> (Option<Violation>, usize) {
     let legal = if owes == Owes::Survive { 1 } else { 2 };
-    let mut wrong = None;
+    let (mut wrong, mut answers) = (None, 0);
     trial.look_up(tables, rows[0].keys(), &mut |row, value| {
+        answers += 1;
         let is = |rows: &RowMap| rows.get(row).map(|value| &**value) == value;
         if wrong.is_none() && !rows.iter().take(legal).any(is) {
             wrong = Some(wrong_read("get", shown_text(row, value)));
         }
     });
-    wrong
+    (wrong, answers)
 }
 
 fn shown_text(row: &RowKey, value: Option<&[u8]>) -> String {

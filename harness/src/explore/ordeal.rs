@@ -279,7 +279,7 @@ impl Ordeal<'_, '_> {
             };
             in_a_row = if done == 0 { in_a_row + 1 } else { 1 };
             left = left.saturating_sub(done + 1);
-            let is_excused = !(was_sound && self.failures().count == failed && done == 0);
+            let is_excused = !(was_sound && self.failures().count == failed);
             self.bear(&error, is_excused)?;
             if self.has_enough(in_a_row) {
                 self.leave(self.endured.lives.len().is_multiple_of(2))?;

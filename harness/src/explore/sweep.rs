@@ -43,6 +43,9 @@ pub(super) enum Rerun {
     End(Option<DiskState>),
 }
 
+pub(super) const CUT_OFF: &str = "the budget of states ended before the sweep";
+const UNMATCHED: &str = "no operation is one that may fail so";
+
 impl Explorer<'_> {
     /// Goes through the trouble of a case.
     pub(super) fn rerun_trouble(&mut self, path: &CasePath) -> Result<Rerun, ExploreError> {
@@ -88,7 +91,9 @@ impl Explorer<'_> {
                 }
                 Some(count) => self.sample_variant(fault, variant, count)?,
             }
-            if self.is_done() {
+            if self.is_done() && variant + 1 < variants.len() {
+                let variant = variant + 1;
+                self.note_no_trouble(&Trouble { variant, first: 1 }, CUT_OFF);
                 return Ok(());
             }
         }
@@ -109,7 +114,7 @@ impl Explorer<'_> {
                 continue;
             }
             if self.is_done() {
-                self.note_cut_off(&trouble);
+                self.note_no_trouble(&trouble, CUT_OFF);
                 break;
             }
             let Some(troubled) = self.run_trouble(fault, &trouble)? else {
@@ -119,6 +124,11 @@ impl Explorer<'_> {
                 indifferent.push(first);
             }
             if troubled.failures == 0 {
+                if troubled.end.is_none() {
+                    self.note_no_trouble(&trouble, "the run ended before the sweep");
+                } else if first == 1 {
+                    self.note_no_trouble(&trouble, UNMATCHED);
+                }
                 break;
             }
         }
@@ -136,10 +146,14 @@ impl Explorer<'_> {
             first: u64::MAX,
         };
         let matching = self.endure(fault, &beyond)?.failures.matched;
+        if matching == 0 {
+            self.note_no_trouble(&Trouble { variant, first: 1 }, UNMATCHED);
+        }
         let mut rng = self.setup.rng.split("first failures", variant as u64);
         for _ in 0..count.min(u32::try_from(matching).unwrap_or(u32::MAX)) {
             let first = 1 + rng.below(matching.max(1));
             if self.is_done() {
+                self.note_no_trouble(&Trouble { variant, first }, CUT_OFF);
                 break;
             }
             self.run_trouble(fault, &Trouble { variant, first })?;
@@ -147,10 +161,14 @@ impl Explorer<'_> {
         Ok(())
     }
 
-    fn note_cut_off(&mut self, trouble: &Trouble) {
-        let reason = "the budget of states ended before the sweep".to_owned();
-        let case = CasePath::troubled(0, trouble.clone(), None).id();
+    /// A case that a sweep owes and did not try leaves the scenario without a verdict.
+    pub(super) fn note_untried(&mut self, path: &CasePath, reason: &str) {
+        let (case, reason) = (path.id(), reason.to_owned());
         self.result.inconclusive.push(Inconclusive { case, reason });
+    }
+
+    fn note_no_trouble(&mut self, trouble: &Trouble, reason: &str) {
+        self.note_untried(&CasePath::troubled(0, trouble.clone(), None), reason);
     }
 
     /// One run of a sweep. Nothing if it is left out.
