@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
+use crate::fuse::Mount;
+
 /// What was looked at.
 #[derive(Clone, Debug)]
 pub struct Diagnosis {
@@ -29,6 +31,8 @@ pub enum State {
     Works,
     /// This version cannot do it anywhere.
     NotBuilt,
+    /// It does not work here; what needs it is skipped.
+    Unavailable,
     /// It is needed and does not work here.
     Broken,
 }
@@ -47,7 +51,7 @@ impl Diagnosis {
                 state: State::Works,
                 detail: "a simulated disk in the process; needs nothing".to_owned(),
             },
-            not_built("plane fuse", "a FUSE mount under any process"),
+            fuse(),
             not_built("plane block", "a real file system on a recorded disk"),
             not_built("plane process", "a real process on a real disk"),
             processors(),
@@ -62,6 +66,21 @@ impl Diagnosis {
         self.findings
             .iter()
             .all(|finding| finding.state != State::Broken)
+    }
+}
+
+fn fuse() -> Symptom {
+    let (state, detail) = match Mount::probe() {
+        Ok(()) => {
+            let detail = "a mount under any process: --target 'driver:COMMAND'";
+            (State::Works, detail.to_owned())
+        }
+        Err(error) => (State::Unavailable, error.to_string()),
+    };
+    Symptom {
+        what: "plane fuse",
+        state,
+        detail,
     }
 }
 

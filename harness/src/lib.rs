@@ -12,6 +12,7 @@ pub mod batch;
 pub mod scenario;
 
 pub mod crash;
+pub mod fuse;
 pub mod rng;
 pub mod sim;
 pub mod survival;

@@ -28,6 +28,8 @@ impl Forbidden {
             "engine/src/page_store/link.rs",
             "engine/src/image/frame.rs",
             "engine/src/image/handle.rs",
+            // Between fork and exec.
+            "harness/src/target/driver/spawn.rs",
             "harness/src/target/sqlite/connection.rs",
             "harness/src/target/sqlite/methods.rs",
             "harness/src/target/sqlite/vfs.rs",

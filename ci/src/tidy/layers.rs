@@ -36,14 +36,15 @@ pub const ENGINE: Layers = Layers {
 pub const HARNESS: Layers = Layers {
     folder: "harness",
     layers: &[
-        &["doctor", "rng", "scenario", "toy", "trace"],
+        &["rng", "scenario", "toy", "trace"],
         &["batch", "survival", "threads"],
         &["sim", "crash"],
+        &["fuse"],
         &["target"],
         &["oracle"],
         &["workload"],
         &["explore"],
-        &["case", "truth", "worker"],
+        &["case", "doctor", "truth", "worker"],
         &["run"],
         &["cli"],
     ],

@@ -18,6 +18,7 @@ pub(super) fn doctor(arguments: &OutArguments, out: &mut dyn Write) -> Result<Ex
         let state = match finding.state {
             State::Works => "yes",
             State::NotBuilt => "not built yet",
+            State::Unavailable => "no",
             State::Broken => "NO",
         };
         writeln!(out, "{:<18} {state:<14} {}", finding.what, finding.detail)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use crate::case::{CaseFileError, Mismatch, ReplayStringError};
+use crate::fuse::Unavailable;
 use crate::run::OutputError;
 use crate::scenario::ScenarioReadError;
 
@@ -27,6 +28,10 @@ pub(super) enum Failure {
     },
     #[error("unknown target `{name}`: expected one of {known}")]
     UnknownTarget { name: String, known: String },
+    #[error("{command}: {reason}")]
+    Driver { command: String, reason: String },
+    #[error("skipped: the fuse plane does not work here: {0}")]
+    NoPlane(#[from] Unavailable),
     #[error("target {target}: {reason}")]
     WrongOption { target: String, reason: String },
     #[error(transparent)]
@@ -49,6 +54,7 @@ impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Io(_) | Self::Output(_) => Exit::Internal,
+            Self::NoPlane(_) => Exit::Inconclusive,
             _ => Exit::Usage,
         }
     }

@@ -19,8 +19,10 @@ use super::find::Root;
 use super::progress::Progress;
 use super::signal::interrupt_flag;
 use crate::case::COMMIT;
+use crate::fuse::Mount;
 use crate::run::{Loaded, Outcome, RunConfig, execute, write_run_files};
 use crate::scenario::Expect;
+use crate::target::Driver;
 use crate::worker::{WorkerLimits, check_option, target_names};
 
 /// How many findings are printed; the report has them all.
@@ -64,6 +66,13 @@ pub(super) fn run(arguments: &RunArguments, out: &mut dyn Write) -> Result<Exit,
 }
 
 pub(super) fn refuse_unknown_target(name: &str) -> Result<(), Failure> {
+    if let Some(driver) = Driver::named(name) {
+        Mount::probe()?;
+        return driver.refuses().map_or(Ok(()), |reason| {
+            let command = name.to_owned();
+            Err(Failure::Driver { command, reason })
+        });
+    }
     let known = target_names();
     if known.iter().any(|target| target == name) {
         return Ok(());

@@ -5,7 +5,7 @@ use super::timeline;
 use crate::batch::{CaseId, Finding};
 use crate::oracle::Violation;
 use crate::scenario::CheckKind;
-use crate::target::TargetError;
+use crate::target::{Breakdown, BreakdownKind, TargetError};
 use crate::trace::{DiskState, Trace, TracePosition};
 
 const SHAPE_LEN_MAX: usize = 80;
@@ -28,6 +28,21 @@ pub(super) fn no_hang(call: &str, calls: u64) -> Violation {
         format!("{call} returns within its budget of disk operations"),
         format!("{calls} operations, and no end"),
     )
+}
+
+/// A target's own process that is of no more use.
+pub(super) fn broke_down(call: &str, breakdown: &Breakdown) -> Violation {
+    let (check, expected) = match breakdown.how {
+        BreakdownKind::Died => (CheckKind::NoPanic, "the driver answers, and goes on"),
+        BreakdownKind::Hung => (CheckKind::NoHang, "the driver answers"),
+        BreakdownKind::Babbled => (CheckKind::NoPanic, "an answer as the protocol has it"),
+    };
+    let shape = format!("{call}/{}", shape_of(&breakdown.text));
+    let said = match breakdown.said.as_str() {
+        "" => String::new(),
+        said => format!("; its standard error ends: {said}"),
+    };
+    Violation::new(check, shape, expected, format!("{}{said}", breakdown.text))
 }
 
 /// Threads that wait for each other, or never end.

@@ -54,7 +54,7 @@ impl Setup {
     /// For a target that need not be among those with a name.
     pub(super) fn on(batch: &Batch, target: Box<dyn Target>) -> Result<Self, ExploreError> {
         let rng = Rng::from_seed(batch.seed).split(&batch.scenario.id, u64::from(batch.run));
-        let options = draw_options(batch, &rng);
+        let options = draw_options(batch, target.name(), &rng);
         target
             .check_options(&options)
             .map_err(|error| ExploreError::Option {
@@ -166,8 +166,8 @@ fn refuse_without_promise(batch: &Batch, promises: &Promises) -> Result<(), Expl
     }
 }
 
-fn draw_options(batch: &Batch, rng: &Rng) -> Options {
-    let asked = batch.scenario.options.get(&batch.target);
+fn draw_options(batch: &Batch, target: &str, rng: &Rng) -> Options {
+    let asked = batch.scenario.options.get(target);
     let mut rng = rng.split("options", 0);
     let mut draw = |values: &[String]| rng.pick(values).cloned().unwrap_or_default();
     let mut drawn: Options = asked

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::caught::caught;
-use super::evidence::{no_hang, no_panic, refused};
+use super::evidence::{broke_down, no_hang, no_panic, refused};
 use super::setup::Setup;
 use crate::oracle::{History, Observed, RowKey, TableId, Violation};
 use crate::scenario::CheckKind;
@@ -93,13 +93,16 @@ impl<'s> Trial<'s> {
 
     /// Opens the target. Returns the moment after.
     pub(super) fn open(&mut self, mode: Mode) -> Option<TracePosition> {
-        let (setup, disk) = (self.setup, Arc::new(self.disk.clone()));
-        let opened = caught(|| setup.target.open(disk, &setup.options, mode));
+        let (setup, disk) = (self.setup, self.disk.clone());
+        let opened = caught(|| setup.target.open_simulated(&disk, &setup.options, mode));
         let opened = match opened {
             Err(note) => Err(no_panic("open", &note)),
             Ok(_) if self.disk.is_hung() => Err(no_hang("open", self.disk.calls())),
             Ok(Err(error)) => Err(refused(CheckKind::Durability, "cannot-open", &error)),
-            Ok(Ok(session)) => Ok(session),
+            Ok(Ok(session)) => match session.breakdown() {
+                Some(breakdown) => Err(broke_down("open", breakdown)),
+                None => Ok(session),
+            },
         };
         match opened {
             Ok(session) => self.session = Some(session),
@@ -341,9 +344,10 @@ impl<'s> Trial<'s> {
     ) -> Option<T> {
         let session = self.session.as_deref_mut()?;
         let result = caught(|| call(session)).map_err(|note| no_panic(name, &note));
-        let result = match result {
-            Ok(_) if self.disk.is_hung() => Err(no_hang(name, self.disk.calls())),
-            result => result,
+        let result = match (result, session.breakdown()) {
+            (Ok(_), _) if self.disk.is_hung() => Err(no_hang(name, self.disk.calls())),
+            (Ok(_), Some(breakdown)) => Err(broke_down(name, breakdown)),
+            (result, _) => result,
         };
         result
             .map_err(|violation| self.violations.push(violation))

@@ -159,7 +159,7 @@ impl SimDisk {
     }
 
     /// Begins a call that looks at names.
-    fn enter_names(&self) -> io::Result<MutexGuard<'_, Machine>> {
+    pub(super) fn enter_names(&self) -> io::Result<MutexGuard<'_, Machine>> {
         let mut machine = self.enter()?;
         machine.look_at_names();
         Ok(machine)

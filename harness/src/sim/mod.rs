@@ -6,6 +6,7 @@ mod elision;
 mod error;
 mod file;
 mod injection;
+mod kernel;
 mod lazy;
 mod machine;
 

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use lightning_db::disk::Disk;
 
-use super::{Durability, ErrorKind, KnownOption, OptionError, Promises, TargetError};
+use super::{Breakdown, Durability, ErrorKind, KnownOption, OptionError, Promises, TargetError};
+use crate::sim::SimDisk;
 
 /// A target's options as drawn for a run: text by name.
 pub type Options = BTreeMap<String, String>;
@@ -57,6 +58,16 @@ pub trait Target: Debug + Send + Sync {
         options: &Options,
         mode: Mode,
     ) -> Result<Box<dyn Session>, TargetError>;
+    /// Opens the database that is all of a simulated disk. One whose process breaks down over it is opened all the same: see
+    /// [`Session::breakdown`].
+    fn open_simulated(
+        &self,
+        disk: &SimDisk,
+        options: &Options,
+        mode: Mode,
+    ) -> Result<Box<dyn Session>, TargetError> {
+        self.open(Arc::new(disk.clone()), options, mode)
+    }
 }
 
 /// What not every engine can do.
@@ -232,6 +243,10 @@ pub trait Session {
     /// Archives the log up to what is committed now. Returns this point, for restores.
     fn restore_point(&mut self) -> Result<u64, TargetError> {
         Err(unsupported("an archive"))
+    }
+    /// What became of the process that the target runs in, if it has one of its own and that is of no more use.
+    fn breakdown(&self) -> Option<&Breakdown> {
+        None
     }
     /// How many pages left memory to make room for others.
     fn evictions(&self) -> u64 {

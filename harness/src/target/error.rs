@@ -14,6 +14,29 @@ pub struct TargetError {
     pub text: String,
 }
 
+/// The process that a target runs in is of no more use: it gave no answer, or none that can be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct Breakdown {
+    /// What became of it.
+    pub how: BreakdownKind,
+    /// What was seen of that, without what differs from run to run.
+    pub text: String,
+    /// The end of what it said on its standard error.
+    pub said: String,
+}
+
+/// How a process breaks down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BreakdownKind {
+    /// It ended.
+    Died,
+    /// It does not answer.
+    Hung,
+    /// What it answers is not of the protocol.
+    Babbled,
+}
+
 /// Kinds of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

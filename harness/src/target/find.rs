@@ -1,6 +1,7 @@
 //! The targets there are, by name.
 
 use super::Target;
+use super::driver::Driver;
 use super::lightning::Lightning;
 use super::redb::{Current, Redb, V4_1_0};
 #[cfg(feature = "sqlite")]
@@ -17,7 +18,7 @@ pub const TARGETS: &[&str] = &[
     "toy",
 ];
 
-/// The target of that name.
+/// The target of that name: one of those, or any program, as `driver:COMMAND`.
 pub fn find(name: &str) -> Option<Box<dyn Target>> {
     match name {
         "lightning" => Some(Box::new(Lightning::default())),
@@ -26,6 +27,6 @@ pub fn find(name: &str) -> Option<Box<dyn Target>> {
         #[cfg(feature = "sqlite")]
         "sqlite" => Some(Box::new(Sqlite)),
         "toy" => Some(Box::new(Toy::default())),
-        _ => None,
+        _ => Driver::named(name).map(|driver| Box::new(driver) as Box<dyn Target>),
     }
 }

@@ -11,6 +11,7 @@ mod promises;
 
 mod options;
 
+mod driver;
 mod lightning;
 mod redb;
 #[cfg(feature = "sqlite")]
@@ -21,8 +22,10 @@ mod find;
 mod folder;
 mod spoiled;
 
+pub use driver::Driver;
+
 pub use contract::{Ability, ClientId, Copied, KeyRange, Mode, Options, RowSink, Session, Target};
-pub use error::{Applied, ErrorKind, TargetError};
+pub use error::{Applied, Breakdown, BreakdownKind, ErrorKind, TargetError};
 pub use find::{TARGETS, find};
 pub use options::{KnownOption, OptionError, OptionKind, parse_size};
 pub use promises::{CrashKind, Durability, Isolation, Promise, Promises};

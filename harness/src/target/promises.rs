@@ -52,6 +52,14 @@ pub struct Promises {
     survive_torn_sectors: bool,
     roll_back: bool,
     goes_on_with_space: bool,
+    on_damage: OnDamage,
+}
+
+/// What a target makes of damage at rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnDamage {
+    Detected,
+    Unnoticed,
 }
 
 impl Durability {
@@ -102,7 +110,20 @@ impl Promises {
             survive_torn_sectors: false,
             roll_back: true,
             goes_on_with_space: false,
+            on_damage: OnDamage::Detected,
         }
+    }
+
+    /// Damage at rest may be read as if it were data: only values that nobody ever wrote are accused.
+    #[must_use]
+    pub fn without_damage_detected(mut self) -> Self {
+        self.on_damage = OnDamage::Unnoticed;
+        self
+    }
+
+    /// Whether damage at rest to any one place is harmless or an error.
+    pub fn damage_is_detected(&self) -> bool {
+        self.on_damage == OnDamage::Detected
     }
 
     /// Transactions are serializable, and not only each of one snapshot.

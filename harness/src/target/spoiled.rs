@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use lightning_db::disk::Disk;
 
 use super::{
-    Ability, ClientId, Copied, Durability, ErrorKind, KeyRange, KnownOption, Mode, OptionError,
-    Options, Promises, RowSink, Session, Target, TargetError,
+    Ability, Breakdown, ClientId, Copied, Durability, ErrorKind, KeyRange, KnownOption, Mode,
+    OptionError, Options, Promises, RowSink, Session, Target, TargetError,
 };
 use crate::scenario::Bug;
+use crate::sim::SimDisk;
 
 /// A target with a bug.
 #[derive(Debug)]
@@ -26,6 +27,15 @@ impl Spoiled {
     /// Puts a bug into a target, and counts in `fired` how often it showed.
     pub fn new(sound: Box<dyn Target>, bug: Bug, fired: Arc<AtomicU64>) -> Self {
         Self { sound, bug, fired }
+    }
+
+    /// The options with which the sound target is opened.
+    fn options(&self, options: &Options) -> Options {
+        let mut options = options.clone();
+        if self.bug == Bug::NothingIsValidated && options.remove("isolation").is_some() {
+            self.fired.fetch_add(1, Relaxed);
+        }
+        options
     }
 
     fn session(&self, sound: Box<dyn Session>) -> SpoiledSession<dyn Session> {
@@ -88,11 +98,18 @@ impl Target for Spoiled {
         options: &Options,
         mode: Mode,
     ) -> Result<Box<dyn Session>, TargetError> {
-        let mut options = options.clone();
-        if self.bug == Bug::NothingIsValidated && options.remove("isolation").is_some() {
-            self.fired.fetch_add(1, Relaxed);
-        }
-        let sound = self.sound.open(disk, &options, mode)?;
+        let sound = self.sound.open(disk, &self.options(options), mode)?;
+        Ok(Box::new(self.session(sound)))
+    }
+
+    fn open_simulated(
+        &self,
+        disk: &SimDisk,
+        options: &Options,
+        mode: Mode,
+    ) -> Result<Box<dyn Session>, TargetError> {
+        let options = self.options(options);
+        let sound = self.sound.open_simulated(disk, &options, mode)?;
         Ok(Box::new(self.session(sound)))
     }
 }
@@ -309,6 +326,10 @@ impl<S: Session + ?Sized> Session for SpoiledSession<S> {
 
     fn restore_point(&mut self) -> Result<u64, TargetError> {
         self.sound.restore_point()
+    }
+
+    fn breakdown(&self) -> Option<&Breakdown> {
+        self.sound.breakdown()
     }
 
     fn evictions(&self) -> u64 {

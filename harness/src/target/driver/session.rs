@@ -1,0 +1,370 @@
+//! A database that a driver has open.
+//!
+//! 1. Without transactions of its own a driver has one at a time, kept here until it is committed in one request.
+//! 2. After a breakdown nothing is asked any more.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::answer::{Answer, Row, hex};
+use super::hello::{Capability, Hello};
+use super::process::{Process, Wait};
+use super::rows::Layout;
+use super::target::keep;
+use crate::fuse::Attached;
+use crate::sim::SimDisk;
+use crate::target::{
+    Breakdown, ClientId, Durability, ErrorKind, Mode, Options, RowSink, Session, TargetError,
+};
+
+/// How long a driver whose disk is gone may take to close before it is killed.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// Every key that a driver was ever given, for those that cannot list them.
+pub(super) type Keys = Arc<Mutex<BTreeSet<Vec<u8>>>>;
+
+/// An open database.
+pub(super) struct DriverSession {
+    pub(super) command: String,
+    pub(super) hello: Arc<Hello>,
+    pub(super) disk: SimDisk,
+    pub(super) process: Option<Process>,
+    /// After the process, which works on it.
+    pub(super) attached: Option<Attached>,
+    pub(super) keys: Keys,
+    pub(super) broken: OnceCell<Breakdown>,
+    pub(super) transaction: Option<Buffered>,
+    /// Whether single rows can only be found by reading all.
+    pub(super) cannot_get: bool,
+}
+
+/// A transaction that the driver has not heard of.
+pub(super) struct Buffered {
+    client: ClientId,
+    /// The last write of each key counts.
+    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl DriverSession {
+    /// Opens the database in the directory of the disk.
+    pub(super) fn open(&mut self, options: &Options, mode: Mode) -> Result<(), TargetError> {
+        let dir = self
+            .attached
+            .as_ref()
+            .map(|attached| attached.dir().to_owned());
+        let mode = match mode {
+            Mode::CreateOrOpen => "create-or-open",
+            Mode::Existing => "existing",
+        };
+        self.done(
+            "open",
+            json!({"dir": dir.unwrap_or_default(), "mode": mode, "options": options}),
+        )
+    }
+
+    fn can(&self, capability: Capability) -> bool {
+        self.hello.can(capability)
+    }
+
+    fn layout(&self) -> Layout {
+        Layout {
+            deletes: self.can(Capability::Delete),
+        }
+    }
+
+    /// Asks, and gets an answer of either kind.
+    fn ask(&mut self, op: &str, members: Value) -> Result<Answer, TargetError> {
+        let members = match members {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        };
+        let disk = &self.disk;
+        let wait = Wait {
+            calls: &|| disk.calls(),
+            at_most: None,
+        };
+        let asked = match self.process.as_mut() {
+            Some(process) => process.ask(op, members, wait),
+            None => return Err(gone()),
+        };
+        asked.map_err(|breakdown| self.break_down(breakdown))
+    }
+
+    /// Asks for something that succeeds or fails.
+    fn request(&mut self, op: &str, members: Value) -> Result<Answer, TargetError> {
+        let answer = self.ask(op, members)?;
+        let failure = self.understand(answer.failure(op == "commit"))?;
+        failure.map_or(Ok(answer), Err)
+    }
+
+    fn done(&mut self, op: &str, members: Value) -> Result<(), TargetError> {
+        self.request(op, members).map(drop)
+    }
+
+    /// What was read of an answer, or the end of talking.
+    fn understand<T>(&mut self, read: Result<T, String>) -> Result<T, TargetError> {
+        read.map_err(|text| match self.process.as_mut() {
+            Some(process) => {
+                let breakdown = process.babbled(&text);
+                self.break_down(breakdown)
+            }
+            None => gone(),
+        })
+    }
+
+    fn break_down(&mut self, breakdown: Breakdown) -> TargetError {
+        self.process = None;
+        self.broken.get_or_init(|| breakdown);
+        gone()
+    }
+
+    /// The members of a request that a client makes.
+    fn of(&self, client: ClientId, mut members: Value) -> Value {
+        if let (true, Value::Object(members)) = (self.can(Capability::Clients), &mut members) {
+            members.insert("client".to_owned(), client.0.into());
+        }
+        members
+    }
+
+    fn has_transactions(&self) -> bool {
+        self.can(Capability::Transactions)
+    }
+
+    fn buffered(&mut self, client: ClientId) -> Result<&mut Buffered, TargetError> {
+        match &mut self.transaction {
+            Some(open) if open.client == client => Ok(open),
+            _ => Err(TargetError::refused(
+                ErrorKind::Other,
+                "the client has no transaction open",
+            )),
+        }
+    }
+
+    fn write(
+        &mut self,
+        client: ClientId,
+        table: &str,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<(), TargetError> {
+        let (key, stored) = (Layout::key(table, key), self.layout().stored(value));
+        if !self.can(Capability::Scan) {
+            let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            keys.insert(key.clone());
+        }
+        if !self.has_transactions() {
+            self.buffered(client)?.writes.insert(key, stored);
+            return Ok(());
+        }
+        let (op, members) = match stored {
+            Some(value) => ("put", json!({"key": hex(&key), "value": hex(&value)})),
+            None => ("del", json!({"key": hex(&key)})),
+        };
+        self.done(op, self.of(client, members))
+    }
+
+    /// What is stored under a key: as a client sees it, or as it is committed.
+    fn stored(
+        &mut self,
+        client: Option<ClientId>,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, TargetError> {
+        if !self.cannot_get {
+            let members = json!({"key": hex(key)});
+            let members = client.map_or(members.clone(), |client| self.of(client, members));
+            let answer = self.ask("get", members)?;
+            if !answer.is_unsupported() {
+                let failure = self.understand(answer.failure(false))?;
+                return match failure {
+                    Some(failure) => Err(failure),
+                    None => self.understand(answer.value()),
+                };
+            }
+            self.cannot_get = true;
+        }
+        if !self.can(Capability::Scan) {
+            let text = "the driver answers neither `get` nor `scan`: nothing can be read";
+            return self.understand(Err(text.to_owned()));
+        }
+        let mut rows = self.rows(client)?.into_iter();
+        Ok(rows.find_map(|(stored, value)| (stored == key).then_some(value)))
+    }
+
+    /// All rows as they are stored, in order.
+    fn rows(&mut self, client: Option<ClientId>) -> Result<Vec<Row>, TargetError> {
+        let mut all: Vec<Row> = Vec::new();
+        let mut members = json!({});
+        loop {
+            let of = client.map_or(members.clone(), |client| self.of(client, members));
+            let answer = self.request("scan", of)?;
+            let (rows, more) = self.understand(answer.rows())?;
+            let Some((last, _)) = rows.last().filter(|_| more) else {
+                all.extend(rows);
+                return Ok(all);
+            };
+            // The first key after the last one.
+            members = json!({"from": hex(&[last, &[0][..]].concat())});
+            all.extend(rows);
+        }
+    }
+
+    /// Looks every key up that there may be.
+    fn rows_one_by_one(&mut self) -> Result<Vec<Row>, TargetError> {
+        let keys: Vec<_> = {
+            let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            keys.iter().cloned().collect()
+        };
+        let mut rows = Vec::new();
+        for key in keys {
+            if let Some(value) = self.stored(None, &key)? {
+                rows.push((key, value));
+            }
+        }
+        Ok(rows)
+    }
+}
+
+impl Session for DriverSession {
+    fn begin(&mut self, client: ClientId) -> Result<(), TargetError> {
+        if self.has_transactions() {
+            let members = json!({"isolation": "serializable"});
+            return self.done("begin", self.of(client, members));
+        }
+        if self.transaction.is_some() {
+            let text = "another transaction is open";
+            return Err(TargetError::refused(ErrorKind::Busy, text));
+        }
+        let writes = BTreeMap::new();
+        self.transaction = Some(Buffered { client, writes });
+        Ok(())
+    }
+
+    fn get(
+        &mut self,
+        client: ClientId,
+        table: &str,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, TargetError> {
+        let (key, layout) = (Layout::key(table, key), self.layout());
+        let own = if self.has_transactions() {
+            None
+        } else {
+            self.buffered(client)?.writes.get(&key).cloned()
+        };
+        let stored = match own {
+            Some(own) => own,
+            None => self.stored(Some(client), &key)?,
+        };
+        let value = stored.and_then(|stored| layout.value(&stored).map(<[u8]>::to_vec));
+        Ok(value)
+    }
+
+    fn put(
+        &mut self,
+        client: ClientId,
+        table: &str,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), TargetError> {
+        self.write(client, table, key, Some(value))
+    }
+
+    fn delete(&mut self, client: ClientId, table: &str, key: &[u8]) -> Result<(), TargetError> {
+        self.write(client, table, key, None)
+    }
+
+    fn commit(&mut self, client: ClientId, durability: Durability) -> Result<(), TargetError> {
+        let level = durability.name();
+        if self.has_transactions() {
+            return self.done("commit", self.of(client, json!({"durability": level})));
+        }
+        let open = self.buffered(client)?;
+        let writes = std::mem::take(&mut open.writes);
+        self.transaction = None;
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let op = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| match value {
+            Some(value) => json!(["put", hex(key), hex(value)]),
+            None => json!(["del", hex(key)]),
+        };
+        let ops: Vec<_> = writes.iter().map(op).collect();
+        let members = json!({"ops": ops, "durability": level});
+        self.done("commit", self.of(client, members))
+    }
+
+    fn rollback(&mut self, client: ClientId) -> Result<(), TargetError> {
+        if self.has_transactions() {
+            return self.done("rollback", self.of(client, json!({})));
+        }
+        self.buffered(client)?;
+        self.transaction = None;
+        Ok(())
+    }
+
+    fn scan(&mut self, table: &str, sink: &mut RowSink<'_>) -> Result<(), TargetError> {
+        let layout = self.layout();
+        let rows = if self.can(Capability::Scan) {
+            self.rows(None)?
+        } else {
+            self.rows_one_by_one()?
+        };
+        for (stored, value) in &rows {
+            if let (Some(key), Some(value)) = (Layout::own(table, stored), layout.value(value)) {
+                sink(key, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<(), TargetError> {
+        let op = if self.can(Capability::Checkpoint) {
+            "checkpoint"
+        } else {
+            "sync"
+        };
+        self.done(op, json!({}))
+    }
+
+    fn verify(&mut self) -> Result<Vec<String>, TargetError> {
+        let answer = self.request("verify", json!({}))?;
+        self.understand(answer.problems())
+    }
+
+    fn breakdown(&self) -> Option<&Breakdown> {
+        self.broken.get()
+    }
+
+    fn close(mut self: Box<Self>) -> Result<(), TargetError> {
+        self.done("close", json!({}))?;
+        if let Some(process) = self.process.take() {
+            keep(&self.command, process);
+        }
+        Ok(())
+    }
+}
+
+/// The end of the process, as far as it can be one: a driver that can still close is good for another database.
+impl Drop for DriverSession {
+    fn drop(&mut self) {
+        let Some(mut process) = self.process.take().filter(|_| self.disk.is_off()) else {
+            return;
+        };
+        let wait = Wait {
+            calls: &|| 0,
+            at_most: Some(FAREWELL),
+        };
+        let closed = process.ask("close", Map::new(), wait);
+        if closed.is_ok_and(|answer| answer.is_ok()) {
+            keep(&self.command, process);
+        }
+    }
+}
+
+fn gone() -> TargetError {
+    TargetError::unknown(ErrorKind::Other, "the driver broke down")
+}

@@ -1,0 +1,213 @@
+//! A driver as a target.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lightning_db::disk::Disk;
+use serde_json::json;
+
+use super::hello::{Capability, Hello, PROTOCOL};
+use super::process::{Process, Wait};
+use super::session::{DriverSession, Keys};
+use crate::fuse::Mount;
+use crate::sim::SimDisk;
+use crate::target::{
+    Ability, Breakdown, BreakdownKind, ErrorKind, KnownOption, Mode, OptionError, Options,
+    Promises, Session, Target, TargetError,
+};
+
+/// A program that is tested.
+#[derive(Debug)]
+pub struct Driver {
+    command: String,
+    /// What it said of itself, or how it broke down over that.
+    hello: Result<Arc<Hello>, Breakdown>,
+    name: &'static str,
+    keys: Keys,
+}
+
+/// What each command said of itself in this process.
+static HELLOS: Mutex<BTreeMap<String, Arc<Hello>>> = Mutex::new(BTreeMap::new());
+
+/// So many databases at most are open at once: one after a crash, and the same after another.
+const IDLE_MAX: usize = 3;
+
+thread_local! {
+    /// Processes that have no database open, by command. They end with this thread.
+    static IDLE: RefCell<BTreeMap<String, Vec<Process>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+impl Driver {
+    /// The target of a name `driver:COMMAND`.
+    pub fn named(name: &str) -> Option<Self> {
+        let command = name.strip_prefix("driver:")?.trim().to_owned();
+        let known = HELLOS.lock().unwrap_or_else(PoisonError::into_inner);
+        let hello = known.get(&command).cloned();
+        drop(known);
+        let hello = match hello {
+            Some(hello) => Ok(hello),
+            // The process is of no more use: it does not see the mount, which may not be there yet.
+            None => greeted(&command).map(|(_, hello)| hello),
+        };
+        Some(Self {
+            name: name_of(hello.as_deref().ok()),
+            command,
+            hello,
+            keys: Keys::default(),
+        })
+    }
+
+    /// Why this target cannot be tested here, if it cannot.
+    pub fn refuses(&self) -> Option<String> {
+        match &self.hello {
+            Err(breakdown) => Some(match breakdown.said.as_str() {
+                "" => breakdown.text.clone(),
+                said => format!("{}; its standard error ends: {said}", breakdown.text),
+            }),
+            Ok(hello) if !hello.can(Capability::Multi) => {
+                Some("the driver does not list `multi`, which every workload needs".to_owned())
+            }
+            Ok(_) => None,
+        }
+    }
+
+    fn can_do(&self, capability: Capability) -> bool {
+        self.hello.as_ref().is_ok_and(|hello| hello.can(capability))
+    }
+}
+
+impl Target for Driver {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn can(&self, ability: Ability) -> bool {
+        match ability {
+            Ability::Checkpoint => {
+                self.can_do(Capability::Checkpoint) || self.can_do(Capability::Sync)
+            }
+            Ability::Verify => self.can_do(Capability::Verify),
+            Ability::Interleave => {
+                self.can_do(Capability::Transactions) && self.can_do(Capability::Clients)
+            }
+            Ability::Savepoints
+            | Ability::Ranges
+            | Ability::Tables
+            | Ability::Compact
+            | Ability::Backup
+            | Ability::Threads => false,
+        }
+    }
+
+    fn known_options(&self) -> &'static [KnownOption] {
+        &[]
+    }
+
+    /// The driver itself refuses what it does not know, when it opens a database.
+    fn check_options(&self, _options: &Options) -> Result<(), OptionError> {
+        Ok(())
+    }
+
+    fn promises(&self, _options: &Options) -> Promises {
+        let promises = self.hello.as_ref().map(|hello| hello.promises.clone());
+        promises.unwrap_or_else(|_| Promises::none())
+    }
+
+    fn open(
+        &self,
+        _disk: Arc<dyn Disk>,
+        _options: &Options,
+        _mode: Mode,
+    ) -> Result<Box<dyn Session>, TargetError> {
+        let text = "a driver works on a simulated disk";
+        Err(TargetError::refused(ErrorKind::Unsupported, text))
+    }
+
+    fn open_simulated(
+        &self,
+        disk: &SimDisk,
+        options: &Options,
+        mode: Mode,
+    ) -> Result<Box<dyn Session>, TargetError> {
+        let mount = Mount::of_this_thread()
+            .map_err(|error| TargetError::refused(ErrorKind::Unsupported, error.to_string()))?;
+        let idle = IDLE.with_borrow_mut(|idle| idle.get_mut(&self.command)?.pop());
+        let greeted = match (idle, &self.hello) {
+            (Some(process), Ok(hello)) => Ok((process, Arc::clone(hello))),
+            _ => greeted(&self.command),
+        };
+        let broken = OnceCell::new();
+        let (process, hello) = match greeted {
+            Ok((process, hello)) => (Some(process), hello),
+            Err(breakdown) => {
+                broken.get_or_init(|| breakdown);
+                (None, Arc::new(Hello::silent()))
+            }
+        };
+        let mut session = Box::new(DriverSession {
+            command: self.command.clone(),
+            hello,
+            disk: disk.clone(),
+            process,
+            attached: Some(mount.attach(disk.clone())),
+            keys: Arc::clone(&self.keys),
+            broken,
+            transaction: None,
+            cannot_get: false,
+        });
+        match session.open(options, mode) {
+            Err(_) if session.breakdown().is_some() => Ok(session),
+            opened => opened.map(|()| session as Box<dyn Session>),
+        }
+    }
+}
+
+/// Keeps a process that has no database open for the next one.
+pub(super) fn keep(command: &str, process: Process) {
+    IDLE.with_borrow_mut(|idle| {
+        let idle = idle.entry(command.to_owned()).or_default();
+        if idle.len() < IDLE_MAX {
+            idle.push(process);
+        }
+    });
+}
+
+/// A new process that has said hello.
+fn greeted(command: &str) -> Result<(Process, Arc<Hello>), Breakdown> {
+    let mut process = Process::start(command).map_err(|text| Breakdown {
+        how: BreakdownKind::Died,
+        text,
+        said: String::new(),
+    })?;
+    let wait = Wait {
+        calls: &|| 0,
+        at_most: None,
+    };
+    let offered = json!({"protocol": PROTOCOL});
+    let offered = offered.as_object().cloned().unwrap_or_default();
+    let answer = process.ask("hello", offered, wait)?;
+    let hello = Hello::read(&answer).map_err(|text| process.babbled(&text))?;
+    let mut known = HELLOS.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known
+        .entry(command.to_owned())
+        .or_insert_with(|| Arc::new(hello.clone()));
+    if **known != hello {
+        let text = "it introduces itself in another way than the first time";
+        return Err(process.babbled(text));
+    }
+    Ok((process, Arc::clone(known)))
+}
+
+/// The name by which scenarios give options. It lives as long as the program, and there are few of them.
+fn name_of(hello: Option<&Hello>) -> &'static str {
+    static NAMES: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+    let name = hello.map_or("driver", |hello| hello.name.as_str());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.iter().find(|known| **known == name) {
+        return known;
+    }
+    let name: &'static str = String::from(name).leak();
+    names.push(name);
+    name
+}
