@@ -122,6 +122,12 @@ pub trait WritePages: ReadPages {
         self.page_mut(no)
     }
 
+    /// Makes `copy`, a changed copy of what is published, the private copy of the page. False if that may not be what the page holds
+    /// now, or what it is responsible for: it has a private copy, or pages were freed. An implementer that cannot tell says so.
+    fn adopt(&mut self, _no: PageNo, _copy: PageImage) -> Result<bool, StorageError> {
+        Ok(false)
+    }
+
     /// A new private page. The tree's part of it is zeroed.
     fn allocate(&mut self) -> Result<PageNo, StorageError>;
 

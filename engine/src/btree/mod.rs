@@ -16,5 +16,7 @@ pub use harvest::{Harvest, Loss, harvest};
 #[cfg(feature = "fuzzing")]
 pub use node::look_into_any_node;
 pub use page_set::PageSet;
-pub use tree::{Reach, Reached, Tree, TreeSpace, Write, close_off, keys_of_leaf};
+pub use tree::{
+    PREPARED_TOGETHER, Prepared, Reach, Reached, Tree, TreeSpace, Write, close_off, keys_of_leaf,
+};
 pub use value::{Key, Value};

@@ -518,6 +518,22 @@ impl WritePages for Group<'_> {
         self.page_mut(no)
     }
 
+    fn adopt(&mut self, no: PageNo, copy: Image) -> Result<bool, StorageError> {
+        if !self.freed.is_empty() || self.writer.pages.place(no).is_some() {
+            return Ok(false);
+        }
+        self.grow(copy.len() as u64)?;
+        let is_new = false;
+        self.writer.pages.insert(
+            no,
+            Private {
+                image: copy,
+                is_new,
+            },
+        );
+        Ok(true)
+    }
+
     fn allocate(&mut self) -> Result<PageNo, StorageError> {
         self.grow(self.store.page_size() as u64)?;
         let reusable = self.recycled.iter().rposition(|(_, count)| *count == 1);

@@ -161,6 +161,37 @@ impl HeldPages for HeldSight<'_> {
     }
 }
 
+/// What is published, in memory, as of a version that is the newest one as long as the writer's lock is held: for whoever works for the
+/// one who holds it. What is found later means nothing, though it may be looked at.
+#[derive(Debug)]
+pub struct Published<'s> {
+    hold: Hold<'s, Content>,
+    at: Version,
+}
+
+impl PageStore {
+    /// What is published as of `at`, held.
+    pub fn hold_published(&self, at: Version) -> Published<'_> {
+        Published {
+            hold: self.table.hold(),
+            at,
+        }
+    }
+}
+
+impl HeldPages for Published<'_> {
+    fn page(&self, no: PageNo) -> Option<ImageRef<'_>> {
+        match self.hold.find(no, self.at) {
+            Found::Content(item) => item.see_page(),
+            Found::NotLoaded | Found::NotYet => None,
+        }
+    }
+
+    fn trace(&self, no: PageNo) -> Option<Trace> {
+        self.hold.trace(no)
+    }
+}
+
 impl<'s> ReadPages for Sight<'s> {
     type Held<'h>
         = HeldSight<'s>

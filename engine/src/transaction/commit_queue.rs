@@ -21,6 +21,7 @@ use super::group_commit::{Desk, Results};
 use super::group_size::GroupSize;
 use super::read_set::ReadSet;
 use super::report::CommitReport;
+use super::settled::Settled;
 use super::write_set::WriteSet;
 
 /// What a committed transaction learns.
@@ -32,7 +33,7 @@ pub struct Member {
     /// What it read from.
     pub view: View,
     /// What it writes.
-    pub writes: Box<WriteSet>,
+    pub writes: Settled,
     /// What it read, if that is to be validated.
     pub reads: Option<Box<ReadSet>>,
     /// When it may be acknowledged.
@@ -99,7 +100,7 @@ impl Member {
     ) -> Self {
         Self {
             view,
-            writes,
+            writes: Settled::of(writes),
             reads,
             durability,
             arrived: None,

@@ -25,10 +25,11 @@ use crate::wal::{Spare, Wal};
 
 use super::commit_queue::{CommitResult, Member};
 use super::conflicts::{Conflicts, Written};
+use super::helper::{HELPED_LEN_MIN, Helper};
 use super::report::CommitReport;
 use super::room;
+use super::settled::Settled;
 use super::validation::{Audience, Earlier, Judge};
-use super::write_set::WriteSet;
 
 /// What a group's encoding takes beside its keys and values, about.
 const ENCODED_SLACK: u64 = 64;
@@ -38,6 +39,7 @@ const ENCODED_SLACK: u64 = 64;
 pub struct Desk {
     conflicts: Conflicts,
     encoding: EncoderMemory,
+    helper: Helper,
 }
 
 /// One for each member.
@@ -50,6 +52,7 @@ impl Desk {
         Self {
             conflicts,
             encoding: EncoderMemory::default(),
+            helper: Helper::default(),
         }
     }
 }
@@ -240,7 +243,8 @@ fn write_accepted(
             }
         }
         let watched = (&desk.conflicts, is_watched);
-        let applied = apply(engine, &mut group, members, verdicts, watched);
+        let parts = (&mut group, &mut desk.helper);
+        let applied = apply(engine, parts, members, verdicts, watched);
         match applied {
             Ok(_) if verdicts.iter().all(Result::is_err) => {
                 return Ok(Done {
@@ -295,7 +299,7 @@ fn refusal(error: StorageError) -> CommitError {
 /// Judges and applies one member after the other. An error names the member that spoiled the pages.
 fn apply(
     engine: &Engine,
-    group: &mut Group<'_>,
+    (group, helper): (&mut Group<'_>, &mut Helper),
     members: &[Member],
     verdicts: &mut [Verdict],
     (conflicts, is_watched): (&Conflicts, bool),
@@ -324,7 +328,7 @@ fn apply(
                 (true, true) => Audience::Later,
             };
             let asked = (conflicts, audience);
-            apply_member(&mut applier, group, &member.writes)
+            apply_member((engine, helper), &mut applier, group, &member.writes)
                 .and_then(|()| earlier.note(member, &mut applier, group, asked))
                 .map_err(|error| (index, error))?;
         }
@@ -334,19 +338,28 @@ fn apply(
 
 /// Makes a member's changes, in the order of `WriteSet::operations`.
 fn apply_member(
+    (engine, helper): (&Engine, &mut Helper),
     applier: &mut Applier<'_>,
     group: &mut Group<'_>,
-    writes: &WriteSet,
+    member: &Settled,
 ) -> Result<(), StorageError> {
-    for change in writes.changes() {
+    for change in member.changes() {
         applier.apply(group, change)?;
     }
-    for (table, writes) in writes.tables() {
+    for (table, writes) in member.tables() {
         for action in writes.actions_before() {
             applier.apply(group, Operation { table, action })?;
         }
-        if !writes.writes.is_empty() {
-            applier.apply_writes(group, table, writes.writes.iter())?;
+        let mut done = 0;
+        if let Settled::Large(set) = member
+            && writes.writes.len_bound() >= HELPED_LEN_MIN
+            && let Some(tree) = applier.tree(group, table)?
+        {
+            done = helper.apply(engine, group, tree, (set, table, &writes.writes))?;
+        }
+        let mut rest = writes.writes.iter().skip(done).peekable();
+        if rest.peek().is_some() {
+            applier.apply_writes(group, table, rest)?;
         }
     }
     Ok(())

@@ -350,6 +350,14 @@ impl WriteSet {
         })
     }
 
+    /// What it does to the table that is called `name` in the end.
+    pub fn table(&self, name: &str) -> Option<&TableWrites> {
+        match self.tables.get(name)? {
+            Named::Table(writes) => Some(writes),
+            Named::Gone => None,
+        }
+    }
+
     /// The names that creations, drops and renames touched.
     pub fn names_changed(&self) -> BTreeSet<&str> {
         self.changes.iter().flat_map(Change::names).collect()

@@ -226,14 +226,40 @@ impl Writes {
 
     /// All writes, ascending.
     pub fn iter(&self) -> impl Iterator<Item = Write<'_>> + Clone {
+        let (in_order, order) = self.in_order();
+        let in_order = (0..in_order).map(|id| self.buffer.write(id));
+        in_order.chain(order.into_iter().flat_map(|order| self.iter_by(order)))
+    }
+
+    /// The names of all writes from the one at place `from` on, ascending by their keys.
+    pub fn ids(&self, from: usize) -> impl Iterator<Item = EntryId> + '_ {
+        let (in_order, order) = self.in_order();
+        let blocks = order.into_iter().flat_map(Order::blocks);
+        let mut passed: usize = in_order;
+        let ids = blocks.flat_map(move |block| {
+            let start = from.saturating_sub(passed);
+            passed = passed.saturating_add(block.len());
+            block.get(start..).unwrap_or_default().iter().copied()
+        });
+        (from.min(in_order)..in_order).chain(ids)
+    }
+
+    /// The writes of these names.
+    pub fn named<'t>(&'t self, ids: &'t [EntryId]) -> impl Iterator<Item = Write<'t>> {
+        if self.is_shuffled {
+            self.buffer.read_ahead(ids);
+        }
+        ids.iter().map(|id| self.buffer.write(*id))
+    }
+
+    /// How many writes, as they came, are in order; or else their order, which stands for all.
+    fn in_order(&self) -> (usize, Option<&Order>) {
         // Keys that came in ascending order are in order, and no list of them is needed.
-        let (in_order, order) = if self.is_shuffled || self.order.get().is_some() {
+        if self.is_shuffled || self.order.get().is_some() {
             (0, Some(self.order()))
         } else {
             (self.buffer.len(), None)
-        };
-        let in_order = (0..in_order).map(|id| self.buffer.write(id));
-        in_order.chain(order.into_iter().flat_map(|order| self.iter_by(order)))
+        }
     }
 
     fn iter_by<'t>(&'t self, order: &'t Order) -> impl Iterator<Item = Write<'t>> + Clone {
@@ -349,6 +375,11 @@ mod tests {
         let all: Vec<_> = writes.iter().collect();
         let expected: Vec<_> = model.iter().map(|(k, v)| (&**k, v.as_deref())).collect();
         assert_eq!(all, expected);
+        for from in [0, 1, expected.len() / 2, expected.len(), expected.len() + 1] {
+            let ids: Vec<_> = writes.ids(from).collect();
+            let named: Vec<_> = writes.named(&ids).collect();
+            assert_eq!(named, expected.get(from..).unwrap_or_default());
+        }
         for (key, value) in model {
             assert_eq!(writes.get(key), Some(value.as_deref()));
         }

@@ -17,6 +17,9 @@ pub(super) struct MemoryPages {
     pub(super) pages: BTreeMap<PageNo, Image>,
     extents: BTreeMap<PageNo, Image>,
     free: Vec<PageNo>,
+    /// Changed since `publish`, and whether any was freed.
+    touched: BTreeSet<PageNo>,
+    has_freed: bool,
     /// How many pages may still be read: a test's guard against endless loops.
     budget: Cell<u64>,
 }
@@ -32,8 +35,17 @@ impl MemoryPages {
             pages: BTreeMap::new(),
             extents: BTreeMap::new(),
             free: Vec::new(),
+            touched: BTreeSet::new(),
+            has_freed: false,
             budget: Cell::new(u64::MAX),
         }
+    }
+
+    /// What there is, as others see it from now on.
+    pub(super) fn publish(&mut self) -> Published {
+        self.touched.clear();
+        self.has_freed = false;
+        Published(self.pages.clone())
     }
 
     /// Reads fail after `pages` more.
@@ -79,6 +91,19 @@ fn missing(no: PageNo) -> StorageError {
     StorageError::corruption("data", 0, Some(no), "a page or extent that lives", "none")
 }
 
+/// Pages as they were.
+pub(super) struct Published(BTreeMap<PageNo, Image>);
+
+/// One page in so many is not in memory.
+const ABSENT: u32 = 31;
+
+impl HeldPages for Published {
+    fn page(&self, no: PageNo) -> Option<ImageRef<'_>> {
+        let page = self.0.get(&no).filter(|_| !no.get().is_multiple_of(ABSENT));
+        page.map(Image::borrow)
+    }
+}
+
 /// Every third page must be asked for, as if it were not in memory; and all of them when the budget ends.
 impl HeldPages for &MemoryPages {
     fn page(&self, no: PageNo) -> Option<ImageRef<'_>> {
@@ -117,8 +142,17 @@ impl ReadPages for MemoryPages {
 
 impl WritePages for MemoryPages {
     fn page_mut(&mut self, no: PageNo) -> Result<&mut [u8], StorageError> {
+        self.touched.insert(no);
         let image = self.pages.get_mut(&no).ok_or_else(|| missing(no))?;
         Ok(image.make_mut())
+    }
+
+    fn adopt(&mut self, no: PageNo, copy: PageImage) -> Result<bool, StorageError> {
+        let is_untouched = !self.has_freed && self.touched.insert(no);
+        if is_untouched {
+            self.pages.insert(no, copy).ok_or_else(|| missing(no))?;
+        }
+        Ok(is_untouched)
     }
 
     fn allocate(&mut self) -> Result<PageNo, StorageError> {
@@ -129,6 +163,7 @@ impl WritePages for MemoryPages {
             image.make_mut()[range].fill(0xA5);
         }
         self.pages.insert(no, image);
+        self.touched.insert(no);
         Ok(no)
     }
 
@@ -141,6 +176,7 @@ impl WritePages for MemoryPages {
             );
         }
         self.free.push(no);
+        self.has_freed = true;
         Ok(())
     }
 

@@ -8,3 +8,4 @@ mod large;
 mod lending;
 mod memory_pages;
 mod model;
+mod prepared;

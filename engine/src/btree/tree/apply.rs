@@ -46,7 +46,7 @@ enum Old {
 }
 
 /// The writes for one leaf, and what they come to.
-struct Edits<'a> {
+pub(super) struct Edits<'a> {
     list: SmallVec<[Edit<'a>; 2]>,
     /// Extents that nothing refers to any more. Until the last place is found, their keys are still compared with.
     released: Vec<(PageNo, u64)>,
@@ -145,7 +145,7 @@ impl Tree {
 }
 
 impl<'a> Edits<'a> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             list: SmallVec::new(),
             released: Vec::new(),
@@ -157,13 +157,34 @@ impl<'a> Edits<'a> {
         }
     }
 
-    fn clear(&mut self) {
+    /// Whether the leaf stays as it is.
+    pub(super) fn are_none(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Whether extents are given up.
+    pub(super) fn releases(&self) -> bool {
+        !self.released.is_empty()
+    }
+
+    /// Whether keys go and do not come back.
+    pub(super) const fn deletes(&self) -> bool {
+        self.deleted > 0
+    }
+
+    /// Whether `leaf` has no room for this.
+    pub(super) fn needs_more_than(&self, leaf: &Node<'_>) -> bool {
+        self.needed > leaf.room() + self.freed
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.released.clear();
         self.list.clear();
         (self.freed, self.needed, self.deleted) = (0, 0, 0);
     }
 
     /// Adds a write to the leaf. What of a new one is elsewhere is stored at once.
-    fn add(
+    pub(super) fn add(
         &mut self,
         pages: &mut impl WritePages,
         node: &Node<'_>,
@@ -225,14 +246,14 @@ impl<'a> Edits<'a> {
     }
 
     /// Changes the leaf in place if there is room. `header` is what was found sound in it.
-    fn make_in_place(
+    pub(super) fn make_in_place(
         &self,
         page: &mut [u8],
         leaf: PageNo,
         header: Header,
     ) -> Result<bool, StorageError> {
         let node = Node::reopen(leaf, page, header);
-        if self.needed > node.room() + self.freed {
+        if self.needs_more_than(&node) {
             return Ok(false);
         }
         let mut removed = 0;
