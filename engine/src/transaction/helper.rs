@@ -1,8 +1,9 @@
 //! Large runs of writes are prepared before they are applied, by the leader and a thread that helps it.
 //!
 //! What takes time in a large group are leaves that lie nowhere near, each to be found, copied and changed; `btree::Prepared` does that
-//! beside the tree. A run is cut into parts, and whoever is free takes the next. The leader waits for nobody: a part that the
-//! helper has taken and not handed in when it is needed, because the system runs something else in its place, the leader makes itself.
+//! beside the tree. A run is cut into parts, and whoever is free takes the next; the leader applies one as soon as it is there. It waits
+//! for nobody: a part that the helper has taken and not handed in when nothing else is left to do, because the system runs something
+//! else in its place, the leader makes itself.
 //! So which part is made by whom shows nowhere, and a helper that is late finds that nobody wants what it brings.
 //!
 //! It is started at the first need, and only where checkpoints may run in the background, too; not where a scheduler decides which thread
@@ -31,6 +32,8 @@ pub const HELPED_LEN_MIN: usize = 64;
 const WOKEN_FOR: usize = 256;
 /// Writes that are prepared before the first of them is applied.
 const WINDOW: usize = 2048;
+/// Writes that are left over wait until they are so many.
+const WORTH_A_WALK: usize = 64;
 /// One part in so many of the memory that a commit may hold is for leaves that are prepared.
 const WINDOW_SHARE: u64 = 16;
 
@@ -97,10 +100,10 @@ impl Helper {
             if len >= WOKEN_FOR {
                 self.wake(engine, &task);
             }
-            task.work();
+            let left_over = task.apply(group);
             // Nothing of it is kept for a helper that has not woken yet.
             drop(lock(&self.task).take());
-            let left_over = task.apply(group)?;
+            let left_over = left_over?;
             applied = applied.saturating_add(len);
             if left_over > len / 2 {
                 return Ok(applied);
@@ -145,14 +148,32 @@ fn window(engine: &Engine) -> usize {
 impl Task {
     /// Takes parts and prepares them, until all are taken.
     fn work(&self) {
+        while self.prepare_next() {}
+    }
+
+    /// Takes the next part and prepares it. False if all are taken.
+    fn prepare_next(&self) -> bool {
+        let number = self.next.fetch_add(1, Relaxed);
+        let Some(ids) = self.ids.chunks(PREPARED_TOGETHER).nth(number) else {
+            return false;
+        };
+        let prepared = self.prepare(&self.part(ids));
+        if let Some(done) = lock(&self.done).get_mut(number) {
+            *done = Some(prepared);
+        }
+        true
+    }
+
+    /// Part `number`, as it was prepared. While the helper is at it, others are; none if it still is when all others are done.
+    fn take(&self, number: usize) -> Option<Prepared> {
+        let take = || lock(&self.done).get_mut(number).and_then(Option::take);
         loop {
-            let number = self.next.fetch_add(1, Relaxed);
-            let Some(ids) = self.ids.chunks(PREPARED_TOGETHER).nth(number) else {
-                return;
-            };
-            let prepared = self.prepare(&self.part(ids));
-            if let Some(done) = lock(&self.done).get_mut(number) {
-                *done = Some(prepared);
+            let prepared = take();
+            if prepared.is_some() {
+                return prepared;
+            }
+            if !self.prepare_next() {
+                return take();
             }
         }
     }
@@ -169,16 +190,23 @@ impl Task {
         self.tree.prepare(&published, part)
     }
 
-    /// Makes the writes in `group`; those that were prepared first. Returns how many were not.
+    /// Makes the writes in `group`, a part after the other; what could not be prepared as soon as it is worth a walk. Returns how many
+    /// these were. Meanwhile the helper prepares the parts that follow.
     fn apply(&self, group: &mut Group<'_>) -> Result<usize, StorageError> {
         let mut left_over = Vec::new();
+        let mut count: usize = 0;
         for (number, ids) in self.ids.chunks(PREPARED_TOGETHER).enumerate() {
             let part = self.part(ids);
-            let done = lock(&self.done).get_mut(number).and_then(Option::take);
-            let prepared = done.unwrap_or_else(|| self.prepare(&part));
+            let prepared = self.take(number);
+            let prepared = prepared.unwrap_or_else(|| self.prepare(&part));
             prepared.adopt(group, &part, &mut left_over)?;
+            if left_over.len() >= WORTH_A_WALK {
+                count = count.saturating_add(left_over.len());
+                self.tree.apply(group, left_over.drain(..))?;
+            }
         }
-        self.tree.apply(group, left_over.iter().copied())?;
-        Ok(left_over.len())
+        count = count.saturating_add(left_over.len());
+        self.tree.apply(group, left_over)?;
+        Ok(count)
     }
 }
