@@ -1,11 +1,12 @@
 //! Group commit: transactions that arrive while a group is being written form the next one.
 //!
 //! The leader is a caller's own thread: the first to arrive when nobody leads, then the first of each group
-//! that formed meanwhile; it is always the group's first member. Followers park. See `write_group` for what a leader does,
+//! that formed meanwhile; it is always the group's first member. Followers park, the first of those who ask for no sync after a short wait
+//! (`BriefWait`). See `write_group` for what a leader does,
 //! and `GroupSize` for whether it waits for more members before.
 
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::options::Durability;
 use crate::page_store::View;
 use crate::sync::{Condvar, Moment, Mutex, MutexGuard, lock, now};
 
+use super::brief_wait::BriefWait;
 use super::conflicts::Conflicts;
 use super::group_commit::{Desk, Results};
 use super::group_size::GroupSize;
@@ -47,8 +49,16 @@ pub struct Member {
 /// Where a member waits for its turn or its result.
 #[derive(Debug, Default)]
 struct Ticket {
-    state: Mutex<Turn>,
+    state: Mutex<TicketState>,
     changed: Condvar,
+    /// Whether there is a turn. Set once, after it.
+    is_set: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct TicketState {
+    turn: Turn,
+    is_parked: bool,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +75,7 @@ pub struct CommitQueue {
     waiting: Mutex<Waiting>,
     /// How many wait.
     gathered: AtomicUsize,
+    brief: BriefWait,
     leader: Mutex<Leader>,
 }
 
@@ -123,6 +134,7 @@ impl CommitQueue {
         Self {
             waiting: Mutex::default(),
             gathered: AtomicUsize::new(0),
+            brief: BriefWait::default(),
             leader: Mutex::new(Leader { desk, size }),
         }
     }
@@ -134,21 +146,22 @@ impl CommitQueue {
         write_group: impl Fn(&[Member], &mut Desk) -> Results,
     ) -> CommitResult {
         let is_slow = member.durability == Durability::Sync;
-        let (ticket, apart) = {
+        let (ticket, apart, is_first) = {
             let mut waiting = lock(&self.waiting);
             let joined = if std::mem::replace(&mut waiting.led, true) {
                 let ticket: Arc<Ticket> = Arc::default();
                 member.ticket = Some(Arc::clone(&ticket));
                 waiting.members.push(member);
-                (Some(ticket), None)
+                (Some(ticket), None, waiting.members.len() == 1)
             } else {
                 waiting.is_leader_apart = true;
-                (None, Some(member))
+                (None, Some(member), true)
             };
             self.gathered.store(waiting.count(), Relaxed);
             joined
         };
-        let has_waited = match ticket.map(|ticket| ticket.wait()) {
+        let brief = (is_first && !is_slow).then_some(&self.brief);
+        let has_waited = match ticket.map(|ticket| ticket.wait(brief)) {
             Some(Turn::Done(result)) => return result,
             Some(Turn::Wait | Turn::Lead) => true,
             None => false,
@@ -223,7 +236,7 @@ impl LedGroup<'_> {
 impl Drop for LedGroup<'_> {
     fn drop(&mut self) {
         for ticket in &self.followers {
-            ticket.finish(|| Err(CommitError::Unknown(panicked())));
+            ticket.fail(|| CommitError::Unknown(panicked()));
         }
         self.hand_over();
     }
@@ -239,26 +252,41 @@ fn panicked() -> StorageError {
 
 impl Ticket {
     fn set(&self, turn: Turn) {
-        *lock(&self.state) = turn;
-        self.changed.notify_one();
+        self.finish(|state| *state = turn);
     }
 
-    fn finish(&self, result: impl FnOnce() -> CommitResult) {
-        let mut state = lock(&self.state);
-        if matches!(*state, Turn::Wait | Turn::Lead) {
-            *state = Turn::Done(result());
+    fn fail(&self, error: impl FnOnce() -> CommitError) {
+        self.finish(|turn| {
+            if matches!(*turn, Turn::Wait | Turn::Lead) {
+                *turn = Turn::Done(Err(error()));
+            }
+        });
+    }
+
+    fn finish(&self, change: impl FnOnce(&mut Turn)) {
+        let is_parked = {
+            let mut state = lock(&self.state);
+            change(&mut state.turn);
+            state.is_parked
+        };
+        self.is_set.store(true, Release);
+        if is_parked {
             self.changed.notify_one();
         }
     }
 
-    fn wait(&self) -> Turn {
+    fn wait(&self, brief: Option<&BriefWait>) -> Turn {
+        if let Some(brief) = brief {
+            brief.wait_for(|| self.is_set.load(Acquire));
+        }
         let mut state = lock(&self.state);
-        while matches!(*state, Turn::Wait) {
+        while matches!(state.turn, Turn::Wait) {
+            state.is_parked = true;
             state = self
                 .changed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        std::mem::take(&mut state)
+        std::mem::take(&mut state.turn)
     }
 }

@@ -1,5 +1,6 @@
 //! Optimistic transactions over snapshots, committed in groups.
 
+mod brief_wait;
 mod commit_queue;
 mod conflicts;
 mod group_commit;
