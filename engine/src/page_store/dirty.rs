@@ -122,6 +122,11 @@ impl DirtySet {
         states.get(place)?.as_ref()
     }
 
+    /// Reads where the state of `page` will be put, so that it need not be waited for then.
+    pub fn touch(&self, page: PageNo) {
+        std::hint::black_box(self.get(page).is_some());
+    }
+
     /// How much it is.
     pub fn amount(&self) -> Amount {
         self.amount

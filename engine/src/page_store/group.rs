@@ -346,6 +346,7 @@ impl Group<'_> {
     /// Makes the first private copy of a page.
     fn copy(&mut self, no: PageNo, published: Image) -> Result<&mut [u8], StorageError> {
         self.grow(published.len() as u64)?;
+        self.writer.dirty.touch(no);
         let image = Image::from(&*published);
         drop(published);
         let is_new = false;
@@ -523,6 +524,7 @@ impl WritePages for Group<'_> {
             return Ok(false);
         }
         self.grow(copy.len() as u64)?;
+        self.writer.dirty.touch(no);
         let is_new = false;
         self.writer.pages.insert(
             no,

@@ -16,6 +16,9 @@ use super::group_commit::write_group;
 use super::report::CommitReport;
 use super::write_set::WriteSet;
 
+/// Leaves are asked for by transactions of so many writes or fewer.
+const ASKED_FOR: usize = 4;
+
 /// What all transactions of one open database share.
 #[derive(Debug)]
 pub struct Session {
@@ -58,6 +61,7 @@ impl Session {
         if writes.is_empty() {
             return Ok(CommitReport::of_nothing(member.view.version()));
         }
+        self.ask_for_leaves(&member);
         let _alone = self.is_large(writes).then(|| lock(&self.large));
         let room = self.make_room(writes.bytes());
         // Refused here it is in no group, which would count it.
@@ -69,6 +73,21 @@ impl Session {
             self.checkpoint_if_due();
         }
         result
+    }
+
+    /// Asks for the leaves of a small transaction, so that they come while it is queued and judged.
+    fn ask_for_leaves(&self, member: &Member) {
+        if member.writes.len_bound() > ASKED_FOR {
+            return;
+        }
+        let (sight, len) = (member.view.sight(), self.engine.store.page_size());
+        for (name, table) in member.writes.tables() {
+            // What is wrong is found by whoever applies it.
+            if let Ok(Some(tree)) = self.engine.table(sight, name) {
+                let keys = table.writes.keys_as_they_came();
+                keys.for_each(|key| tree.ask_for(&sight, key, len));
+            }
+        }
     }
 
     /// Whether a transaction may take a fair part of what one commit is allowed.

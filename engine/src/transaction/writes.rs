@@ -214,6 +214,11 @@ impl Writes {
         }
     }
 
+    /// The keys, as they came, some perhaps more than once.
+    pub fn keys_as_they_came(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.buffer.len()).map(|id| self.buffer.key(id))
+    }
+
     /// How many keys are written, at most.
     pub fn len_bound(&self) -> usize {
         self.buffer.len()

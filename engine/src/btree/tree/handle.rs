@@ -4,6 +4,7 @@ use std::ops::RangeBounds;
 
 use super::descent;
 use super::many;
+use super::upcoming::leaf_of;
 use super::walk::{Reached, Remains, collect, collect_remains};
 use crate::btree::check::{Check, Problem};
 use crate::btree::cursor::Cursor;
@@ -11,7 +12,7 @@ use crate::btree::node::build_empty_leaf;
 use crate::btree::value::Value;
 use crate::error::StorageError;
 use crate::ids::PageNo;
-use crate::pages::{ReadPages, WritePages};
+use crate::pages::{HeldPages, ReadPages, WritePages};
 
 /// A B+tree, named by its root page, whose number stays the same for the tree's whole life.
 ///
@@ -49,6 +50,15 @@ impl Tree {
     /// Whether `key` is there. Its value is not read.
     pub fn contains(self, pages: &impl ReadPages, key: &[u8]) -> Result<bool, StorageError> {
         descent::contains(pages, self.root, key)
+    }
+
+    /// Asks the processor for all of the leaf that is responsible for `key`, of `len` bytes, if the way there is in memory.
+    pub fn ask_for(self, pages: &impl ReadPages, key: &[u8], len: usize) {
+        let held = pages.hold();
+        let leaf = leaf_of(&held, self.root, key);
+        if let Some(trace) = leaf.and_then(|leaf| held.trace(leaf)) {
+            trace.prefetch_all(len);
+        }
     }
 
     /// The values of `keys`, in their order. A page that several of them lead through is read once.

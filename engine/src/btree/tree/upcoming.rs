@@ -126,7 +126,7 @@ impl<'a, I: Iterator<Item = Write<'a>>> Upcoming<'a, I> {
 }
 
 /// The leaf under `root` that is responsible for `key`, if the way there is in memory.
-fn leaf_of(held: &impl HeldPages, root: PageNo, key: &[u8]) -> Option<PageNo> {
+pub(super) fn leaf_of(held: &impl HeldPages, root: PageNo, key: &[u8]) -> Option<PageNo> {
     let mut at = (root, None);
     loop {
         let image = held.page(at.0)?;
