@@ -80,6 +80,7 @@ pub fn close_buffer(engine: &Engine) -> Result<(), StorageError> {
 /// Runs a last checkpoint, and leaves nothing for the next opening to write.
 pub fn close(engine: &Engine) -> Result<(), CheckpointError> {
     run(engine)?;
+    failpoint!("close.checkpointed");
     // Everything is durable. If this fails the next opening makes the files whole once more, as after a crash.
     drop(close_buffer(engine));
     if engine.archive().is_some() {
@@ -212,6 +213,7 @@ fn write_dirty(engine: &Engine, more: Option<More<'_>>) -> Result<u64, Checkpoin
     };
     match write_out(engine, (&dirty, more), version, start) {
         Ok(()) => {
+            failpoint!("checkpoint.switched");
             engine.store.after_switch(version, &dirty);
             {
                 let mut writer = engine.writer();
@@ -221,8 +223,11 @@ fn write_dirty(engine: &Engine, more: Option<More<'_>>) -> Result<u64, Checkpoin
             }
             // Many images: no commit waits for that.
             drop(dirty);
+            failpoint!("checkpoint.cleaned");
             let keep = archive_before_recycling(engine, start);
+            failpoint!("checkpoint.archived");
             complete(engine, (start, keep));
+            failpoint!("checkpoint.done");
             Ok(bytes)
         }
         Err(error) => {
@@ -243,6 +248,7 @@ fn write_out(
     start: LogPosition,
 ) -> Result<(), StorageError> {
     let mut checkpoint = engine.map.begin()?;
+    failpoint!("checkpoint.begun", fails);
     for (page, state) in dirty.iter() {
         match state {
             DirtyPage::Page(version, image) => {
@@ -257,8 +263,11 @@ fn write_out(
     if let Some(more) = more {
         (more.write)(&mut checkpoint)?;
     }
+    failpoint!("checkpoint.pages-written", fails);
     checkpoint.sync_data()?;
+    failpoint!("checkpoint.data-synced", fails);
     sync_log(engine, start)?;
+    failpoint!("checkpoint.log-synced", fails);
     engine.store.before_switch(dirty);
     checkpoint.commit(version, start)
 }

@@ -60,7 +60,9 @@ pub fn run(
         checkpoint::run_with(engine, more)?;
         report.steps += 1;
     }
+    failpoint!("compaction.give-back.before");
     checkpoint::give_back(engine, 1);
+    failpoint!("compaction.give-back.after");
     // If it fails the next opening does what is left to do.
     drop(checkpoint::close_buffer(engine));
     report.data_bytes = engine.map.stats().data_len;
@@ -100,8 +102,10 @@ fn pass(
             moves: count as u64,
             write,
         };
+        failpoint!("compaction.step.before");
         checkpoint::run_with(engine, more)?;
         report.steps += 1;
+        failpoint!("compaction.step.after");
         report.pages_moved += moved as u64;
         report.data_bytes = engine.map.stats().data_len;
         if go_on(report).is_break() {

@@ -55,6 +55,11 @@
 //! `engine` | `catalog` | `btree`, `page_store` | `wal`, `map` | `disk`, `disk_format`, `presets` | `options`, `pages`,
 //! `telemetry` | `error`, `image`, `recovery_report`, `sync` | `ids`.
 
+#[macro_use]
+mod failpoint;
+#[cfg(feature = "failpoints")]
+pub mod failpoints;
+
 mod archive;
 mod backup;
 mod btree;

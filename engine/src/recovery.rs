@@ -58,6 +58,7 @@ pub fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<Engine, OpenErro
             .map_err(|e| StorageError::io("create", CREATING, e))?;
     }
     sync_root(disk.as_ref())?;
+    failpoint!("create.marked", fails);
     let salt = options.salt.unwrap_or_else(entropy);
     let geometry = Geometry {
         page_size: options.page_size,
@@ -71,6 +72,7 @@ pub fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<Engine, OpenErro
             salt,
         },
     )?;
+    failpoint!("create.log-headed", fails);
     let map = Map::create(disk, geometry, wal.start())?;
     // The catalog's first page, which the first checkpoint writes.
     let need = Need {
@@ -79,8 +81,10 @@ pub fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<Engine, OpenErro
         page_end: PageNo(2),
     };
     map.reserve(&need, Purpose::Add)?;
+    failpoint!("create.map-written", fails);
     disk.remove(CREATING)
         .map_err(|e| StorageError::io("remove", CREATING, e))?;
+    failpoint!("create.unmarked", fails);
     sync_root(disk.as_ref())?;
     let log_start = wal.start();
     let log = SessionLog::Open(wal);
@@ -245,18 +249,23 @@ fn recover(
     } else {
         Access::ReadWrite
     };
+    failpoint!("recovery.begun", fails);
     let (map, found) = Map::recover(disk, access).map_err(open_error)?;
+    failpoint!("recovery.map-whole", fails);
     let mut report = report_of(found, &mut options);
     let start = map.superblock().log_start;
     let mut engine = assemble(disk, options, map, SessionLog::Replaying(start), disk_lock)?;
     let losses = replay(&engine, &mut report, &tell).map_err(replay_error)?;
+    failpoint!("recovery.replayed", fails);
     note_losses(&mut engine, &mut report, losses);
     if !engine.options.read_only {
         go_on_archiving(&engine, &mut report)?;
     }
     if report.groups > 0 && !engine.options.read_only {
+        failpoint!("recovery.settle.before", fails);
         tell(Phase::Checkpoint, report.groups, report.bytes);
         settle(&engine, &mut report)?;
+        failpoint!("recovery.settled", fails);
     }
     if engine.options.read_only {
         engine.writer().log = SessionLog::ReadOnly;
@@ -267,6 +276,7 @@ fn recover(
             .map_err(|e| StorageError::io("remove", CREATING, e))?;
         sync_root(disk.as_ref())?;
     }
+    failpoint!("recovery.done", fails);
     tell(Phase::Done, report.groups, report.bytes);
     Ok((engine, report))
 }

@@ -90,6 +90,9 @@ pub struct BatchResult {
     /// The other faults, by the names of their kinds.
     #[serde(default)]
     pub faults: BTreeMap<String, FaultCounts>,
+    /// Named places of the engine at which something was to happen: how often each was reached, and how often it happened.
+    #[serde(default)]
+    pub failpoints: BTreeMap<String, FaultCounts>,
     /// Operations each plant dropped, by the plant's place in the file (`plant 0`).
     pub elisions_fired: BTreeMap<String, u64>,
     /// In how many states each check really examined something.

@@ -9,6 +9,7 @@ pub mod case;
 pub mod worker;
 
 pub mod batch;
+pub mod failpoints;
 pub mod scenario;
 
 pub mod crash;

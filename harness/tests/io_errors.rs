@@ -23,6 +23,7 @@ fn injection(error: SystemError, operation: IoOperation, first: u64, lasts: Last
         first,
         lasts,
         cache: CacheAfter::Kept,
+        failpoint: None,
     }
 }
 

@@ -14,8 +14,9 @@ pub struct Layers {
 pub const ENGINE: Layers = Layers {
     folder: "engine",
     layers: &[
-        &["guide", "ids"],
+        &["failpoints", "guide", "ids"],
         &["error", "image", "recovery_report", "sync"],
+        &["failpoint"],
         &["disk", "disk_format"],
         &["options", "pages", "telemetry"],
         &["presets"],
@@ -36,6 +37,7 @@ pub const ENGINE: Layers = Layers {
 pub const HARNESS: Layers = Layers {
     folder: "harness",
     layers: &[
+        &["failpoints"],
         &["rng", "scenario", "toy", "trace"],
         &["batch", "survival", "threads"],
         &["sim", "crash"],

@@ -170,6 +170,7 @@ impl Archiver {
             file.append(&bytes)?;
             file.append(group.payload)
         })?;
+        failpoint!("archive.groups-written", fails);
         let trailer = ArchiveTrailer {
             file_len: file.len().saturating_add(sector.len() as u64),
             groups,
@@ -180,6 +181,7 @@ impl Archiver {
         };
         file.append(&trailer.encode())?;
         file.finish()?;
+        failpoint!("archive.file-written", fails);
         Ok(last)
     }
 }

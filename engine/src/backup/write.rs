@@ -68,6 +68,7 @@ fn run(
     }
     write_down(engine)?;
     let pinned = PinnedCheckpoint::take(&engine.map);
+    failpoint!("backup.pinned");
     let table = table(&pinned, base)?;
     Ok(write(&pinned, to, (base, engine.time_of_all()), &table)?)
 }
@@ -202,6 +203,7 @@ fn write(
         append(&mut file, &image)?;
         pages += 1;
     }
+    failpoint!("backup.pages-written", fails);
     let header = BackupHeader {
         base: base.map(|base| BackupBase {
             digest: base.superblock.digest(),
@@ -221,7 +223,9 @@ fn write(
     };
     file.append(&trailer.encode())?;
     file.overwrite(0, &header)?;
+    failpoint!("backup.file-written", fails);
     file.finish()?;
+    failpoint!("backup.done", fails);
     Ok(BackupReport {
         version: superblock.version,
         lsn: superblock.log_start.lsn,

@@ -75,10 +75,12 @@ impl NewFile {
         self.flush()?;
         let failed = |operation, error| StorageError::io(operation, &self.name, error);
         self.file.sync().map_err(|error| failed("sync", error))?;
+        failpoint!("new-file.synced", fails);
         self.disk
             .rename(&self.partial(), &self.name)
             .map_err(|error| failed("rename", error))?;
         self.is_complete = true;
+        failpoint!("new-file.renamed", fails);
         let dir = self.name.rsplit_once('/').map_or("", |(dir, _)| dir);
         self.disk
             .sync_dir(dir)

@@ -117,6 +117,7 @@ impl Checkpoint<'_> {
         self.make_room(slot)?;
         self.is_synced = false;
         self.unsynced = self.unsynced.saturating_add(image.len() as u64);
+        failpoint!("map.page.write", fails);
         let written = self.run.push(self.map.geometry.slot_offset(slot), image)?;
         let crc = stamp(written, version, page, self.id);
         let address = PageAddress { slot, crc };
@@ -160,6 +161,7 @@ impl Checkpoint<'_> {
         let flushed = self.run.flush();
         self.noted(flushed)?;
         if !self.is_synced {
+            failpoint!("map.data.sync", fails);
             let synced = self.map.poisoning(self.map.files.data.sync());
             self.noted(synced)?;
             self.is_synced = true;

@@ -63,12 +63,15 @@ impl Checkpoint<'_> {
         }
         let superblock = self.next_superblock(&before, &plan, version, log_start);
         let buffer = self.write_new_homes(&mut plan, superblock)?;
+        failpoint!("map.homes.new", fails);
         let sealed = buffer.encode();
         let len = sealed.len() as u64;
         self.map.grow_buffer(len, len)?;
         self.map.writer().closed = false;
         self.map.poisoning(self.seal(&sealed))?;
+        failpoint!("map.sealed");
         self.map.poisoning(write_home(self.map, &buffer))?;
+        failpoint!("map.switched");
         self.map.complete(plan, superblock);
         Ok(())
     }
@@ -111,6 +114,7 @@ impl Checkpoint<'_> {
                 map.allocate(id.home(), page.bytes().len() as u64)?;
             }
             write_pages(map, &new)?;
+            failpoint!("map.homes.written", fails);
             self.map.poisoning(map.sync())?;
         }
         Ok(SealedBuffer { superblock, pages })
@@ -119,6 +123,7 @@ impl Checkpoint<'_> {
     /// The commit point.
     fn seal(&self, sealed: &[u8]) -> Result<(), StorageError> {
         self.map.files.doublewrite.write(0, sealed)?;
+        failpoint!("doublewrite.written", fails);
         self.map.files.doublewrite.sync()
     }
 }
@@ -126,8 +131,10 @@ impl Checkpoint<'_> {
 /// Step 4: changed map pages and all superblock copies, `map` before `data`.
 fn write_home(map: &Map, buffer: &SealedBuffer) -> Result<(), StorageError> {
     write_pages(&map.files.map, &buffer.pages)?;
+    failpoint!("map.home.pages-written", fails);
     for file in [&map.files.map, &map.files.data] {
         file.write_superblocks(&buffer.superblock)?;
+        failpoint!("superblock.written", fails);
         file.sync()?;
     }
     Ok(())
@@ -176,6 +183,7 @@ impl Map {
             writer.buffer_len = writer.buffer_len.min(len);
             buffer.set_len(len)?;
         }
+        failpoint!("doublewrite.closing", fails);
         buffer.sync()?;
         writer.closed = true;
         Ok(())

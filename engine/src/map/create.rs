@@ -36,9 +36,11 @@ impl Map {
         };
         disk.sync_dir("")
             .map_err(|e| StorageError::io("sync", "", e))?;
+        failpoint!("create.files-named", fails);
         let superblock = first_superblock(geometry, log_start);
         for file in [&files.map, &files.data] {
             file.write_superblocks(&superblock)?;
+            failpoint!("create.superblock-written", fails);
             file.sync()?;
         }
         let writer = Writer {

@@ -131,6 +131,7 @@ fn make_whole(choice: &Choice) -> Result<(), StorageError> {
             .files
             .doublewrite
             .write(0, &encode_void(choice.highest_id))?;
+        failpoint!("recovery.buffer.voided", fails);
         choice.files.doublewrite.sync()?;
     }
     rewrite_stale_copies(choice, &choice.files.map)?;
@@ -140,10 +141,13 @@ fn make_whole(choice: &Choice) -> Result<(), StorageError> {
 /// The cache may show what the disk does not have, so the buffer is written anew before anything relies on it.
 fn rewrite_accepted(choice: &Choice, buffer: &SealedBuffer) -> Result<(), StorageError> {
     choice.files.doublewrite.write(0, &buffer.encode())?;
+    failpoint!("recovery.buffer.rewritten", fails);
     choice.files.doublewrite.sync()?;
     write_pages(&choice.files.map, &buffer.pages)?;
+    failpoint!("recovery.home.pages-written", fails);
     for file in [&choice.files.map, &choice.files.data] {
         file.write_superblocks(&buffer.superblock)?;
+        failpoint!("recovery.superblock.written", fails);
         file.sync()?;
     }
     Ok(())
@@ -160,6 +164,7 @@ fn rewrite_stale_copies(choice: &Choice, file: &NamedFile) -> Result<(), Storage
     for copy in stale {
         file.write(copy.place.offset, &choice.superblock.encode())?;
     }
+    failpoint!("recovery.copies.rewritten", fails);
     file.sync()
 }
 

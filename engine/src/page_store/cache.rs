@@ -128,6 +128,7 @@ pub(super) fn make_room(edit: &mut Editing<'_>, disk: &DiskPages, memory: u64) {
         let outcome = if stays {
             Outcome::Hit
         } else {
+            failpoint!("cache.evict");
             give_up(&mut chains, cache, disk, candidate.page)
         };
         cache.policy.settle(&candidate, outcome);

@@ -31,6 +31,7 @@ pub(super) fn replay(
         &mut |group| {
             groups += 1;
             bytes = bytes.saturating_add(group.payload.len() as u64);
+            failpoint!("recovery.group", fails);
             apply(engine, &group, &mut losses)?;
             tell(Phase::Replay, groups, bytes);
             // A checkpoint would free the log of what was not replayed.

@@ -257,8 +257,10 @@ fn write_accepted(
                 let version = group.next_version();
                 let prepared = clock.now();
                 let accepted = || accepted(members, verdicts);
+                failpoint!("commit.applied");
                 let parts = (&mut group, &mut *wal);
                 room::reserve(engine, parts, || room::take_away(accepted()))?;
+                failpoint!("commit.reserved");
                 encode(engine, version, accepted, &mut desk.encoding);
                 let durability = accepted().map(|member| member.durability).max();
                 let payload = desk.encoding.payload();
@@ -267,6 +269,7 @@ fn write_accepted(
                 let synced = clock.now();
                 desk.encoding.empty();
                 group.publish(version);
+                failpoint!("commit.published");
                 engine.counters.groups.fetch_add(1, Relaxed);
                 let steps = Some(Steps {
                     prepared,
@@ -409,5 +412,6 @@ fn log_group(
         }
     };
     written.map_err(|error| CommitError::Unknown(engine.poison(error)))?;
+    failpoint!("commit.logged");
     Ok(appended)
 }

@@ -126,6 +126,7 @@ impl Pool {
         self.free.sort_by_key(|file| !file.ready);
         while self.free.len() > count {
             let Some(file) = self.free.pop() else { return };
+            failpoint!("wal.segment.remove");
             if self.disk.remove(&file.name).is_err() {
                 self.free.push(file);
                 return;
@@ -160,6 +161,7 @@ impl Pool {
                 return Err(error);
             }
         };
+        failpoint!("wal.segment.named");
         match fill(&*file, &name, self.segment_len).and_then(|()| self.sync_names()) {
             Ok(()) => Ok(ReadyFile { name, file }),
             Err(error) => {
@@ -175,6 +177,7 @@ impl Pool {
     }
 
     fn sync_names(&self) -> Result<(), ReserveError> {
+        failpoint!("wal.segment.filled");
         let synced = self.disk.sync_dir(DIRECTORY);
         synced.map_err(|error| ReserveError::of_write(StorageError::io("sync", DIRECTORY, error)))
     }

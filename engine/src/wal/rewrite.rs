@@ -67,5 +67,6 @@ fn rewrite_file(
             .map_err(|error| failed("write", error))?;
         at += len as u64;
     }
+    failpoint!("recovery.log.rewritten", fails);
     file.sync().map_err(|error| failed("sync", error))
 }

@@ -83,6 +83,7 @@ impl Wal {
         }
         disk.sync_dir("")
             .map_err(|error| StorageError::io("sync", ".", error))?;
+        failpoint!("wal.create.named", fails);
         let mut pool = Pool::new(disk, &config, Vec::new(), 1);
         pool.reserve(2).map_err(ReserveError::into_storage)?;
         let nothing = Predecessor {
@@ -117,6 +118,7 @@ impl Wal {
             durable: end.durable,
             origin: Origin::Session,
         };
+        failpoint!("wal.session.before", fails);
         let (live, free) = divide(&config, first, end.files);
         let mut pool = Pool::new(disk, &config, free, next_number);
         check_seq(&config, seq)?;
@@ -187,6 +189,7 @@ impl Wal {
         spare: Spare,
     ) -> Result<LogPosition, StorageError> {
         self.check_poison()?;
+        failpoint!("wal.append.before", fails);
         let rolls = self.rolls_for(payload.len() as u64);
         check_seq(&self.config, SegmentSeq(self.seq().0.saturating_add(rolls)))?;
         if rolls > 0 && spare != Spare::Nothing {
@@ -228,6 +231,7 @@ impl Wal {
         }
         self.log_start = self.log_start.max(start.min(self.end.lsn));
         let keep = keep.map_or(self.log_start, |keep| keep.min(self.log_start));
+        failpoint!("wal.recycle.before");
         let first = self.config.segment_of(keep);
         let in_use = self.live.len();
         while self.live.len() > 1 && self.live.front().is_some_and(|oldest| oldest.seq < first) {
@@ -239,6 +243,7 @@ impl Wal {
             }
         }
         self.pool.trim(in_use);
+        failpoint!("wal.recycle.after");
     }
 
     /// Whether there is a free segment.
@@ -382,7 +387,9 @@ impl Wal {
 
     /// Goes on in a new segment. L3: the old one is synced to its end, then the new header is written and synced.
     fn roll(&mut self) -> Result<(), StorageError> {
+        failpoint!("wal.roll.before", fails);
         self.sync_file()?;
+        failpoint!("wal.roll.synced", fails);
         let ready = take(&mut self.pool)?;
         let seq = SegmentSeq(self.seq().0.saturating_add(1));
         let predecessor = Predecessor {
@@ -391,6 +398,7 @@ impl Wal {
             origin: Origin::Roll,
         };
         let chain = head(&self.config, &ready, seq, predecessor)?;
+        failpoint!("wal.roll.headed", fails);
         self.live.push_back(LiveSegment {
             seq,
             name: ready.name,
@@ -414,9 +422,11 @@ impl Wal {
             self.pad_to(next_block(self.buffer_at + self.buffer.len() as u64));
         }
         self.write_buffer()?;
+        failpoint!("wal.sync.before", fails);
         self.file
             .sync()
             .map_err(|error| StorageError::io("sync", self.name(), error))?;
+        failpoint!("wal.sync.after", fails);
         self.durable = self.end.lsn;
         Ok(())
     }
@@ -438,8 +448,10 @@ impl Wal {
         if self.buffer_at < self.synced_to() || to > self.config.segment_len {
             return Err(self.broken("L2: a write into durable blocks or past the segment"));
         }
+        failpoint!("wal.write.before", fails);
         let written = self.file.write_at(self.buffer_at, &self.buffer);
         written.map_err(|error| StorageError::io("write", self.name(), error))?;
+        failpoint!("wal.write.after", fails);
         self.buffer.clear();
         self.written = self.end.lsn;
         Ok(())
@@ -565,6 +577,7 @@ fn head(
         .file
         .write_at(0, &block)
         .map_err(|error| failed("write", error))?;
+    failpoint!("wal.header.written", fails);
     ready.file.sync().map_err(|error| failed("sync", error))?;
     Ok(chain)
 }

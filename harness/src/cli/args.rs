@@ -30,6 +30,8 @@ pub(super) enum Command {
     Schema,
     /// Lists the engines that can be tested, their options and their promises
     Targets,
+    /// Lists the places of Lightning DB at which a scenario can stop it or let it fail
+    Failpoints,
     /// Compares what is found about SQLite's settings with what is documented
     #[cfg(feature = "sqlite")]
     TruthTable(TruthArguments),

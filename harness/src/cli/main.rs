@@ -53,6 +53,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, Failure> {
         }
         #[cfg(feature = "sqlite")]
         Command::TruthTable(arguments) => truth_table::truth_table(arguments, out),
+        Command::Failpoints => targets::failpoints(out),
         Command::Targets => targets::targets(out),
         Command::Doctor(arguments) => doctor::doctor(arguments, out),
         Command::Worker(arguments) => serve(arguments),

@@ -4,11 +4,24 @@ use std::io::{self, Write};
 
 use super::exit::Exit;
 use super::failure::Failure;
+use crate::failpoints;
 use crate::target::{self, Options, Promises, Target};
 
 pub(super) fn targets(out: &mut dyn Write) -> Result<Exit, Failure> {
     for target in target::TARGETS.iter().filter_map(|name| target::find(name)) {
         print(out, target.as_ref())?;
+    }
+    Ok(Exit::Pass)
+}
+
+pub(super) fn failpoints(out: &mut dyn Write) -> Result<Exit, Failure> {
+    let catalogue = failpoints::catalogue();
+    if catalogue.is_empty() {
+        writeln!(out, "none: this build has no failpoints")?;
+    }
+    for place in catalogue {
+        let can = if place.can_fail { "can fail" } else { "" };
+        writeln!(out, "{}", format!("{:<32} {can}", place.name).trim_end())?;
     }
     Ok(Exit::Pass)
 }

@@ -20,7 +20,13 @@ pub fn crash_points(trace: &Trace, model: CrashModel) -> Vec<TracePosition> {
 /// Whether a crash just before an event is not covered by one after it.
 fn separates(event: &Event) -> bool {
     match event {
-        Event::Mark(Mark::Request(_) | Mark::Began(_) | Mark::Failure(_) | Mark::Note(_)) => false,
+        Event::Mark(
+            Mark::Request(_)
+            | Mark::Began(_)
+            | Mark::Failpoint(_)
+            | Mark::Failure(_)
+            | Mark::Note(_),
+        ) => false,
         Event::Mark(
             Mark::Acknowledged(_)
             | Mark::Failed(_)

@@ -52,6 +52,7 @@ pub(super) fn run_with(
         for (place, fault) in setup.batch.scenario.faults.iter().enumerate() {
             match fault {
                 Fault::IoError(fault) => explorer.sweep(fault)?,
+                Fault::Failpoint(fault) => explorer.stop_at_failpoints(place, fault, &life)?,
                 Fault::Damage(fault) => explorer.damage(fault, &life),
                 // The sweep cuts the power where storage has failed.
                 Fault::PowerLoss(_) if setup.batch.scenario.io_error().is_some() => {}
@@ -207,7 +208,7 @@ impl<'s> Explorer<'s> {
                 continue;
             }
             self.result.generated += 1;
-            self.result.faults_fired += 1;
+            self.note_fired(cut);
             let state = cut.survivor(sample);
             let key = self.key(cut, &state, owed);
             if self.seen.insert(key) {
@@ -228,7 +229,7 @@ impl<'s> Explorer<'s> {
         life: Option<Life>,
     ) -> Result<(), ExploreError> {
         let Some(life) = life else { return Ok(()) };
-        let later = points::later(&life, cut.fault.model_of(case.crashes.len()));
+        let later = self.later_points(&life, cut, case);
         self.explore(cut.fault, &life, case, &later)
     }
 
@@ -267,6 +268,16 @@ impl<'s> Explorer<'s> {
                 "case {} ends differently when repeated",
                 case.id()
             )));
+        }
+        let is_last = case.crashes.len() >= cut.fault.generations.get() as usize;
+        if examined.life.is_none() && !is_last && self.reaches_new_places(cut, &examined.failpoints)
+        {
+            let next = Next::Life;
+            examined = Examination {
+                next,
+                ..examination
+            }
+            .run(state.clone(), &mut self.observed);
         }
         let life = examined.life.take();
         let is_good = self.note_examined(cut, case, examined, || state.clone());
@@ -347,6 +358,10 @@ impl<'s> Explorer<'s> {
     ) -> Result<Option<DiskState>, ExploreError> {
         match self.setup.batch.scenario.faults.get(path.fault) {
             Some(Fault::PowerLoss(fault)) => self.rerun(fault, first, path),
+            Some(Fault::Failpoint(fault)) => match fault.as_power_loss() {
+                Some(fault) => self.rerun(&fault, first, path),
+                None => Ok(None),
+            },
             _ => Ok(None),
         }
     }
@@ -437,6 +452,7 @@ impl<'s> Explorer<'s> {
         self.result.timing.recovery_us.record(examined.recovery_us);
         self.note_elisions(&examined.elisions_fired);
         self.note_features(&examined.features);
+        self.note_reached(&examined.failpoints);
     }
 
     pub(super) fn note_elisions(&mut self, fired: &[u64]) {

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::failpoint::Reached;
 use super::kept::{self, Seen};
 use super::life::{Ground, Life};
 use super::setup::Setup;
@@ -43,6 +44,8 @@ pub(super) struct Examined {
     pub(super) elisions_fired: Vec<u64>,
     /// What was done after the recovery, beside puts, gets and deletes.
     pub(super) features: Features,
+    /// Named places of the engine that were watched and reached.
+    pub(super) failpoints: Reached,
     pub(super) life: Option<Life>,
     /// Whether the search for a legal order of transactions was given up.
     pub(super) is_undecided: bool,
@@ -82,6 +85,7 @@ impl Examination<'_> {
             recovery_us: 0,
             elisions_fired: Vec::new(),
             features: Features::new(),
+            failpoints: Reached::new(),
             life: None,
             is_undecided: false,
         };
@@ -91,6 +95,7 @@ impl Examination<'_> {
         examined.violations = ended.violations;
         examined.elisions_fired = ended.elisions_fired;
         examined.features = ended.features;
+        examined.failpoints = ended.failpoints;
         let (trace, taken) = (ended.trace, ended.taken);
         if let (Some(mut history), Next::Life) = (history, self.next) {
             history.sharpen(&trace.events);

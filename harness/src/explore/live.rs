@@ -38,6 +38,7 @@ impl Explorer<'_> {
         };
         self.note_elisions(&ended.elisions_fired);
         self.note_features(&ended.features);
+        self.note_reached(&ended.failpoints);
         let trace = ended.trace;
         let asked = ended
             .violations
@@ -62,6 +63,7 @@ impl Explorer<'_> {
         let baton = Baton::new(self.setup.rng.split("turns", 0), TURNS_MAX);
         let place = baton.take("main");
         let mut trial = Trial::new(self.setup);
+        baton.watch(trial.watcher());
         let lived = self.live_in(&mut trial, history);
         let mut ended = trial.finish();
         place.leave();

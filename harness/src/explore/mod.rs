@@ -28,6 +28,8 @@ mod trial;
 
 mod points;
 
+mod failpoint;
+
 mod evidence;
 mod timeline;
 

@@ -84,6 +84,7 @@ impl Explorer<'_> {
             first: trouble.first,
             lasts: variant.lasts,
             cache: variant.cache,
+            failpoint: variant.failpoint,
         });
         let mut history = History::new();
         history.opened(TracePosition(u64::MAX));

@@ -1,5 +1,6 @@
 //! Which moments of a life are cut.
 
+use super::failpoint;
 use super::life::Life;
 use crate::crash::crash_points;
 use crate::rng::Rng;
@@ -13,6 +14,9 @@ const LATER_HALF: usize = 4;
 
 /// The crash points of a first life, ascending.
 pub(super) fn first(life: &Life, fault: &PowerLoss) -> Vec<TracePosition> {
+    if let Some(at) = &fault.at_failpoints {
+        return failpoint::points(life, at);
+    }
     let mut points = crash_points(&life.trace, fault.model_of(0));
     match fault.at {
         CrashPoints::EveryOperation => points,
@@ -50,7 +54,11 @@ pub(super) fn after(
     draw(points, wanted, &mut life.rng.split("points", 0))
 }
 
-fn draw(mut points: Vec<TracePosition>, wanted: usize, rng: &mut Rng) -> Vec<TracePosition> {
+pub(super) fn draw(
+    mut points: Vec<TracePosition>,
+    wanted: usize,
+    rng: &mut Rng,
+) -> Vec<TracePosition> {
     if points.len() > wanted {
         rng.shuffle(&mut points);
         points.truncate(wanted);

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use super::failpoint::Places;
 use crate::batch::{Batch, ExploreError, PlantSwitch};
 use crate::oracle::History;
 use crate::rng::Rng;
-use crate::scenario::{CrashModel, Elision, Fault, FileGlob, Plant};
+use crate::scenario::{CrashModel, Elision, FailpointFault, Fault, FileGlob, IoError, Plant};
 use crate::sim::SimConfig;
 use crate::target::{self, Ability, Options, Promises, Spoiled, Target};
 use crate::workload::{Clients, Setting};
@@ -35,6 +36,8 @@ pub(super) struct Setup {
     /// How often each bug of the target showed.
     bugs: Vec<(PlantNumber, Arc<AtomicU64>)>,
     setting: Setting,
+    /// The named places of the engine at which something happens.
+    pub(super) places: Arc<Places>,
     /// Of all that makes the same image another case.
     pub(super) digest: u64,
 }
@@ -91,6 +94,7 @@ impl Setup {
             ignored,
             bugs,
             setting,
+            places: Arc::new(Places::of(&batch.scenario)),
             digest,
         })
     }
@@ -121,6 +125,14 @@ impl Setup {
         self.bugs
             .iter()
             .map(|(plant, shown)| (*plant, shown.load(Relaxed)))
+    }
+
+    /// The errors of storage or of steps of the target, if there are any.
+    pub(super) fn io_error(&self) -> Option<IoError> {
+        let scenario = &self.batch.scenario;
+        let of_storage = scenario.io_error().map(|(_, fault)| fault.clone());
+        let mut failpoints = scenario.failpoints();
+        of_storage.or_else(|| failpoints.find_map(FailpointFault::as_io_error))
     }
 
     /// The disk of a first life.
@@ -155,7 +167,7 @@ impl Setup {
 fn refuse_without_promise(batch: &Batch, promises: &Promises) -> Result<(), ExploreError> {
     let mut models = batch.scenario.faults.iter().flat_map(|fault| match fault {
         Fault::PowerLoss(fault) => fault.model.as_slice(),
-        Fault::IoError(_) | Fault::Damage(_) => &[],
+        Fault::IoError(_) | Fault::Damage(_) | Fault::Failpoint(_) => &[],
     });
     match models.find(|&&model| model == CrashModel::Media) {
         Some(model) if !promises.survive_torn_sectors() => Err(ExploreError::NothingPromised {

@@ -18,7 +18,9 @@ use super::ordeal::Endured;
 use super::{points, timeline};
 use crate::batch::{CaseId, ExploreError, FaultCounts, Finding, Inconclusive};
 use crate::oracle::Violation;
-use crate::scenario::{CacheAfter, FirstFailure, IoError, IoErrorVariant, PowerLoss};
+use crate::scenario::{
+    CacheAfter, FailpointAction, FirstFailure, IoError, IoErrorVariant, PowerLoss,
+};
 use crate::trace::{DiskState, Event, Mark};
 
 /// Crash points in a life that storage has troubled, where the scenario does not say how many.
@@ -52,12 +54,11 @@ impl Explorer<'_> {
         let Some((trouble, life)) = &path.trouble else {
             return Ok(Rerun::Nothing);
         };
-        let fault = self.setup.batch.scenario.io_error();
-        let fault = fault.filter(|(_, fault)| trouble.variant < fault.variants().len());
-        let Some((_, fault)) = fault else {
+        let fault = self.setup.io_error();
+        let fault = fault.filter(|fault| trouble.variant < fault.variants().len());
+        let Some(fault) = fault else {
             return Ok(Rerun::End(None));
         };
-        let fault = fault.clone();
         let Some(life) = *life else {
             let troubled = self.troubled(&fault, trouble, &path.id())?;
             return Ok(Rerun::End(Some(troubled.end.unwrap_or_default())));
@@ -75,6 +76,9 @@ impl Explorer<'_> {
         };
         let mut same = Vec::new();
         let variants = fault.variants();
+        if !fault.failpoints.is_empty() {
+            return self.sweep_failpoints(fault, variants.len());
+        }
         for (variant, what) in variants.iter().enumerate() {
             let twin = IoErrorVariant {
                 cache: CacheAfter::Kept,
@@ -126,13 +130,30 @@ impl Explorer<'_> {
             if troubled.failures == 0 {
                 if troubled.end.is_none() {
                     self.note_no_trouble(&trouble, "the run ended before the sweep");
-                } else if first == 1 {
+                } else if first == 1 && fault.failpoints.is_empty() {
                     self.note_no_trouble(&trouble, UNMATCHED);
                 }
                 break;
             }
         }
         Ok(indifferent)
+    }
+
+    /// Lets places of the engine fail, each at the time asked for, or each time it is reached in turn.
+    fn sweep_failpoints(&mut self, fault: &IoError, variants: usize) -> Result<(), ExploreError> {
+        for variant in 0..variants {
+            if let Some(only) = fault.only_hit {
+                let first = u64::from(only.get());
+                if self.is_done() {
+                    self.note_no_trouble(&Trouble { variant, first }, CUT_OFF);
+                    return Ok(());
+                }
+                self.run_trouble(fault, &Trouble { variant, first })?;
+            } else {
+                self.sweep_variant(fault, variant, &[])?;
+            }
+        }
+        Ok(())
     }
 
     fn sample_variant(
@@ -183,7 +204,12 @@ impl Explorer<'_> {
         }
         (self.announce)(&case);
         let troubled = self.troubled(fault, trouble, &case)?;
-        let counts = self.result.faults.entry("io-error".to_owned());
+        let name = if fault.failpoints.is_empty() {
+            "io-error"
+        } else {
+            FailpointAction::Error.fault_name()
+        };
+        let counts = self.result.faults.entry(name.to_owned());
         let FaultCounts { armed, fired } = counts.or_default();
         *armed += 1;
         *fired += u64::from(troubled.failures > 0);
@@ -206,6 +232,7 @@ impl Explorer<'_> {
             self.note_elisions(&ended.elisions_fired);
             self.note_ignored(&ended.ignored_fired);
             self.note_features(&ended.features);
+            self.note_reached(&ended.failpoints);
         }
         for &check in &endured.seen {
             *self.result.checks_seen.entry(check).or_default() += 1;
@@ -243,10 +270,9 @@ impl Explorer<'_> {
         if is_undecided {
             self.note_undecided(case.clone());
         }
+        self.note_failed_place(fault, trouble, failures.count);
         let what = failures.first.as_ref();
-        let what = what.map_or_else(String::new, |(operation, file)| {
-            format!(", after {operation} of {file} failed")
-        });
+        let what = what.map_or_else(String::new, |what| format!(", after {what} failed"));
         self.note_troubled(case, &lives, violations, &what);
         Ok(Troubled {
             lives,

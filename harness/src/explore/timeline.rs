@@ -107,6 +107,7 @@ fn mark_text(mark: &Mark) -> String {
         Mark::Failed(id) => format!("commit of {} refused", transaction_text(*id)),
         Mark::Unknown(id) => format!("commit of {} failed, outcome open", transaction_text(*id)),
         Mark::Opened => "the database is open".to_owned(),
+        Mark::Failpoint(name) => format!("at {name}"),
         Mark::Began(what) => format!("{what} requested"),
         Mark::Ended(what) => format!("{what} done"),
         Mark::Failure(note) | Mark::Note(note) => note.clone(),

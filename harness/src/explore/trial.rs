@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::caught::caught;
+use super::caught::{PanicNote, caught};
 use super::evidence::{broke_down, no_hang, no_panic, refused};
+use super::failpoint::{self, Reached};
 use super::setup::Setup;
+use crate::failpoints::{Watch, Watched};
 use crate::oracle::{History, Observed, RowKey, TableId, Violation};
 use crate::scenario::CheckKind;
 use crate::sim::{SimConfig, SimDisk};
@@ -25,6 +27,7 @@ pub(super) struct Trial<'s> {
     setup: &'s Setup,
     disk: SimDisk,
     session: Option<Box<dyn Session>>,
+    watcher: Watched,
     pub(super) violations: Vec<Violation>,
     pub(super) features: Features,
     /// The newest backup of an earlier life, with those that it builds on.
@@ -42,6 +45,8 @@ pub(super) struct Ended {
     pub(super) ignored_fired: Vec<u64>,
     pub(super) violations: Vec<Violation>,
     pub(super) features: Features,
+    /// Named places of the engine that were watched and reached.
+    pub(super) failpoints: Reached,
     /// Backups and restore points that were asked for.
     pub(super) taken: Vec<Taken>,
 }
@@ -77,6 +82,7 @@ impl<'s> Trial<'s> {
     fn on(setup: &'s Setup, disk: SimDisk) -> Self {
         Self {
             setup,
+            watcher: setup.places.watcher(&disk),
             disk,
             session: None,
             violations: Vec::new(),
@@ -94,7 +100,7 @@ impl<'s> Trial<'s> {
     /// Opens the target. Returns the moment after.
     pub(super) fn open(&mut self, mode: Mode) -> Option<TracePosition> {
         let (setup, disk) = (self.setup, self.disk.clone());
-        let opened = caught(|| setup.target.open_simulated(&disk, &setup.options, mode));
+        let opened = self.watched(|| setup.target.open_simulated(&disk, &setup.options, mode));
         let opened = match opened {
             Err(note) => Err(no_panic("open", &note)),
             Ok(_) if self.disk.is_hung() => Err(no_hang("open", self.disk.calls())),
@@ -226,7 +232,7 @@ impl<'s> Trial<'s> {
             let (copied, options) = (taken.copied(), &setup.options);
             setup.target.restore(Arc::new(disk), copied, options, to)
         };
-        let restored = match caught(restore) {
+        let restored = match self.watched(restore) {
             Err(note) => Err(no_panic("restore", &note)),
             Ok(_) if self.disk.is_hung() || copy.disk.is_hung() => {
                 Err(no_hang("restore", copy.disk.calls()))
@@ -299,7 +305,7 @@ impl<'s> Trial<'s> {
     /// Closes the target cleanly.
     pub(super) fn close(&mut self) -> Option<()> {
         let session = self.session.take()?;
-        let closed = caught(|| session.close());
+        let closed = self.watched(|| session.close());
         let closed = closed.map_err(|note| no_panic("close", &note));
         match closed {
             Ok(closed) => self.or_violation(closed, CheckKind::Durability, "cannot-close"),
@@ -314,10 +320,11 @@ impl<'s> Trial<'s> {
     pub(super) fn finish(mut self) -> Ended {
         let trace = self.disk.finish();
         let session = self.session.take();
-        if let Err(note) = caught(|| drop(session)) {
+        if let Err(note) = self.watched(|| drop(session)) {
             self.violations.push(no_panic("drop", &note));
         }
         Ended {
+            failpoints: failpoint::reached(&trace),
             trace,
             elisions_fired: self.disk.elisions_fired(),
             ignored_fired: self.disk.ignored_fired(),
@@ -332,6 +339,17 @@ impl<'s> Trial<'s> {
         &self.disk
     }
 
+    /// Who watches the named places of the engine, for threads beside this one.
+    pub(super) fn watcher(&self) -> Watched {
+        self.watcher.clone()
+    }
+
+    /// Calls, watched, and catches a panic.
+    fn watched<T>(&self, call: impl FnOnce() -> T) -> Result<T, PanicNote> {
+        let _watch = Watch::by(&self.watcher);
+        caught(call)
+    }
+
     /// The open target, if it is.
     pub(super) fn session(&self) -> Option<&dyn Session> {
         self.session.as_deref()
@@ -343,6 +361,7 @@ impl<'s> Trial<'s> {
         call: impl FnOnce(&mut dyn Session) -> T,
     ) -> Option<T> {
         let session = self.session.as_deref_mut()?;
+        let _watch = Watch::by(&self.watcher);
         let result = caught(|| call(session)).map_err(|note| no_panic(name, &note));
         let result = match (result, session.breakdown()) {
             (Ok(_), _) if self.disk.is_hung() => Err(no_hang(name, self.disk.calls())),

@@ -103,6 +103,7 @@ pub fn execute(
 fn unable(config: &RunConfig, loaded: &Loaded) -> Option<&'static str> {
     let target = target::find(&config.target)?;
     let workload = &loaded.scenario.workload;
+    let workload_has_failpoints = loaded.scenario.failpoints().next().is_some();
     let asked = workload.features();
     let lacks = |ability, is_asked: bool| is_asked && !target.can(ability);
     let asks_for = |features: &[Feature]| features.iter().any(|feature| asked.contains(feature));
@@ -120,6 +121,9 @@ fn unable(config: &RunConfig, loaded: &Loaded) -> Option<&'static str> {
     }
     if lacks(Ability::Backup, asks_for(&[Feature::Backups])) {
         return Some("the target has no backups here");
+    }
+    if lacks(Ability::Failpoints, workload_has_failpoints) {
+        return Some("the target has no failpoints in this build");
     }
     let ranges = [Feature::RangeReads, Feature::RangeDeletes];
     lacks(Ability::Ranges, asks_for(&ranges)).then_some("the target has no ranges here")

@@ -1,5 +1,7 @@
 //! From a scenario's tallies to its report and verdict.
 
+use std::collections::BTreeMap;
+
 use lightning_report::{
     CheckReport, CoverageMethod, CrashPointCoverage, ElisionReport, FaultReport,
     Finding as ReportFinding, ScenarioReport, ScenarioTiming, ScenarioVerdict,
@@ -7,8 +9,8 @@ use lightning_report::{
 
 use super::config::{Loaded, RunConfig};
 use super::schedule::{Schedule, Track, TrackEnd, Unfinished};
-use super::tally::{Coverage, Found};
-use crate::batch::PlantSwitch;
+use super::tally::{Coverage, Found, Tally};
+use crate::batch::{FaultCounts, PlantSwitch};
 use crate::case::{COMMIT, CaseFile, CaseIdentity};
 use crate::scenario::Expect;
 
@@ -125,6 +127,7 @@ impl Judged {
             };
             report.faults.insert(fault.name().to_owned(), counts);
         }
+        report.failpoints = failpoints(loaded, tally);
         for (index, plant) in loaded.scenario.plants.iter().enumerate() {
             let fired = tally.plant_fired(index);
             let planted = ElisionReport { fired };
@@ -192,6 +195,20 @@ impl Judged {
                 Some("the control run without the plant checked nothing".to_owned());
         }
     }
+}
+
+/// The named places at which something was to happen.
+fn failpoints(loaded: &Loaded, tally: &Tally) -> BTreeMap<String, FaultReport> {
+    let report = |counts: &FaultCounts| FaultReport {
+        armed: counts.armed,
+        fired: counts.fired,
+    };
+    let never = tally.never_reached(&loaded.scenario).into_iter();
+    let never = never.map(|name| (name.to_owned(), FaultReport::default()));
+    let met = tally.failpoints.iter();
+    never
+        .chain(met.map(|(name, counts)| (name.clone(), report(counts))))
+        .collect()
 }
 
 fn never_fired(loaded: &Loaded, track: &Track) -> bool {
@@ -263,7 +280,14 @@ fn unfinished(track: &Track) -> Option<String> {
                 let feature = tally.never_done(&track.loaded().scenario)?;
                 Some(format!("not exercised: no {feature}"))
             };
-            undecided.or_else(never_done)
+            let never_reached = || {
+                let names = tally.never_reached(&track.loaded().scenario);
+                let names: Vec<&str> = names.into_iter().collect();
+                let count = names.len();
+                let names = names.join(", ");
+                (count > 0).then(|| format!("{count} failpoints never reached: {names}"))
+            };
+            undecided.or_else(never_done).or_else(never_reached)
         }
     }
 }

@@ -6,7 +6,7 @@ use lightning_report::Histogram;
 use num_bigint::BigUint;
 
 use crate::batch::{CoveredPoint, FaultCounts, Finding, PlantSwitch};
-use crate::scenario::{CheckKind, Expect, Fault, Feature, Scenario};
+use crate::scenario::{CheckKind, Expect, FailpointFault, Fault, Feature, Scenario};
 use crate::worker::Explored;
 
 /// A scenario whose runs give nothing new for this long has no more to give.
@@ -32,6 +32,8 @@ pub(super) struct Tally {
     pub(super) faults_fired: u64,
     /// The faults that are no power cuts, by kind.
     pub(super) faults: BTreeMap<String, FaultCounts>,
+    /// Named places of the engine at which something was to happen.
+    pub(super) failpoints: BTreeMap<String, FaultCounts>,
     pub(super) elisions_fired: BTreeMap<String, u64>,
     pub(super) checks_seen: BTreeMap<CheckKind, u64>,
     pub(super) features: BTreeMap<Feature, u64>,
@@ -85,11 +87,8 @@ impl Tally {
             self.covered.entry(point.key).or_insert(point);
         }
         self.faults_fired += result.faults_fired;
-        for (kind, counts) in &result.faults {
-            let sums = self.faults.entry(kind.clone()).or_default();
-            sums.armed += counts.armed;
-            sums.fired += counts.fired;
-        }
+        add_fault_counts(&mut self.faults, &result.faults);
+        add_fault_counts(&mut self.failpoints, &result.failpoints);
         self.recovery_operations.merge(&result.recovery_operations);
         self.recovery_us.merge(&result.timing.recovery_us);
         add_counts(&mut self.elisions_fired, &result.elisions_fired);
@@ -139,7 +138,9 @@ impl Tally {
     /// Whether the track needs no further run.
     pub(super) fn is_enough(&self, scenario: &Scenario, plants: PlantSwitch) -> bool {
         let hunting = scenario.expect == Expect::Fail && plants == PlantSwitch::Planted;
-        self.distinct.len() as u64 >= scenario.budget.cases.get()
+        let has_all = self.distinct.len() as u64 >= scenario.budget.cases.get()
+            && self.never_reached(scenario).is_empty();
+        has_all
             || self.runs >= scenario.budget.runs.get()
             || self.barren_runs >= BARREN_RUNS_MAX
             || (hunting && self.has_caught(scenario))
@@ -180,7 +181,21 @@ impl Tally {
     /// What the workload was to do and never did.
     pub(super) fn never_done(&self, scenario: &Scenario) -> Option<Feature> {
         let mut wanted = scenario.workload.features().into_iter();
-        wanted.find(|feature| !self.features.contains_key(feature))
+        let has_crashes = scenario.power_loss().is_some()
+            || scenario
+                .failpoints()
+                .any(|one| one.action.model().is_some());
+        wanted.find(|feature| {
+            let is_owed = has_crashes || !feature.is_of_crashes();
+            is_owed && !self.features.contains_key(feature)
+        })
+    }
+
+    /// Named places at which something was to happen, and nothing did.
+    pub(super) fn never_reached(&self, scenario: &Scenario) -> BTreeSet<&'static str> {
+        let wanted = scenario.failpoints().flat_map(FailpointFault::places);
+        let fired = |name: &&str| self.failpoints.get(*name).is_some_and(|one| one.fired > 0);
+        wanted.filter(|name| !fired(name)).collect()
     }
 
     /// How often a fault of the scenario could have come, and came.
@@ -190,7 +205,7 @@ impl Tally {
                 armed: self.generated,
                 fired: self.faults_fired,
             },
-            Fault::IoError(_) | Fault::Damage(_) => {
+            Fault::IoError(_) | Fault::Damage(_) | Fault::Failpoint(_) => {
                 self.faults.get(fault.name()).copied().unwrap_or_default()
             }
         }
@@ -201,6 +216,17 @@ impl Tally {
             .caught_by
             .is_some_and(|check| self.violations(check) > 0);
         caught && (0..scenario.plants.len()).all(|index| self.plant_fired(index) > 0)
+    }
+}
+
+fn add_fault_counts(
+    sums: &mut BTreeMap<String, FaultCounts>,
+    counts: &BTreeMap<String, FaultCounts>,
+) {
+    for (name, counts) in counts {
+        let sum = sums.entry(name.clone()).or_default();
+        sum.armed += counts.armed;
+        sum.fired += counts.fired;
     }
 }
 

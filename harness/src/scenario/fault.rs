@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Damage, IoError, OneOrMany};
+use super::{AtFailpoints, Damage, FailpointFault, IoError, OneOrMany};
 
 /// Survivals tried at a crash point that is to be covered, where the scenario does not say how many.
 const LEAVES_BY_DEFAULT: u64 = 4096;
@@ -22,6 +22,8 @@ pub enum Fault {
     IoError(IoError),
     /// Files are damaged while nobody has the database open.
     Damage(Damage),
+    /// Something happens at named places of the engine.
+    Failpoint(FailpointFault),
 }
 
 impl Fault {
@@ -31,6 +33,7 @@ impl Fault {
             Self::PowerLoss(_) => "power-loss",
             Self::IoError(_) => "io-error",
             Self::Damage(_) => "damage",
+            Self::Failpoint(failpoint) => failpoint.action.fault_name(),
         }
     }
 }
@@ -60,6 +63,24 @@ pub struct PowerLoss {
     /// With `coverage = "lazy"`: survivals tried at a crash point before it is sampled instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaves: Option<NonZeroU32>,
+    /// Where the power is cut if that is at named places of the engine, which a file asks for by a fault of its own.
+    #[serde(skip)]
+    pub at_failpoints: Option<AtFailpoints>,
+}
+
+impl Default for PowerLoss {
+    fn default() -> Self {
+        Self {
+            model: OneOrMany::one(CrashModel::Posix),
+            at: CrashPoints::default(),
+            points: None,
+            generations: one(),
+            samples: samples_by_default(),
+            coverage: SurvivalCoverage::default(),
+            leaves: None,
+            at_failpoints: None,
+        }
+    }
 }
 
 impl PowerLoss {

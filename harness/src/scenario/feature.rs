@@ -35,6 +35,14 @@ pub enum Feature {
 }
 
 impl Feature {
+    /// Whether it takes a crash.
+    pub fn is_of_crashes(self) -> bool {
+        matches!(
+            self,
+            Self::CrashesInCompactions | Self::CrashesInBackups | Self::Restores
+        )
+    }
+
     /// What is counted, in the plural.
     pub fn name(self) -> &'static str {
         match self {

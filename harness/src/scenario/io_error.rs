@@ -39,6 +39,30 @@ pub struct IoError {
     #[serde(default)]
     #[schemars(range(max = 16))]
     pub reopenings: u32,
+    /// The places of the engine that fail in the place of operations, which a file asks for by a fault of its own.
+    #[serde(skip)]
+    pub failpoints: Vec<&'static str>,
+    /// The only time at which such a place fails; nothing for each in turn.
+    #[serde(skip)]
+    pub only_hit: Option<NonZeroU32>,
+}
+
+impl Default for IoError {
+    fn default() -> Self {
+        Self {
+            error: OneOrMany::one(SystemError::Eio),
+            operation: all_operations(),
+            file: all_files(),
+            at: FirstFailure::default(),
+            points: None,
+            lasts: once(),
+            cache: kept(),
+            then: go_on(),
+            reopenings: 0,
+            failpoints: Vec::new(),
+            only_hit: None,
+        }
+    }
 }
 
 /// One combination of what a fault leaves open.
@@ -52,11 +76,23 @@ pub struct IoErrorVariant {
     pub cache: CacheAfter,
     /// What the clients do.
     pub then: Reaction,
+    /// The place of the engine that fails, if it is no operation.
+    pub failpoint: Option<&'static str>,
 }
 
 impl IoError {
     /// All combinations of the lists, in the order in which they are swept.
     pub fn variants(&self) -> Vec<IoErrorVariant> {
+        if self.failpoints.is_empty() {
+            return self.variants_at(None);
+        }
+        let places = self.failpoints.iter();
+        places
+            .flat_map(|&place| self.variants_at(Some(place)))
+            .collect()
+    }
+
+    fn variants_at(&self, failpoint: Option<&'static str>) -> Vec<IoErrorVariant> {
         let mut variants = Vec::new();
         for &error in self.error.as_slice() {
             for &lasts in self.lasts.as_slice() {
@@ -67,6 +103,7 @@ impl IoError {
                         lasts,
                         cache,
                         then,
+                        failpoint,
                     }));
                 }
             }

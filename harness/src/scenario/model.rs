@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Check, CheckKind, Damage, Fault, IoError, Plant, PowerLoss, TargetOptions, TimeSpan, Workload,
+    Check, CheckKind, Damage, FailpointAction, FailpointFault, Fault, IoError, Plant, PowerLoss,
+    TargetOptions, TimeSpan, Workload,
 };
 
 /// A scenario: one purpose, one workload, the faults it meets and the checks that must hold.
@@ -63,7 +64,7 @@ impl Scenario {
         let mut faults = self.faults.iter().enumerate();
         faults.find_map(|(place, fault)| match fault {
             Fault::PowerLoss(power_loss) => Some((place, power_loss)),
-            Fault::IoError(_) | Fault::Damage(_) => None,
+            Fault::IoError(_) | Fault::Damage(_) | Fault::Failpoint(_) => None,
         })
     }
 
@@ -71,7 +72,7 @@ impl Scenario {
     pub fn damage(&self) -> Option<&Damage> {
         self.faults.iter().find_map(|fault| match fault {
             Fault::Damage(damage) => Some(damage),
-            Fault::PowerLoss(_) | Fault::IoError(_) => None,
+            Fault::PowerLoss(_) | Fault::IoError(_) | Fault::Failpoint(_) => None,
         })
     }
 
@@ -80,8 +81,22 @@ impl Scenario {
         let mut faults = self.faults.iter().enumerate();
         faults.find_map(|(place, fault)| match fault {
             Fault::IoError(io_error) => Some((place, io_error)),
-            Fault::PowerLoss(_) | Fault::Damage(_) => None,
+            Fault::PowerLoss(_) | Fault::Damage(_) | Fault::Failpoint(_) => None,
         })
+    }
+
+    /// What happens at named places of the engine.
+    pub fn failpoints(&self) -> impl Iterator<Item = &FailpointFault> {
+        self.faults.iter().filter_map(|fault| match fault {
+            Fault::Failpoint(failpoint) => Some(failpoint),
+            Fault::PowerLoss(_) | Fault::IoError(_) | Fault::Damage(_) => None,
+        })
+    }
+
+    /// Whether operations or steps of the target fail.
+    pub fn has_errors(&self) -> bool {
+        let mut failpoints = self.failpoints();
+        self.io_error().is_some() || failpoints.any(|one| one.action == FailpointAction::Error)
     }
 
     /// Whether the scenario carries this tag.

@@ -1,5 +1,6 @@
 //! What the types alone cannot refuse: combinations that make no sense or prove nothing.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use toml::Spanned;
@@ -17,7 +18,7 @@ const TABLES_MAX: u32 = 64;
 pub(super) struct Refusal {
     path: Vec<Step<'static>>,
     message: String,
-    help: Option<&'static str>,
+    help: Option<Cow<'static, str>>,
 }
 
 /// One step into a document.
@@ -40,12 +41,20 @@ pub(super) fn validate(scenario: &Scenario) -> Verdict {
 }
 
 impl Refusal {
+    pub(super) fn new(path: Vec<Step<'static>>, message: String, help: String) -> Self {
+        Self {
+            path,
+            message,
+            help: Some(help.into()),
+        }
+    }
+
     /// Finds the line to blame: the key, or the nearest table around it that is there.
     pub(super) fn in_text(self, text: &str) -> Problem {
         let span = span_of(text, &self.path);
         Problem {
             message: self.message,
-            help: self.help.map(str::to_owned),
+            help: self.help.map(Cow::into_owned),
             span: span.unwrap_or(0..0),
         }
     }
@@ -78,7 +87,7 @@ pub(super) fn refuse(
     Err(Refusal {
         path,
         message: message.into(),
-        help: Some(help),
+        help: Some(help.into()),
     })
 }
 
@@ -314,7 +323,7 @@ fn validate_checks(scenario: &Scenario) -> Verdict {
         }
     }
     for kind in [CheckKind::ReadsGoOn, CheckKind::Liveness] {
-        if scenario.asks_for(kind) && scenario.io_error().is_none() {
+        if scenario.asks_for(kind) && !scenario.has_errors() {
             let message = format!("check `{kind}` where no operation fails");
             let help = "add a [[fault]] of kind \"io-error\"";
             return refuse(top("check"), message, help);

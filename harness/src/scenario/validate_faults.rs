@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::validate::{Step, Verdict, fault, refuse, top};
+use super::validate_failpoint::validate_failpoint;
 use super::{
     CrashModel, CrashPoints, Damage, DamagePlaces, Fault, FirstFailure, IoError, IoOperation,
     PowerLoss, Scenario, SurvivalCoverage,
@@ -26,6 +27,7 @@ pub(super) fn validate_faults(scenario: &Scenario) -> Verdict {
                 }
                 Fault::IoError(_) => "give `error`, `operation` or `lasts` a list",
                 Fault::Damage(_) => "give `what` a list",
+                Fault::Failpoint(_) => "give `name` a list",
             };
             return refuse(
                 vec![Step::Key("fault"), Step::Index(place)],
@@ -37,6 +39,7 @@ pub(super) fn validate_faults(scenario: &Scenario) -> Verdict {
             Fault::PowerLoss(power_loss) => validate_power_loss(place, power_loss)?,
             Fault::IoError(io_error) => validate_io_error(place, io_error)?,
             Fault::Damage(damage) => validate_damage(place, damage)?,
+            Fault::Failpoint(failpoint) => validate_failpoint(place, failpoint, scenario)?,
         }
     }
     validate_composition(scenario)

@@ -99,6 +99,11 @@ impl SimDisk {
         self.machine().mark(mark);
     }
 
+    /// The target is at a named place of its protocols. An error lets it fail there.
+    pub fn at_failpoint(&self, name: &'static str) -> io::Result<()> {
+        self.machine().at_failpoint(name)
+    }
+
     /// The present moment: the number of events so far.
     pub fn position(&self) -> TracePosition {
         TracePosition::after(self.machine().events.len())

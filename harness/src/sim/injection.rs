@@ -29,6 +29,8 @@ pub struct Injection {
     pub lasts: Lasts,
     /// What a failed sync does to the cache.
     pub cache: CacheAfter,
+    /// The place of the engine that fails, in the place of operations.
+    pub failpoint: Option<&'static str>,
 }
 
 /// What failed so far.
@@ -44,8 +46,8 @@ pub struct Failures {
     pub lost_pages: u64,
     /// Whether a sync failed so that it matters what becomes of the cache.
     pub failed_sync: bool,
-    /// The first, without numbers: `write of wal/#`.
-    pub first: Option<(IoOperation, String)>,
+    /// The first, without numbers: `write of wal/#`, or a place of the engine: `wal.sync.before`.
+    pub first: Option<String>,
 }
 
 /// An injection at work, with its counts.
@@ -115,20 +117,39 @@ impl Injector {
     fn fails(&mut self, operation: IoOperation, name: &str, needs_space: bool) -> bool {
         let wants = !self.injection.error.is_want_of_space() || needs_space;
         let matches = wants
+            && self.injection.failpoint.is_none()
             && self.injection.operations.contains(&operation)
             && self.injection.file.matches(name);
         if !matches || self.is_lifted {
             return false;
         }
+        let fails = self.is_next_to_fail();
+        if fails {
+            self.failures.of_reads += u64::from(operation.serves_reads());
+            let first = || format!("{operation} of {}", plain(name));
+            self.failures.first.get_or_insert_with(first);
+        }
+        fails
+    }
+
+    /// Whether this place of the engine fails.
+    fn fails_at(&mut self, name: &'static str) -> bool {
+        if self.injection.failpoint != Some(name) || self.is_lifted {
+            return false;
+        }
+        let fails = self.is_next_to_fail();
+        if fails {
+            self.failures.first.get_or_insert_with(|| name.to_owned());
+        }
+        fails
+    }
+
+    /// Counts one more that could fail.
+    fn is_next_to_fail(&mut self) -> bool {
         self.failures.matched += 1;
         let nth = self.failures.matched.checked_sub(self.injection.first);
         let fails = nth.is_some_and(|nth| self.injection.lasts.covers(nth));
-        if fails {
-            self.failures.count += 1;
-            self.failures.of_reads += u64::from(operation.serves_reads());
-            let first = || (operation, plain(name));
-            self.failures.first.get_or_insert_with(first);
-        }
+        self.failures.count += u64::from(fails);
         fails
     }
 
@@ -182,6 +203,20 @@ impl Machine {
         let injector = self.injector.as_ref();
         let lacks = injector.is_some_and(|injector| injector.space.lacks(inode, offset, len));
         self.fail_if(operation, name, lacks)
+    }
+
+    /// The engine is at a named place. An error lets it fail there, and is said in the trace.
+    pub(super) fn at_failpoint(&mut self, name: &'static str) -> io::Result<()> {
+        self.mark(Mark::Failpoint(name));
+        let Some(injector) = self.injector.as_mut() else {
+            return Ok(());
+        };
+        if self.stopped.is_some() || !injector.fails_at(name) {
+            return Ok(());
+        }
+        let error = injector.injection.error;
+        self.mark(Mark::Failure(format!("{name} fails: {error}")));
+        Err(errno(error).into())
     }
 
     fn fail_if(&mut self, operation: IoOperation, name: &str, needs: bool) -> io::Result<()> {

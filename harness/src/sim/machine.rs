@@ -92,7 +92,7 @@ impl Machine {
                 }
                 Mark::Began(what) => self.doing = Some(what),
                 Mark::Ended(_) => self.doing = None,
-                Mark::Opened | Mark::Failure(_) | Mark::Note(_) => {}
+                Mark::Opened | Mark::Failpoint(_) | Mark::Failure(_) | Mark::Note(_) => {}
             }
             self.record(Event::Mark(mark));
         }

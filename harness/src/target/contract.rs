@@ -91,11 +91,13 @@ pub enum Ability {
     Backup,
     /// Several threads on one open database, all of them started and blocked through the engine's `sync`.
     Threads,
+    /// Named places in its protocols at which it can be stopped.
+    Failpoints,
 }
 
 impl Ability {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Interleave,
         Self::Checkpoint,
         Self::Verify,
@@ -105,6 +107,7 @@ impl Ability {
         Self::Compact,
         Self::Backup,
         Self::Threads,
+        Self::Failpoints,
     ];
 }
 

@@ -5,6 +5,7 @@
 //! 3. A place is given up only when every thread started from it has ended: none outlives its run.
 
 use std::any::Any;
+use std::fmt;
 use std::panic::resume_unwind;
 use std::process::abort;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,7 @@ use std::time::Duration;
 use lightning_db::sync::{Panicked, Scheduler, Seat, ThreadNo, Wait, Woken};
 
 use super::turns::{End, Turns};
+use crate::failpoints::{Watch, Watched};
 use crate::rng::Rng;
 
 /// Lets threads run one at a time, in an order that a seed draws.
@@ -29,9 +31,9 @@ pub struct Place {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     state: Mutex<State>,
+    watched: Mutex<Watched>,
 }
 
 #[derive(Debug)]
@@ -54,6 +56,7 @@ impl Baton {
         };
         let inner = Arc::new(Inner {
             state: Mutex::new(state),
+            watched: Mutex::new(None),
         });
         Self { inner }
     }
@@ -63,6 +66,15 @@ impl Baton {
         let inner = Arc::clone(&self.inner);
         let seat = Seat::take(Arc::clone(&inner) as _, name);
         Place { seat, inner }
+    }
+
+    /// Threads that start from now on are watched as they pass the engine's named places.
+    pub fn watch(&self, watched: Watched) {
+        *self
+            .inner
+            .watched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = watched;
     }
 
     /// What hung first: who waited for what when nobody could run, or that there was no end.
@@ -86,6 +98,12 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.inner.see_off(self.seat.thread());
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").finish_non_exhaustive()
     }
 }
 
@@ -122,6 +140,11 @@ impl Scheduler for Inner {
 
     fn begin(&self, thread: ThreadNo) {
         drop(wait_for_turn(self.state(), thread));
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if watched.is_some() {
+            // For as long as the thread lives.
+            std::mem::forget(Watch::by(&watched));
+        }
     }
 
     fn end(&self, thread: ThreadNo, panicked: Option<Panicked<'_>>) {

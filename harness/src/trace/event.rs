@@ -48,6 +48,8 @@ pub enum Mark {
     Began(&'static str),
     /// It has done that.
     Ended(&'static str),
+    /// The engine is at a named place.
+    Failpoint(&'static str),
     /// An operation failed because storage did.
     Failure(String),
     /// For the reader of a timeline.

@@ -6,6 +6,7 @@
 
 mod closing;
 mod coverage;
+mod failpoints;
 mod findings;
 mod headline;
 mod heat;

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{closing, coverage, findings, headline, heat, planted, recovery};
+use super::{closing, coverage, failpoints, findings, headline, heat, planted, recovery};
 use crate::{model::Report, summary::Summary};
 
 const STYLE: &str = include_str!("style.css");
@@ -42,6 +42,7 @@ fn sections(report: &Report, summary: &Summary<'_>) -> Markup {
         (heat::render(report))
         (coverage::render(report))
         (planted::render(summary))
+        (failpoints::render(report))
         (recovery::render(summary))
         (closing::skipped(report))
         (closing::environment(report))

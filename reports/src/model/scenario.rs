@@ -43,6 +43,9 @@ pub struct ScenarioReport {
     /// Every elision that its file plants, by the rule as the file writes it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub elisions: BTreeMap<String, ElisionReport>,
+    /// Named places of the target at which something was to happen: how often each was reached, and how often it happened.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failpoints: BTreeMap<String, FaultReport>,
     /// The checks of which its file says that one must see the planted bug; empty: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub must_be_caught_by: Vec<String>,
@@ -161,6 +164,7 @@ impl ScenarioReport {
             checks: BTreeMap::new(),
             faults: BTreeMap::new(),
             elisions: BTreeMap::new(),
+            failpoints: BTreeMap::new(),
             must_be_caught_by: Vec::new(),
             caught_by: Vec::new(),
             coverage: CoverageMethod::default(),

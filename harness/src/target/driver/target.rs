@@ -96,7 +96,8 @@ impl Target for Driver {
             | Ability::Tables
             | Ability::Compact
             | Ability::Backup
-            | Ability::Threads => false,
+            | Ability::Threads
+            | Ability::Failpoints => false,
         }
     }
 

@@ -39,6 +39,7 @@ impl Target for Lightning {
 
     fn can(&self, ability: Ability) -> bool {
         match ability {
+            Ability::Failpoints => cfg!(feature = "failpoints"),
             Ability::Interleave
             | Ability::Checkpoint
             | Ability::Verify

@@ -74,7 +74,8 @@ impl<E: Engine> Target for Redb<E> {
             | Ability::Tables
             | Ability::Compact
             | Ability::Backup
-            | Ability::Threads => false,
+            | Ability::Threads
+            | Ability::Failpoints => false,
             Ability::Checkpoint | Ability::Verify => true,
         }
     }

@@ -68,7 +68,8 @@ impl Target for Sqlite {
             | Ability::Tables
             | Ability::Compact
             | Ability::Backup
-            | Ability::Threads => false,
+            | Ability::Threads
+            | Ability::Failpoints => false,
             Ability::Checkpoint | Ability::Verify => true,
         }
     }
