@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
+use crate::block;
 use crate::fuse::Mount;
+use crate::scenario::FileSystem;
 
 /// What was looked at.
 #[derive(Clone, Debug)]
@@ -52,7 +54,7 @@ impl Diagnosis {
                 detail: "a simulated disk in the process; needs nothing".to_owned(),
             },
             fuse(),
-            not_built("plane block", "a real file system on a recorded disk"),
+            block(),
             not_built("plane process", "a real process on a real disk"),
             processors(),
             memory(),
@@ -79,6 +81,28 @@ fn fuse() -> Symptom {
     };
     Symptom {
         what: "plane fuse",
+        state,
+        detail,
+    }
+}
+
+fn block() -> Symptom {
+    let lacking = FileSystem::ALL.into_iter();
+    let lacking: Vec<_> = lacking
+        .filter_map(|one| Some((one, block::unavailable(one)?)))
+        .collect();
+    let why = lacking.iter().map(|(one, why)| format!("{one}: {why}"));
+    let why = why.collect::<Vec<_>>().join("; ");
+    let (state, detail) = match lacking.len() {
+        0 => {
+            let detail = "ext4, xfs and btrfs on a disk that loses power";
+            (State::Works, detail.to_owned())
+        }
+        count if count < FileSystem::ALL.len() => (State::Works, format!("in part; {why}")),
+        _ => (State::Unavailable, why),
+    };
+    Symptom {
+        what: "plane block",
         state,
         detail,
     }

@@ -9,6 +9,8 @@ pub mod case;
 pub mod worker;
 
 pub mod batch;
+mod block;
+mod calibrate;
 pub mod failpoints;
 pub mod scenario;
 

@@ -53,11 +53,13 @@ fn the_end_of_the_process_takes_nothing_even_with_synchronous_off() {
 }
 
 #[test]
-fn a_journaling_file_system_makes_up_for_normal_with_a_deleted_journal_but_not_for_the_missing_directory_sync()
+fn a_journaling_file_system_makes_up_neither_for_a_journal_that_is_half_written_nor_for_a_missing_directory_sync()
  {
     let found = found("delete", "normal", Table::JournalingFileSystem);
-    let finding = found.lost.unwrap().finding;
-    assert!(finding.assumptions.is_empty(), "{finding:#?}");
+    for witness in [found.lost, found.corrupt] {
+        let finding = witness.unwrap().finding;
+        assert!(finding.assumptions.is_empty(), "{finding:#?}");
+    }
 }
 
 #[test]

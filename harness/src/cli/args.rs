@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::run::DEFAULT_SEED;
-use crate::scenario::{ByteSize, TimeSpan};
+use crate::scenario::{ByteSize, FileSystem, TimeSpan};
 
 /// Cuts the power, tears writes and drops syncs under a database engine, and checks what it recovers.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ pub(super) enum Command {
     /// Compares what is found about SQLite's settings with what is documented
     #[cfg(feature = "sqlite")]
     TruthTable(TruthArguments),
+    /// Holds the models of power loss against real file systems
+    Calibrate(CalibrateArguments),
     /// Says what can be tested on this machine
     Doctor(OutArguments),
     /// Serves batches on standard input; started by `run` and `replay`
@@ -106,6 +108,28 @@ pub(super) struct TruthArguments {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct CalibrateArguments {
+    /// The file systems [default: all]
+    #[arg(long = "file-system", value_name = "NAME", value_parser = file_system_of)]
+    pub(super) file_systems: Vec<FileSystem>,
+    /// Programs of system calls, for each
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) programs: u32,
+    /// Crash images of each program
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub(super) images: u32,
+    /// All that is drawn is drawn from this number; when the kernel writes is its own affair
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    pub(super) seed: u64,
+    /// Options that it is mounted with; `barrier=0` on ext4 must leave the models, which shows that this can fail
+    #[arg(long, value_name = "OPTIONS", default_value = "")]
+    pub(super) mount: String,
+    /// Rename from one directory to another on btrfs too, which may leave both names
+    #[arg(long)]
+    pub(super) renames_across: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct LimitArguments {
     /// A worker without a new case for this long is stuck
     #[arg(long, value_name = "TIME", default_value = "30 s")]
@@ -137,6 +161,13 @@ pub(super) struct WorkerArguments {
     /// What this process may allocate
     #[arg(long)]
     pub(super) memory_bytes: u64,
+}
+
+/// Reads a file system's name.
+fn file_system_of(text: &str) -> Result<FileSystem, String> {
+    let mut all = FileSystem::ALL.into_iter();
+    let found = all.find(|file_system| file_system.name() == text);
+    found.ok_or_else(|| "expected ext4, xfs or btrfs".to_owned())
 }
 
 /// Reads `name=value`.

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 #[cfg(feature = "sqlite")]
 use super::truth_table;
-use super::{check, doctor, list, replay, run, targets};
+use super::{calibrate, check, doctor, list, replay, run, targets};
 use crate::scenario;
 use crate::worker;
 
@@ -55,6 +55,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, Failure> {
         Command::TruthTable(arguments) => truth_table::truth_table(arguments, out),
         Command::Failpoints => targets::failpoints(out),
         Command::Targets => targets::targets(out),
+        Command::Calibrate(arguments) => calibrate::calibrate(arguments, out),
         Command::Doctor(arguments) => doctor::doctor(arguments, out),
         Command::Worker(arguments) => serve(arguments),
     }

@@ -7,6 +7,7 @@ mod args;
 
 mod main;
 
+mod calibrate;
 mod check;
 mod doctor;
 mod list;

@@ -78,7 +78,7 @@ impl Reach {
 
     fn resolve(&self, file: &FileState) -> FileState {
         let mut len = 0;
-        for size in file.sizes().take_while(|size| size.order <= self.last) {
+        for size in file.sizes().filter(|size| size.order <= self.last) {
             let cut = size.order == self.last && file.write_of(self.last).is_some();
             len = if cut {
                 size.len.min(self.end.max(len))

@@ -2,11 +2,9 @@
 //!
 //! 1. Changes of names, and of lengths by anything but a write, are entries of one journal, in the order of their calls. A prefix
 //!    of it survives, at least to what a sync has committed.
-//! 2. A length that a write gave comes to the journal once its bytes are on disk, at any time after the write: it survives
-//!    or not, but never without the entries before the write.
-//! 3. What a write put past the end of its file is on disk, or something newer, if the length that it gave survives, or a
-//!    later one that a write gave.
-//! 4. Where a cut survives and the file reaches past it again, no byte older than the cut does. Where it does not, nothing does
+//! 2. A length that a write gave comes to the journal at any time after the write: it survives or not, but never without the entries
+//!    before the write. Its bytes come when they come: where they did not, there are zeroes.
+//! 3. Where a cut survives and the file reaches past it again, no byte older than the cut does. Where it does not, nothing does
 //!    that was written later in the blocks that it frees.
 
 use crate::rng::Rng;
@@ -94,7 +92,7 @@ impl Replayed {
             if is_entry && self.holds(size.order) {
                 lens.clear();
             } else if is_entry || size.order > self.lost {
-                break;
+                continue;
             }
             lens.push(size);
         }
@@ -103,18 +101,6 @@ impl Replayed {
 
     /// What of a file's sectors is on disk for sure, if `size`, one of its lengths, survived.
     pub(super) fn floors(&self, file: &FileState, size: SizeVersion) -> Floors {
-        let lens = self.lens(file);
-        let steps = lens.iter().zip(lens.iter().skip(1));
-        let grown = steps
-            .take_while(|(_, grown)| grown.order <= size.order)
-            .map(|(before, grown)| {
-                let offset = file.write_of(grown.order).map_or(0, |write| write.offset);
-                Floor {
-                    start: before.len.max(offset),
-                    end: grown.len,
-                    order: grown.order,
-                }
-            });
         let cuts = file.cuts().filter(|cut| self.holds(cut.order));
         let cut = cuts.map(|cut| Floor {
             start: cut.len,
@@ -123,7 +109,6 @@ impl Replayed {
         });
         Floors {
             sector: file.sector().bytes() as u64,
-            grown: grown.collect(),
             cut: cut.filter(|floor| floor.start < floor.end).collect(),
             lost: file.cuts_after(size.order),
         }
@@ -140,8 +125,6 @@ struct Floor {
 /// What of a file's sectors is on disk for sure.
 pub(super) struct Floors {
     sector: u64,
-    /// Ascending, and apart.
-    grown: Vec<Floor>,
     cut: Vec<Floor>,
     lost: LostCuts,
 }
@@ -151,10 +134,8 @@ impl Floors {
     pub(super) fn at(&self, offset: u64) -> Order {
         let end = offset + self.sector;
         let reaches = |floor: &&Floor| floor.start < end && offset < floor.end;
-        let before = self.grown.partition_point(|floor| floor.start < end);
-        let grown = self.grown[..before].last().filter(reaches);
         let cuts = self.cut.iter().filter(reaches);
-        let orders = grown.into_iter().chain(cuts).map(|floor| floor.order);
+        let orders = cuts.map(|floor| floor.order);
         orders.max().unwrap_or(Order::BASE)
     }
 

@@ -54,6 +54,7 @@ pub(super) fn run_with(
                 Fault::IoError(fault) => explorer.sweep(fault)?,
                 Fault::Failpoint(fault) => explorer.stop_at_failpoints(place, fault, &life)?,
                 Fault::Damage(fault) => explorer.damage(fault, &life),
+                Fault::DevicePowerLoss(fault) => explorer.device(fault)?,
                 // The sweep cuts the power where storage has failed.
                 Fault::PowerLoss(_) if setup.batch.scenario.io_error().is_some() => {}
                 Fault::PowerLoss(fault) => {
@@ -81,6 +82,10 @@ pub fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, ExploreError
         ..CaseResult::default()
     };
     if case.0 == LIVE || !explorer.result.findings.is_empty() {
+        return Ok(explorer.result.into_case(result));
+    }
+    if let Some(fault) = batch.scenario.device_power_loss() {
+        explorer.device(fault)?;
         return Ok(explorer.result.into_case(result));
     }
     let unknown = || ExploreError::UnknownCase(case.clone());
@@ -581,7 +586,7 @@ fn files(state: &DiskState) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-fn note_plant(result: &mut BatchResult, plant: PlantNumber, fired: u64) {
+pub(super) fn note_plant(result: &mut BatchResult, plant: PlantNumber, fired: u64) {
     let fired_before = result.elisions_fired.entry(format!("plant {plant}"));
     *fired_before.or_default() += fired;
 }

@@ -10,6 +10,7 @@
 
 mod batch;
 mod crowd;
+mod device;
 mod lazy;
 mod live;
 mod setup;

@@ -120,6 +120,12 @@ impl Setup {
         self.ignored.iter().map(|&(plant, _)| plant)
     }
 
+    /// The scenario's plant that mounts without barriers, by its place in the file.
+    pub(super) fn without_barriers(&self) -> Option<PlantNumber> {
+        let mut plants = plants(&self.batch);
+        plants.find_map(|(place, plant)| matches!(plant, Plant::NoBarriers(_)).then_some(place))
+    }
+
     /// How often each plant that is a bug of the target showed so far, by its place in the file.
     pub(super) fn bugs_shown(&self) -> impl Iterator<Item = (PlantNumber, u64)> + '_ {
         self.bugs
@@ -167,7 +173,7 @@ impl Setup {
 fn refuse_without_promise(batch: &Batch, promises: &Promises) -> Result<(), ExploreError> {
     let mut models = batch.scenario.faults.iter().flat_map(|fault| match fault {
         Fault::PowerLoss(fault) => fault.model.as_slice(),
-        Fault::IoError(_) | Fault::Damage(_) | Fault::Failpoint(_) => &[],
+        _ => &[],
     });
     match models.find(|&&model| model == CrashModel::Media) {
         Some(model) if !promises.survive_torn_sectors() => Err(ExploreError::NothingPromised {
@@ -201,7 +207,7 @@ fn plants(batch: &Batch) -> impl Iterator<Item = (PlantNumber, &Plant)> {
 fn elisions(batch: &Batch) -> Vec<(PlantNumber, Elision)> {
     let elision = |(place, plant): (PlantNumber, &Plant)| match plant {
         Plant::Elision(elision) => Some((place, elision.clone())),
-        Plant::Bug(_) | Plant::IgnoredFailure(_) => None,
+        _ => None,
     };
     plants(batch).filter_map(elision).collect()
 }
@@ -209,7 +215,7 @@ fn elisions(batch: &Batch) -> Vec<(PlantNumber, Elision)> {
 fn ignored(batch: &Batch) -> Vec<(PlantNumber, FileGlob)> {
     let ignored = |(place, plant): (PlantNumber, &Plant)| match plant {
         Plant::IgnoredFailure(ignored) => Some((place, ignored.file.clone())),
-        Plant::Bug(_) | Plant::Elision(_) => None,
+        _ => None,
     };
     plants(batch).filter_map(ignored).collect()
 }

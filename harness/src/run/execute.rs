@@ -12,6 +12,7 @@ use super::config::{Loaded, RunConfig};
 use super::judge::{judge, left_out};
 use super::schedule::{Schedule, Snapshot, Ticket, Unfinished};
 use crate::batch::ExploreError;
+use crate::block;
 use crate::case::CaseFile;
 use crate::scenario::Feature;
 use crate::target::{self, Ability};
@@ -102,6 +103,11 @@ pub fn execute(
 /// Why the target cannot run a scenario, if it can't.
 fn unable(config: &RunConfig, loaded: &Loaded) -> Option<&'static str> {
     let target = target::find(&config.target)?;
+    if let Some(fault) = loaded.scenario.device_power_loss()
+        && let Some(reason) = block::unavailable(fault.file_system)
+    {
+        return Some(reason);
+    }
     let workload = &loaded.scenario.workload;
     let workload_has_failpoints = loaded.scenario.failpoints().next().is_some();
     let asked = workload.features();

@@ -205,7 +205,10 @@ impl Tally {
                 armed: self.generated,
                 fired: self.faults_fired,
             },
-            Fault::IoError(_) | Fault::Damage(_) | Fault::Failpoint(_) => {
+            Fault::IoError(_)
+            | Fault::Damage(_)
+            | Fault::Failpoint(_)
+            | Fault::DevicePowerLoss(_) => {
                 self.faults.get(fault.name()).copied().unwrap_or_default()
             }
         }

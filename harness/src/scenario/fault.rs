@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AtFailpoints, Damage, FailpointFault, IoError, OneOrMany};
+use super::{AtFailpoints, Damage, DevicePowerLoss, FailpointFault, IoError, OneOrMany};
 
 /// Survivals tried at a crash point that is to be covered, where the scenario does not say how many.
 const LEAVES_BY_DEFAULT: u64 = 4096;
@@ -24,6 +24,8 @@ pub enum Fault {
     Damage(Damage),
     /// Something happens at named places of the engine.
     Failpoint(FailpointFault),
+    /// The disk under a real file system loses power. On the plane `block` only.
+    DevicePowerLoss(DevicePowerLoss),
 }
 
 impl Fault {
@@ -34,6 +36,7 @@ impl Fault {
             Self::IoError(_) => "io-error",
             Self::Damage(_) => "damage",
             Self::Failpoint(failpoint) => failpoint.action.fault_name(),
+            Self::DevicePowerLoss(_) => "device-power-loss",
         }
     }
 }

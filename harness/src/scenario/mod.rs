@@ -9,6 +9,7 @@ mod model;
 mod check;
 mod chore;
 mod damage;
+mod device;
 mod failpoint;
 mod fault;
 mod feature;
@@ -34,6 +35,7 @@ mod validate_faults;
 pub use check::{Check, CheckKind};
 pub use chore::Chore;
 pub use damage::{Damage, DamageKind, DamagePlaces, Owes};
+pub use device::{DevicePowerLoss, FileSystem};
 pub use digest::ScenarioDigest;
 pub use error::{ScenarioError, ScenarioReadError};
 pub use failpoint::{AtFailpoints, FailpointAction, FailpointFault};
@@ -47,7 +49,9 @@ pub use lasts::Lasts;
 pub use model::{Budget, Expect, Format, Plane, Scenario};
 pub use one_or_many::OneOrMany;
 pub use option_values::{OptionValues, TargetOptions};
-pub use plant::{Bug, Elision, IgnoredFailure, Occurrence, OperationKind, Plant, PlantedBug};
+pub use plant::{
+    Bug, Elision, IgnoredFailure, NoBarriers, Occurrence, OperationKind, Plant, PlantedBug,
+};
 pub use schema::schema;
 pub use suggest::did_you_mean;
 pub use units::{ByteSize, Percent, TimeSpan, UnitError};

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Check, CheckKind, Damage, FailpointAction, FailpointFault, Fault, IoError, Plant, PowerLoss,
-    TargetOptions, TimeSpan, Workload,
+    Check, CheckKind, Damage, DevicePowerLoss, FailpointAction, FailpointFault, Fault, IoError,
+    Plant, PowerLoss, TargetOptions, TimeSpan, Workload,
 };
 
 /// A scenario: one purpose, one workload, the faults it meets and the checks that must hold.
@@ -64,7 +64,7 @@ impl Scenario {
         let mut faults = self.faults.iter().enumerate();
         faults.find_map(|(place, fault)| match fault {
             Fault::PowerLoss(power_loss) => Some((place, power_loss)),
-            Fault::IoError(_) | Fault::Damage(_) | Fault::Failpoint(_) => None,
+            _ => None,
         })
     }
 
@@ -72,7 +72,15 @@ impl Scenario {
     pub fn damage(&self) -> Option<&Damage> {
         self.faults.iter().find_map(|fault| match fault {
             Fault::Damage(damage) => Some(damage),
-            Fault::PowerLoss(_) | Fault::IoError(_) | Fault::Failpoint(_) => None,
+            _ => None,
+        })
+    }
+
+    /// The power loss of a disk under a real file system, if there is one.
+    pub fn device_power_loss(&self) -> Option<&DevicePowerLoss> {
+        self.faults.iter().find_map(|fault| match fault {
+            Fault::DevicePowerLoss(fault) => Some(fault),
+            _ => None,
         })
     }
 
@@ -81,7 +89,7 @@ impl Scenario {
         let mut faults = self.faults.iter().enumerate();
         faults.find_map(|(place, fault)| match fault {
             Fault::IoError(io_error) => Some((place, io_error)),
-            Fault::PowerLoss(_) | Fault::Damage(_) | Fault::Failpoint(_) => None,
+            _ => None,
         })
     }
 
@@ -89,7 +97,7 @@ impl Scenario {
     pub fn failpoints(&self) -> impl Iterator<Item = &FailpointFault> {
         self.faults.iter().filter_map(|fault| match fault {
             Fault::Failpoint(failpoint) => Some(failpoint),
-            Fault::PowerLoss(_) | Fault::IoError(_) | Fault::Damage(_) => None,
+            _ => None,
         })
     }
 
@@ -164,6 +172,8 @@ pub enum Plane {
     /// A simulated disk in the same process.
     #[default]
     Sim,
+    /// A real file system on a disk that this process serves. Needs root, `/dev/fuse` and loop devices.
+    Block,
 }
 
 impl Plane {
@@ -171,6 +181,7 @@ impl Plane {
     pub fn name(self) -> &'static str {
         match self {
             Self::Sim => "sim",
+            Self::Block => "block",
         }
     }
 }

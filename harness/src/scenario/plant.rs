@@ -21,7 +21,14 @@ pub enum Plant {
     IgnoredFailure(IgnoredFailure),
     /// A bug of the target itself, put between the workload and the target.
     Bug(PlantedBug),
+    /// The file system under the target is mounted without barriers: no sync of the target's reaches the disk as one.
+    NoBarriers(NoBarriers),
 }
+
+/// No barriers. There is nothing to say about them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoBarriers {}
 
 impl fmt::Display for Plant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,6 +36,7 @@ impl fmt::Display for Plant {
             Self::Elision(elision) => elision.fmt(f),
             Self::IgnoredFailure(ignored) => write!(f, "failed syncs of {} ignored", ignored.file),
             Self::Bug(planted) => planted.what.fmt(f),
+            Self::NoBarriers(_) => f.write_str("a file system without barriers"),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! 1. writes the next entry of the journal: a change of a name, or of a length by a call that is no write;
 //! 2. writes a sector as the cache has it, but for blocks that a cut frees: their zeroes come with its entry, and what is written
 //!    there later has no place before it;
-//! 3. if all entries are written: writes what writes put past the end that the disk knows, and then that length.
+//! 3. if all entries are written: writes the length that writes gave a file.
 //!
 //! A cut that is on the disk leaves no older bytes to a file that reaches past it again.
 
@@ -27,13 +27,6 @@ struct Version {
     is_freed: bool,
 }
 
-/// A write past the end, and the bytes there.
-struct Growth {
-    at: Time,
-    from: usize,
-    to: usize,
-}
-
 /// A file in the cache, since it was last synced.
 #[derive(Default)]
 struct Cached {
@@ -41,7 +34,7 @@ struct Cached {
     changed: Time,
     created: Time,
     sectors: BTreeMap<usize, Vec<Version>>,
-    growths: Vec<Growth>,
+    growths: Vec<Time>,
     cuts: Vec<(Time, usize)>,
 }
 
@@ -86,6 +79,8 @@ enum Entry {
     Rename(String, String),
     Remove(String),
     Len(InodeId, usize),
+    /// The file is at least so long.
+    Least(InodeId, usize),
 }
 
 /// A file on the disk: its length, when the file got it, and the version of each sector, 0 where nothing is said.
@@ -149,12 +144,7 @@ impl SlowJournal {
                 let file = self.files.get_mut(&file.inode).unwrap();
                 file.edit(at, end, now, false, |place| bytes[place - at]);
                 if end > file.len {
-                    let from = at.max(file.len);
-                    file.growths.push(Growth {
-                        at: now,
-                        from,
-                        to: end,
-                    });
+                    file.growths.push(now);
                     (file.len, file.changed) = (end, now);
                 }
             }
@@ -163,8 +153,11 @@ impl SlowJournal {
             }
             Operation::Allocate { file, offset, len } => {
                 let end = usize::try_from(offset + len).unwrap();
-                let len = self.files[&file.inode].len;
-                self.set_len(file.inode, end.max(len));
+                if end >= self.files[&file.inode].len {
+                    self.set_len(file.inode, end);
+                } else {
+                    self.log(Entry::Least(file.inode, end));
+                }
             }
             Operation::Sync(file) => self.sync(file.inode),
             Operation::SyncDir { dir } => self.sync_dir(dir),
@@ -220,7 +213,7 @@ impl SlowJournal {
         let touches = |entry: &Entry| match entry {
             Entry::Set(name, _) | Entry::Remove(name) => is_in(name),
             Entry::Rename(from, to) => is_in(from) || is_in(to),
-            Entry::Len(..) => false,
+            Entry::Len(..) | Entry::Least(..) => false,
         };
         let last = self.journal.iter().rfind(|(_, entry)| touches(entry));
         if let Some(&(until, _)) = last {
@@ -249,6 +242,11 @@ impl SlowJournal {
             if stored.since < *at {
                 (stored.len, stored.since) = (*len, *at);
             }
+            self.drop_cut(stable, *inode);
+        }
+        if let Entry::Least(inode, len) = entry {
+            let stored = stable.files.entry(*inode).or_default();
+            stored.len = stored.len.max(*len);
             self.drop_cut(stable, *inode);
         }
     }
@@ -311,16 +309,7 @@ impl SlowJournal {
         let mut next = stable.clone();
         let stored = next.files.entry(inode).or_default();
         let since = stored.since;
-        let new = || file.growths.iter().filter(|growth| growth.at > since);
-        new().next()?;
-        for growth in new() {
-            for sector in growth.from / SECTOR..growth.to.div_ceil(SECTOR) {
-                let held = stored.sectors.entry(sector).or_default();
-                if *held < file.version_at(sector, growth.at) {
-                    *held = file.newest(sector);
-                }
-            }
-        }
+        file.growths.iter().find(|&&growth| growth > since)?;
         (stored.len, stored.since) = (file.len, file.changed);
         self.drop_cut(&mut next, inode);
         Some(next)
@@ -353,7 +342,7 @@ impl SlowJournal {
                     let inode = names.remove(from).unwrap();
                     names.insert(to.clone(), inode);
                 }
-                Entry::Len(..) => {}
+                Entry::Len(..) | Entry::Least(..) => {}
             }
         }
         let content = |inode: InodeId| {

@@ -21,6 +21,8 @@ type SlowVersion = (Vec<u8>, Option<usize>);
 struct SlowFile {
     sectors: BTreeMap<usize, Vec<SlowVersion>>,
     sizes: Vec<usize>,
+    /// How many of the last sizes came from writes.
+    written: usize,
 }
 
 impl SlowFile {
@@ -28,6 +30,7 @@ impl SlowFile {
         Self {
             sectors: BTreeMap::new(),
             sizes: vec![0],
+            written: 0,
         }
     }
 
@@ -60,6 +63,24 @@ impl SlowFile {
             self.edit(len, end.max(len), Some(self.sizes.len()), |_| 0);
         }
         self.sizes.push(len);
+        self.written = if len == old { self.written + 1 } else { 0 };
+    }
+
+    /// A length that lies below those of the last writes is on disk before them, if it is more than what was there.
+    fn allocate(&mut self, end: usize) {
+        if end >= *self.sizes.last().unwrap() {
+            return self.resize(end);
+        }
+        let from = self.sizes.len() - self.written;
+        let at = from
+            + self.sizes[from..]
+                .iter()
+                .take_while(|&&size| size <= end)
+                .count();
+        if self.sizes[at - 1] < end {
+            self.sizes.insert(at, end);
+            self.written = self.sizes.len() - at - 1;
+        }
     }
 
     fn sync(&mut self) {
@@ -68,6 +89,7 @@ impl SlowFile {
             versions[0].1 = None;
         }
         self.sizes.drain(..self.sizes.len() - 1);
+        self.written = 0;
     }
 
     fn images(&self) -> BTreeSet<Vec<u8>> {
@@ -149,7 +171,9 @@ impl SlowDisk {
                 let at = usize::try_from(*offset).unwrap();
                 let file = self.files.get_mut(&file.inode).unwrap();
                 file.edit(at, at + bytes.len(), None, |place| bytes[place - at]);
+                let written = file.written + 1;
                 file.resize((at + bytes.len()).max(*file.sizes.last().unwrap()));
+                file.written = written;
             }
             Operation::SetLen { file, len } => {
                 let len = usize::try_from(*len).unwrap();
@@ -158,7 +182,7 @@ impl SlowDisk {
             Operation::Allocate { file, offset, len } => {
                 let end = usize::try_from(offset + len).unwrap();
                 let file = self.files.get_mut(&file.inode).unwrap();
-                file.resize(end.max(*file.sizes.last().unwrap()));
+                file.allocate(end);
             }
             Operation::Sync(file) => self.files.get_mut(&file.inode).unwrap().sync(),
         }

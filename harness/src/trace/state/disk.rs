@@ -153,9 +153,7 @@ impl DiskState {
             }
             Operation::Allocate { file, offset, len } => {
                 let end = offset.saturating_add(*len);
-                self.change(file, |state, order| {
-                    state.set_len(state.len().max(end), order);
-                });
+                self.change(file, |state, order| state.allocate(end, order));
             }
             Operation::Sync(file) => self.sync(file),
             Operation::FailSync { file, dropped } => self.fail_sync(file, *dropped),

@@ -155,7 +155,7 @@ impl FileState {
 
     /// The newest change of the length that no sync has covered.
     pub(crate) fn newest_size(&self) -> Option<Order> {
-        self.sizes.last().map(|size| size.order)
+        self.sizes.iter().map(|size| size.order).max()
     }
 
     /// The write that was operation `order`, if no sync has covered it.
@@ -367,6 +367,21 @@ impl FileState {
             self.zero_from(len, order);
         }
         self.resize(len, order);
+    }
+
+    /// Makes sure that the file reaches to `end`. Where it does already, but by writes that no sync has covered, it may be that this length is on disk
+    /// and theirs are not: a file system writes it down at once, and theirs with their bytes.
+    pub(super) fn allocate(&mut self, end: u64, order: Order) {
+        if end >= self.len {
+            return self.set_len(end, order);
+        }
+        let is_longer = |size: &&SizeVersion| size.len > end && self.write_of(size.order).is_some();
+        let longer = self.sizes.iter().rev().take_while(is_longer);
+        let at = self.sizes.len() - longer.count();
+        let before = at.checked_sub(1).and_then(|at| self.sizes.get(at));
+        if before.map_or(self.base_len, |size| size.len) < end {
+            self.sizes.insert(at, SizeVersion { order, len: end });
+        }
     }
 
     /// Adds zeroes to the versions of the sectors at or past `len`.
