@@ -152,3 +152,18 @@ fn an_allocation_inside_a_file_brings_its_length_before_those_of_writes() {
     let lens: BTreeSet<_> = left.iter().flatten().map(Vec::len).collect();
     assert_eq!(lens, BTreeSet::from([1024, 2048]));
 }
+
+#[test]
+fn a_growth_may_come_as_far_as_the_block_that_the_file_ended_in() {
+    let disk = new_disk();
+    let file = durable(&disk, "a", &[7; 5000]);
+    file.write_at(5000, &[8; 4000]).unwrap();
+    for model in [CrashModel::Journaled, CrashModel::Posix] {
+        let left = contents(&images(&disk, model), "a");
+        let lens: BTreeSet<_> = left.iter().flatten().map(Vec::len).collect();
+        assert_eq!(lens, BTreeSet::from([5000, 8192, 9000]));
+    }
+    file.sync().unwrap();
+    let left = contents(&images(&disk, CrashModel::Posix), "a");
+    assert!(left.iter().flatten().all(|bytes| bytes.len() == 9000));
+}

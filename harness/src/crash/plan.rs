@@ -112,7 +112,7 @@ impl Plan {
     pub(super) fn resolve(&self, inode: InodeId, file: &FileState) -> FileState {
         let place = u64::from(inode.0) << 40;
         let kept = file.sizes().filter(|size| {
-            size.order == Order::BASE || self.sizes.keeps(size.order, place | OFFSET)
+            size.order == Order::BASE || self.sizes.keeps(size.order, place | size.len.min(OFFSET))
         });
         let (order, len) = kept
             .last()
@@ -135,7 +135,8 @@ impl Plan {
         let place = u64::from(inode.0) << 40;
         let lens = replayed.lens(file);
         let grown = lens.iter().skip(1).rev();
-        let mut kept = grown.filter(|size| self.sizes.keeps(size.order, place | OFFSET));
+        let mut kept =
+            grown.filter(|size| self.sizes.keeps(size.order, place | size.len.min(OFFSET)));
         let Some(&size) = kept.next().or(lens.first()) else {
             return file.clone();
         };

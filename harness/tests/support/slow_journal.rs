@@ -27,6 +27,12 @@ struct Version {
     is_freed: bool,
 }
 
+/// A write past the end, and the end of the block that the file ended in, if it reached past that.
+struct Growth {
+    at: Time,
+    edge: Option<usize>,
+}
+
 /// A file in the cache, since it was last synced.
 #[derive(Default)]
 struct Cached {
@@ -34,7 +40,7 @@ struct Cached {
     changed: Time,
     created: Time,
     sectors: BTreeMap<usize, Vec<Version>>,
-    growths: Vec<Time>,
+    growths: Vec<Growth>,
     cuts: Vec<(Time, usize)>,
 }
 
@@ -144,7 +150,10 @@ impl SlowJournal {
                 let file = self.files.get_mut(&file.inode).unwrap();
                 file.edit(at, end, now, false, |place| bytes[place - at]);
                 if end > file.len {
-                    file.growths.push(now);
+                    let edge = file.len.next_multiple_of(BLOCK);
+                    let is_between = file.len < edge && edge < end;
+                    let edge = is_between.then_some(edge);
+                    file.growths.push(Growth { at: now, edge });
                     (file.len, file.changed) = (end, now);
                 }
             }
@@ -291,6 +300,7 @@ impl SlowJournal {
             }
             if stable.entries == self.journal.len() {
                 all.extend(self.grown(stable, inode));
+                all.extend(self.grown_in_its_block(stable, inode));
             }
         }
         all
@@ -309,8 +319,23 @@ impl SlowJournal {
         let mut next = stable.clone();
         let stored = next.files.entry(inode).or_default();
         let since = stored.since;
-        file.growths.iter().find(|&&growth| growth > since)?;
+        file.growths.iter().find(|growth| growth.at > since)?;
         (stored.len, stored.since) = (file.len, file.changed);
+        self.drop_cut(&mut next, inode);
+        Some(next)
+    }
+
+    /// The newest growth, as far as the block that the file ended in.
+    fn grown_in_its_block(&self, stable: &Stable, inode: InodeId) -> Option<Stable> {
+        let file = &self.files[&inode];
+        let mut next = stable.clone();
+        let stored = next.files.entry(inode).or_default();
+        let growth = file.growths.last()?;
+        let edge = growth.edge.filter(|&edge| edge < file.len)?;
+        if stored.since >= growth.at || growth.at < file.changed {
+            return None;
+        }
+        (stored.len, stored.since) = (edge, growth.at - 1);
         self.drop_cut(&mut next, inode);
         Some(next)
     }

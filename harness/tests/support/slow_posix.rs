@@ -171,8 +171,14 @@ impl SlowDisk {
                 let at = usize::try_from(*offset).unwrap();
                 let file = self.files.get_mut(&file.inode).unwrap();
                 file.edit(at, at + bytes.len(), None, |place| bytes[place - at]);
-                let written = file.written + 1;
-                file.resize((at + bytes.len()).max(*file.sizes.last().unwrap()));
+                let len = *file.sizes.last().unwrap();
+                let edge = len.next_multiple_of(BLOCK);
+                let mut written = file.written + 1;
+                if len < edge && edge < at + bytes.len() {
+                    file.sizes.push(edge);
+                    written += 1;
+                }
+                file.resize((at + bytes.len()).max(len).max(*file.sizes.last().unwrap()));
                 file.written = written;
             }
             Operation::SetLen { file, len } => {

@@ -296,7 +296,11 @@ impl FileState {
 
     /// Takes back what operation `order` added to the length past `kept`.
     fn lose_growth(&mut self, order: Order, kept: u64) {
-        if let Some(size) = self.sizes.pop_if(|size| size.order == order) {
+        let mut given = None;
+        while let Some(size) = self.sizes.pop_if(|size| size.order == order) {
+            given = given.or(Some(size));
+        }
+        if let Some(size) = given {
             let before = self.sizes().last().map_or(self.base_len, |size| size.len);
             self.len = before.max(size.len.min(kept));
             if self.len != before {
@@ -325,7 +329,7 @@ impl FileState {
             offset,
             len: bytes.len() as u64,
         });
-        self.resize(self.len.max(offset + bytes.len() as u64), order);
+        self.grow(offset + bytes.len() as u64, order);
     }
 
     fn write_chunk(&mut self, span: &Span, bytes: &Arc<[u8]>, order: Order) {
@@ -411,6 +415,15 @@ impl FileState {
         }
     }
 
+    /// Makes the file as long as a write asks. The block that it ended in is there already, so the length up to its end may be on disk before the rest.
+    fn grow(&mut self, len: u64, order: Order) {
+        let edge = self.len.next_multiple_of(CHUNK_LEN as u64);
+        if self.len < edge && edge < len {
+            self.sizes.push(SizeVersion { order, len: edge });
+        }
+        self.resize(self.len.max(len), order);
+    }
+
     fn resize(&mut self, len: u64, order: Order) {
         if len != self.len {
             self.len = len;
@@ -454,7 +467,7 @@ impl FileState {
     /// The newest operation that no sync has covered.
     pub fn newest(&self) -> Option<Order> {
         let written = self.writes.last().map(|write| write.order);
-        let sized = self.sizes.last().map(|size| size.order);
+        let sized = self.newest_size();
         let cut = self
             .pending
             .values()
