@@ -184,6 +184,8 @@ pub struct CaseResult {
     pub findings: Vec<Finding>,
     /// Why there is no verdict, if there is none.
     pub inconclusive: Option<String>,
+    /// How much clients did, where that is known: in the runs in which storage fails.
+    pub operations: usize,
     /// The files as the crash left them, before recovery, by name.
     pub files: BTreeMap<String, Vec<u8>>,
 }

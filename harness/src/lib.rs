@@ -14,6 +14,9 @@ mod calibrate;
 pub mod failpoints;
 pub mod scenario;
 
+pub mod ddmin;
+pub mod shrink;
+
 pub mod crash;
 pub mod fuse;
 pub mod rng;

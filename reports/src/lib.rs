@@ -19,10 +19,10 @@ pub mod summary;
 pub mod write;
 
 pub use model::{
-    CheckReport, Counts, CoverageMethod, CrashPointCoverage, CrashStates, ElisionReport,
-    Environment, Expect, Fate, FaultReport, Finding, Histogram, HistogramBucket, Report,
-    SCHEMA_VERSION, ScenarioReport, ScenarioTiming, ScenarioVerdict, Skipped, TimelineEntry,
-    TimelineKind, Timing, Totals, Verdict,
+    Assumption, CheckReport, Counts, CoverageMethod, CrashPointCoverage, CrashStates,
+    ElisionReport, Environment, Expect, Fate, FaultReport, Finding, Histogram, HistogramBucket,
+    Repair, Report, SCHEMA_VERSION, ScenarioReport, ScenarioTiming, ScenarioVerdict, Shrunk,
+    Skipped, TimelineEntry, TimelineKind, Timing, Totals, Verdict,
 };
 pub use read::ReadError;
 pub use write::{WriteError, Written, write_all};

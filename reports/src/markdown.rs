@@ -6,9 +6,9 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{Finding, Report, ScenarioReport, ScenarioVerdict, Verdict};
+use crate::model::{Finding, Report, ScenarioReport, ScenarioVerdict, Shrunk, Verdict};
 use crate::number::{counted, duration_ms, grouped};
-use crate::summary::{Summary, finding_title};
+use crate::summary::{Summary, assumption_text, finding_title, repair_text};
 
 /// The size that a summary never exceeds: GitHub takes 1 MiB a step; the rest is left for other steps.
 pub const SIZE_BYTES_MAX: usize = 900 * 1024;
@@ -124,7 +124,7 @@ fn finding(scenario: &ScenarioReport, finding: &Finding) -> String {
         .crash_point
         .map_or_else(String::new, |p| format!(", cut after operation {p}"));
     format!(
-        "**{}** in {}: {} ({}{at})\n\n{}\n- expected: {}\n- actual: {}\n\n",
+        "**{}** in {}: {} ({}{at})\n\n{}\n- expected: {}\n- actual: {}\n{}\n",
         text(&finding.check),
         code(&scenario.id),
         text(title),
@@ -132,7 +132,27 @@ fn finding(scenario: &ScenarioReport, finding: &Finding) -> String {
         fence(&finding.replay),
         text(&finding.expected),
         text(&finding.actual),
+        finding.shrunk.as_ref().map_or_else(String::new, smallest),
     )
+}
+
+/// The smallest case found, in a few lines.
+fn smallest(shrunk: &Shrunk) -> String {
+    let size = format!(
+        "- shrunk to {} and {}: {}\n",
+        counted(shrunk.operations, "operation", "operations"),
+        counted(shrunk.faults, "fault", "faults"),
+        code(&shrunk.replay),
+    );
+    let repairs = shrunk.repairs.iter();
+    let repairs = repairs.map(|repair| format!("- repair: {}\n", text(&repair_text(repair))));
+    let assumptions = shrunk.assumptions.iter();
+    let assumptions =
+        assumptions.map(|one| format!("- only without: {}\n", text(&assumption_text(one))));
+    std::iter::once(size)
+        .chain(repairs)
+        .chain(assumptions)
+        .collect()
 }
 
 fn reason(scenario: &ScenarioReport) -> String {

@@ -1,6 +1,9 @@
 //! The words that every renderer says about a report: its headline, and the sentences below it.
 
-use crate::model::{Expect, Finding, Histogram, Report, ScenarioReport, ScenarioVerdict, Verdict};
+use crate::model::{
+    Assumption, Expect, Finding, Histogram, Repair, Report, ScenarioReport, ScenarioVerdict,
+    Verdict,
+};
 use crate::number::{counted, grouped};
 
 /// A report, seen as a reader asks about it.
@@ -212,6 +215,26 @@ pub fn finding_title<'a>(scenario: &'a ScenarioReport, finding: &'a Finding) -> 
         "" => &scenario.title,
         own => own,
     }
+}
+
+/// A repair for readers: what it is, and how many failing states it takes away.
+pub fn repair_text(repair: &Repair) -> String {
+    let Repair {
+        what,
+        removed,
+        failing,
+    } = repair;
+    format!("{what} removes {removed} of {failing} failing states")
+}
+
+/// An assumption for readers, with how many failing states violate it.
+pub fn assumption_text(assumption: &Assumption) -> String {
+    let Assumption {
+        what,
+        violated,
+        failing,
+    } = assumption;
+    format!("{what} ({violated} of {failing} failing states)")
 }
 
 fn merged<'a>(histograms: impl Iterator<Item = &'a Histogram>) -> Histogram {

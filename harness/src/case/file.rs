@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::CaseIdentity;
+use crate::explore::ExactCase;
 
 /// A case file: all that a replay needs besides the program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,9 @@ pub struct CaseFile {
     pub case: CaseIdentity,
     /// The scenario.
     pub scenario: ScenarioText,
+    /// The case with nothing in it drawn, if it was shrunk; then the case above is the one that it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<ExactCase>,
 }
 
 /// A scenario's text inside a case file.
@@ -59,7 +63,9 @@ pub enum CaseFileError {
 
 impl CaseFile {
     /// The version of the file format.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
+    /// The oldest version that is read.
+    const FORMAT_MIN: u32 = 1;
 
     /// A case file for a case of the scenario with this text.
     pub fn new(case: CaseIdentity, scenario_text: &str) -> Self {
@@ -70,6 +76,7 @@ impl CaseFile {
             format: Self::FORMAT,
             case,
             scenario,
+            exact: None,
         }
     }
 
@@ -89,7 +96,7 @@ impl CaseFile {
             path: path.to_owned(),
             source,
         })?;
-        if file.format != Self::FORMAT {
+        if !(Self::FORMAT_MIN..=Self::FORMAT).contains(&file.format) {
             return Err(CaseFileError::Format {
                 path: path.to_owned(),
                 found: file.format,

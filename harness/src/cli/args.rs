@@ -22,6 +22,8 @@ pub(super) enum Command {
     Run(RunArguments),
     /// Runs one case again, from its case file or replay string
     Replay(ReplayArguments),
+    /// Makes a case as small as it gets, and writes it to a case file
+    Shrink(ShrinkArguments),
     /// Lists scenarios
     List(Selection),
     /// Checks scenario files without running them
@@ -94,6 +96,9 @@ pub(super) struct RunArguments {
     /// Ends the run at the first scenario that fails
     #[arg(long)]
     pub(super) fail_fast: bool,
+    /// Leaves findings as they were found
+    #[arg(long)]
+    pub(super) no_shrink: bool,
 }
 
 #[cfg(feature = "sqlite")]
@@ -150,6 +155,29 @@ pub(super) struct ReplayArguments {
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<PathBuf>,
     /// Replays a case of other code than this, for instance to see a fix work
+    #[arg(long)]
+    pub(super) any_commit: bool,
+    #[command(flatten)]
+    pub(super) limits: LimitArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShrinkArguments {
+    /// A case file, or a replay string (`c1:…`)
+    pub(super) case: String,
+    /// Where the smallest case goes [default: beside the case file, or among the reports]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// States that are tried, at most
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(super) tries: u64,
+    /// A ceiling; what is smallest until then is kept
+    #[arg(long, value_name = "TIME", default_value = "10 min")]
+    pub(super) time: TimeSpan,
+    /// The scenario's file, if it is not where the replay string says
+    #[arg(long, value_name = "FILE")]
+    pub(super) scenario: Option<PathBuf>,
+    /// Shrinks a case of other code than this
     #[arg(long)]
     pub(super) any_commit: bool,
     #[command(flatten)]

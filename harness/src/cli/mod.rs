@@ -13,6 +13,7 @@ mod doctor;
 mod list;
 mod replay;
 mod run;
+mod shrink;
 mod targets;
 #[cfg(feature = "sqlite")]
 mod truth_table;

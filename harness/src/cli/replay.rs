@@ -13,12 +13,17 @@ use super::run::{refuse_unknown_target, worker_limits};
 use super::signal::interrupt_flag;
 use crate::batch::Finding;
 use crate::case::{CaseFile, CaseIdentity};
+use crate::explore::ExactCase;
 use crate::run::Loaded;
 use crate::scenario::{CheckKind, Scenario};
 use crate::worker::{BEFORE_ANY_CASE, CaseAnswer, Explored, Job, JobEnd, Supervisor, Task};
 
 pub(super) fn replay(arguments: &ReplayArguments, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (identity, loaded) = found(arguments)?;
+    let Replayed {
+        identity,
+        loaded,
+        exact,
+    } = found(&arguments.case, arguments.scenario.as_deref())?;
     if !arguments.any_commit {
         identity.check_commit()?;
     }
@@ -29,12 +34,16 @@ pub(super) fn replay(arguments: &ReplayArguments, out: &mut dyn Write) -> Result
     }
     let interrupted = interrupt_flag();
     let mut supervisor = Supervisor::new(worker_limits(&arguments.limits)?);
-    let job = job(&identity, &loaded, arguments.materialize.clone());
+    let shrunk = if exact.is_some() { "shrunk from " } else { "" };
     writeln!(
         out,
-        "replaying {} run {}, case {}",
+        "replaying {} run {}, case {shrunk}{}",
         loaded.scenario.id, identity.run, identity.case
     )?;
+    for line in exact.iter().flat_map(ExactCase::texts) {
+        writeln!(out, "  {line}")?;
+    }
+    let job = job(&identity, &loaded, exact, arguments.materialize.clone());
     let end = supervisor.run(&job, &|| {
         interrupted.load(std::sync::atomic::Ordering::SeqCst)
     });
@@ -42,6 +51,10 @@ pub(super) fn replay(arguments: &ReplayArguments, out: &mut dyn Write) -> Result
         JobEnd::Case(answer) => *answer,
         JobEnd::Explored(explored) => answer_about_workload(*explored),
         JobEnd::Cancelled => return Ok(Exit::Interrupted),
+        JobEnd::MadeExact(_) | JobEnd::Searched(_) | JobEnd::Lost => CaseAnswer {
+            inconclusive: Some("its process ended or got stuck".to_owned()),
+            ..CaseAnswer::default()
+        },
         JobEnd::Broken(error) => return Err(error.into()),
         JobEnd::Failed(error) => {
             writeln!(out, "error: {error}")?;
@@ -55,9 +68,17 @@ pub(super) fn replay(arguments: &ReplayArguments, out: &mut dyn Write) -> Result
     print_answer(out, &answer, arguments.materialize.as_deref())
 }
 
-fn found(arguments: &ReplayArguments) -> Result<(CaseIdentity, Loaded), Failure> {
+/// What is to be replayed.
+pub(super) struct Replayed {
+    pub(super) identity: CaseIdentity,
+    pub(super) loaded: Loaded,
+    pub(super) exact: Option<ExactCase>,
+}
+
+/// Reads a case file, or a replay string and the scenario that it names.
+pub(super) fn found(case: &str, scenario: Option<&Path>) -> Result<Replayed, Failure> {
     let root = Root::find();
-    let path = Path::new(&arguments.case);
+    let path = Path::new(case);
     if path.is_file() {
         let file = CaseFile::read(path)?;
         let name = &file.case.scenario_file;
@@ -69,15 +90,23 @@ fn found(arguments: &ReplayArguments) -> Result<(CaseIdentity, Loaded), Failure>
             text,
             scenario: Arc::new(scenario),
         };
-        return Ok((file.case, loaded));
+        return Ok(Replayed {
+            identity: file.case,
+            loaded,
+            exact: file.exact,
+        });
     }
-    let identity: CaseIdentity = arguments.case.parse()?;
-    let file = match &arguments.scenario {
-        Some(file) => file.clone(),
+    let identity: CaseIdentity = case.parse()?;
+    let file = match scenario {
+        Some(file) => file.to_owned(),
         None => root.resolved(Path::new(&identity.scenario_file))?,
     };
     let loaded = root.load(&file)?;
-    Ok((identity, loaded))
+    Ok(Replayed {
+        identity,
+        loaded,
+        exact: None,
+    })
 }
 
 fn refuse_used(dir: &Path) -> Result<(), Failure> {
@@ -89,8 +118,15 @@ fn refuse_used(dir: &Path) -> Result<(), Failure> {
     }
 }
 
-fn job(identity: &CaseIdentity, loaded: &Loaded, materialize: Option<PathBuf>) -> Job {
-    let task = if identity.case.0 == BEFORE_ANY_CASE {
+fn job(
+    identity: &CaseIdentity,
+    loaded: &Loaded,
+    exact: Option<ExactCase>,
+    materialize: Option<PathBuf>,
+) -> Job {
+    let task = if let Some(case) = exact {
+        Task::Exact { case, materialize }
+    } else if identity.case.0 == BEFORE_ANY_CASE {
         Task::Explore
     } else {
         Task::Case {
@@ -120,6 +156,7 @@ fn answer_about_workload(explored: Explored) -> CaseAnswer {
             .filter(|finding| finding.case.0 == BEFORE_ANY_CASE)
             .collect(),
         inconclusive: None,
+        operations: 0,
     }
 }
 
@@ -154,7 +191,7 @@ fn print_answer(
     Ok(exit)
 }
 
-fn print_finding(out: &mut dyn Write, finding: &Finding) -> Result<(), Failure> {
+pub(super) fn print_finding(out: &mut dyn Write, finding: &Finding) -> Result<(), Failure> {
     writeln!(out, "{}: {}", finding.check, finding.title)?;
     if finding.case.0.contains(['p']) {
         writeln!(

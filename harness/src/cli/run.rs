@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lightning_report::{
     Environment, Fate, Finding, Report, ScenarioReport, ScenarioVerdict, Timing,
@@ -20,7 +20,7 @@ use super::progress::Progress;
 use super::signal::interrupt_flag;
 use crate::case::COMMIT;
 use crate::fuse::Mount;
-use crate::run::{Loaded, Outcome, RunConfig, execute, write_run_files};
+use crate::run::{Loaded, Outcome, RunConfig, Smaller, execute, shrink_findings, write_run_files};
 use crate::scenario::Expect;
 use crate::target::Driver;
 use crate::worker::{WorkerLimits, check_option, target_names};
@@ -56,12 +56,23 @@ pub(super) fn run(arguments: &RunArguments, out: &mut dyn Write) -> Result<Exit,
         .unwrap_or(0);
     let mut progress = Progress::new(id_width);
     let started = Instant::now();
-    let outcome = execute(&config, &scenarios, &interrupted, &mut progress);
+    let mut outcome = execute(&config, &scenarios, &interrupted, &mut progress);
     progress.finish();
+    let smaller = if arguments.no_shrink {
+        Vec::new()
+    } else {
+        shrink_findings(&config, &mut outcome, &interrupted)
+    };
     let report = completed(&outcome, &config, started);
     let written = write_run_files(&report, &outcome, &dir)?;
+    print_smaller(out, &smaller)?;
     print_end(out, &report, &outcome, &scenarios)?;
     writeln!(out, "report: {}", written.html.display())?;
+    let is_wrong = |one: &Smaller| one.shrunk.is_ok() && !one.replays;
+    if smaller.iter().any(is_wrong) {
+        writeln!(out, "error: a shrunk case does not show its finding")?;
+        return Ok(Exit::Internal);
+    }
     Ok(Exit::of_run(&outcome))
 }
 
@@ -189,6 +200,58 @@ fn print_end(
         writeln!(out, "{caught} of {planted} planted bugs caught")?;
     }
     Ok(())
+}
+
+/// The table of what was shrunk, with medians.
+fn print_smaller(out: &mut dyn Write, smaller: &[Smaller]) -> io::Result<()> {
+    if smaller.is_empty() {
+        return Ok(());
+    }
+    let width = smaller.iter().map(|one| one.scenario.len()).max();
+    let width = width.unwrap_or(0);
+    writeln!(out, "\nshrunk")?;
+    for one in smaller {
+        let Smaller {
+            scenario, check, ..
+        } = one;
+        match &one.shrunk {
+            Ok(shrunk) => writeln!(
+                out,
+                "  {scenario:<width$}  {check:<12}  {:>3} operations  {} faults  (from {:>4}; {:>5} states, {:.1} s){}",
+                shrunk.operations,
+                shrunk.faults,
+                shrunk.operations_before,
+                shrunk.tried,
+                one.took.as_secs_f64(),
+                if one.replays { "" } else { "  DOES NOT REPLAY" },
+            )?,
+            Err(error) => writeln!(out, "  {scenario:<width$}  {check:<12}  not: {error}")?,
+        }
+    }
+    let all: Vec<_> = smaller
+        .iter()
+        .filter_map(|one| one.shrunk.as_ref().ok())
+        .collect();
+    let operations = median(all.iter().map(|shrunk| shrunk.operations));
+    let faults = median(all.iter().map(|shrunk| shrunk.faults));
+    let took = median(smaller.iter().map(|one| millis(one.took)));
+    writeln!(
+        out,
+        "  {} of {} shrunk; median: {operations} operations, {faults} faults, {} s",
+        all.len(),
+        smaller.len(),
+        seconds(took),
+    )
+}
+
+fn median(numbers: impl Iterator<Item = u64>) -> u64 {
+    let mut numbers: Vec<u64> = numbers.collect();
+    numbers.sort_unstable();
+    numbers.get(numbers.len() / 2).copied().unwrap_or(0)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn seconds(milliseconds: u64) -> String {

@@ -51,7 +51,7 @@ fn journaled(state: &DiskState, sample: Sample, rng: &mut Rng) -> DiskState {
 }
 
 /// How far the operations of a `prefix` state go: up to `last`, which, if it is a write, ends before `end`.
-struct Reach {
+pub(super) struct Reach {
     last: Order,
     end: u64,
 }
@@ -92,6 +92,31 @@ impl Reach {
     }
 }
 
+/// Every reach that a disk can have, each write cut at each of its sectors.
+pub(super) fn reaches(state: &DiskState) -> impl Iterator<Item = Reach> + '_ {
+    (state.durable().0..=state.newest().0).flat_map(|last| {
+        let last = Order(last);
+        let write = state
+            .files()
+            .find_map(|(_, file)| Some((file, file.write_of(last)?)));
+        let ends = write
+            .filter(|_| last > state.durable())
+            .map(|(file, write)| {
+                let size = file.sector().bytes() as u64;
+                let end = (write.offset + write.len).div_ceil(size);
+                (write.offset / size + 1..end).map(move |sector| sector * size)
+            });
+        let ends = ends.into_iter().flatten().chain([Reach::WHOLE]);
+        ends.map(move |end| Reach { last, end })
+    })
+}
+
+/// What is left if the operations went so far.
+pub(super) fn cut_at(state: &DiskState, reach: &Reach) -> DiskState {
+    let names = state.names().survivor(|change| change.order <= reach.last);
+    state.survivor(names, |_, file| reach.resolve(file))
+}
+
 fn prefix(state: &DiskState, sample: Sample, rng: &mut Rng) -> DiskState {
     let reach = match sample {
         Sample::NOTHING => Reach {
@@ -104,8 +129,7 @@ fn prefix(state: &DiskState, sample: Sample, rng: &mut Rng) -> DiskState {
         },
         Sample(_) => Reach::drawn(state, rng),
     };
-    let names = state.names().survivor(|change| change.order <= reach.last);
-    state.survivor(names, |_, file| reach.resolve(file))
+    cut_at(state, &reach)
 }
 
 fn process_crash(state: &DiskState, sample: Sample, rng: &mut Rng) -> DiskState {

@@ -1,5 +1,6 @@
 //! Where a trace can be cut, and what a disk can hold after the cut.
 
+mod chosen;
 mod count;
 mod cut;
 mod journal;
@@ -9,6 +10,7 @@ mod points;
 mod sample;
 mod walker;
 
+pub use chosen::{Part, Piece, is_legal, kept_in, left_of, pieces};
 pub use count::{StateCount, choices_count};
 pub use cut::cut;
 pub use journal::is_journaled;

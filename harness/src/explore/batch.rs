@@ -39,14 +39,33 @@ pub fn run_batch(
     batch: &Batch,
     announce: &mut dyn FnMut(&CaseId),
 ) -> Result<BatchResult, ExploreError> {
-    run_with(&Setup::new(batch)?, announce)
+    explore_all(&Setup::new(batch)?, None, announce)
 }
 
+/// Explores a batch until it shows a finding with this fingerprint.
+pub fn hunt(
+    batch: &Batch,
+    wanted: &str,
+    announce: &mut dyn FnMut(&CaseId),
+) -> Result<BatchResult, ExploreError> {
+    explore_all(&Setup::new(batch)?, Some(wanted.to_owned()), announce)
+}
+
+#[cfg(test)]
 pub(super) fn run_with(
     setup: &Setup,
     announce: &mut dyn FnMut(&CaseId),
 ) -> Result<BatchResult, ExploreError> {
+    explore_all(setup, None, announce)
+}
+
+fn explore_all(
+    setup: &Setup,
+    wanted: Option<String>,
+    announce: &mut dyn FnMut(&CaseId),
+) -> Result<BatchResult, ExploreError> {
     let mut explorer = Explorer::new(setup, announce);
+    explorer.wanted = wanted;
     let life = explorer.live()?;
     if explorer.result.findings.is_empty() {
         for (place, fault) in setup.batch.scenario.faults.iter().enumerate() {
@@ -92,6 +111,7 @@ pub fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, ExploreError
     let path = CasePath::parse(case).ok_or_else(unknown)?;
     if let (Some(harm), Some(fault)) = (&path.harm, batch.scenario.damage()) {
         let state = explorer.rerun_harm(fault, &life, harm);
+        result.operations = life.script.operations();
         result.files = files(&state.ok_or_else(unknown)?);
         return Ok(explorer.result.into_case(result));
     }
@@ -102,6 +122,7 @@ pub fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, ExploreError
     };
     let state = state.ok_or_else(unknown)?;
     result.files = files(&state);
+    result.operations = explorer.operations;
     Ok(explorer.result.into_case(result))
 }
 
@@ -113,6 +134,10 @@ pub(super) struct Explorer<'s> {
     pub(super) observed: Observed,
     pub(super) seen: HashSet<u128>,
     timelines: BTreeMap<(String, bool), usize>,
+    /// The fingerprint of the finding that ends the exploration.
+    wanted: Option<String>,
+    /// What clients did in the run in which storage failed last.
+    pub(super) operations: usize,
     pub(super) result: BatchResult,
 }
 
@@ -146,6 +171,8 @@ impl<'s> Explorer<'s> {
             observed: Observed::default(),
             seen: HashSet::new(),
             timelines: BTreeMap::new(),
+            wanted: None,
+            operations: 0,
             result,
         }
     }
@@ -402,16 +429,8 @@ impl<'s> Explorer<'s> {
                 obligations,
             };
             let case = done.then(crash.clone());
-            let (state, next) = match &crash.left {
-                Left::Sample(sample) => {
-                    let state = cut.survivor(*sample);
-                    let next = self.check(&cut, &case, &state, false)?;
-                    (state, next)
-                }
-                Left::Decided(decisions) => match self.rerun_leaf(&cut, &case, decisions)? {
-                    Some(rerun) => rerun,
-                    None => return Ok(None),
-                },
+            let Some((state, next)) = self.step(&cut, &case, &crash.left)? else {
+                return Ok(None);
             };
             if generation + 1 == count {
                 return Ok(Some(state));
@@ -421,6 +440,23 @@ impl<'s> Explorer<'s> {
             done = case;
         }
         Ok(None)
+    }
+
+    /// What one crash of a case left, and the life after it, if that is cut again; nothing if there is no such case.
+    pub(super) fn step(
+        &mut self,
+        cut: &Cut<'_>,
+        case: &CasePath,
+        left: &Left,
+    ) -> Result<Option<(DiskState, Option<Life>)>, ExploreError> {
+        match left {
+            Left::Sample(sample) => {
+                let state = cut.survivor(*sample);
+                let next = self.check(cut, case, &state, false)?;
+                Ok(Some((state, next)))
+            }
+            Left::Decided(decisions) => self.rerun_leaf(cut, case, decisions),
+        }
     }
 
     pub(super) fn key(&self, cut: &Cut<'_>, state: &DiskState, owed: u128) -> u128 {
@@ -437,7 +473,9 @@ impl<'s> Explorer<'s> {
     }
 
     pub(super) fn is_done(&self) -> bool {
+        let is_wanted = |finding: &Finding| self.wanted.as_ref() == Some(&finding.fingerprint);
         self.result.distinct.len() as u64 >= self.setup.batch.states_max
+            || self.wanted.is_some() && self.result.findings.iter().any(is_wanted)
     }
 
     /// Panics and hangs are never passed over; other checks are those that the scenario names.
@@ -543,7 +581,7 @@ impl BatchResult {
 
 impl Examined {
     /// Of a target that promises nothing only panics and hangs are told.
-    fn drop_what_is_not_promised(&mut self) {
+    pub(super) fn drop_what_is_not_promised(&mut self) {
         let owed = |check: CheckKind| matches!(check, CheckKind::NoPanic | CheckKind::NoHang);
         let count = self.violations.len();
         self.is_undecided = false;
@@ -575,7 +613,7 @@ fn promise_texts(promises: &Promises) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn files(state: &DiskState) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn files(state: &DiskState) -> BTreeMap<String, Vec<u8>> {
     let bytes = |entry| match entry {
         Entry::File(inode) => state.file(inode).map(crate::trace::FileState::bytes),
         Entry::Directory => None,

@@ -11,9 +11,17 @@ use super::trial::{Trial, stopped};
 use crate::batch::ExploreError;
 use crate::oracle::History;
 use crate::target::Session;
-use crate::workload::{Clients, Desk, Record, Stopped};
+use crate::workload::{Clients, Desk, Line, Record, Script, Stopped};
 
 type Client = JoinHandle<Result<Result<(), Stopped>, PanicNote>>;
+
+/// What one client is to do.
+enum Part {
+    /// So many transactions.
+    Drawn(u32),
+    /// What a script says.
+    Played(Script),
+}
 
 const CALL: &str = "a transaction";
 
@@ -22,9 +30,10 @@ pub(super) fn work(
     trial: &mut Trial<'_>,
     clients: &mut Clients,
     history: &mut History,
+    script: Option<&Script>,
 ) -> Result<Option<()>, ExploreError> {
     let record = Arc::new(trial.record(std::mem::take(history)));
-    let worked = work_on(trial, clients, &record);
+    let worked = work_on(trial, clients, &record, script);
     *history = trial.take(&record);
     Ok(worked?.filter(|()| trial.violations.is_empty()))
 }
@@ -33,13 +42,27 @@ fn work_on(
     trial: &mut Trial<'_>,
     clients: &mut Clients,
     record: &Arc<Record>,
+    script: Option<&Script>,
 ) -> Result<Option<()>, ExploreError> {
-    if trial.work_on(record, clients, Clients::prepare).is_none() {
+    let (before, parts) = script.map(Script::parts).unzip();
+    let prepared = trial.work_on(record, clients, |clients, desk| match &before {
+        Some(before) => clients.play(desk, before),
+        None => clients.prepare(desk),
+    });
+    if prepared.is_none() {
         return Ok(None);
     }
+    record.line(Line::threads());
     let mut threads = Vec::new();
     for (number, (client, transactions)) in clients.split().into_iter().enumerate() {
-        threads.push(start(trial, number, client, transactions, record)?);
+        let lines = parts
+            .as_ref()
+            .map(|parts| parts.of_client(u16::try_from(number).unwrap_or(u16::MAX)));
+        if lines.as_ref().is_some_and(|lines| lines.lines.is_empty()) {
+            continue;
+        }
+        let part = lines.map_or(Part::Drawn(transactions), Part::Played);
+        threads.push(start(trial, number, client, part, record)?);
     }
     Ok(end(trial, threads))
 }
@@ -48,7 +71,7 @@ fn start(
     trial: &Trial<'_>,
     number: usize,
     mut client: Clients,
-    transactions: u32,
+    part: Part,
     record: &Arc<Record>,
 ) -> Result<Client, ExploreError> {
     let shared = trial.session().and_then(Session::share);
@@ -64,7 +87,10 @@ fn start(
             // What a rename moves is known only where commits don't overlap.
             changes_tables: false,
         };
-        caught(|| client.run(&mut desk, transactions))
+        caught(|| match &part {
+            Part::Drawn(transactions) => client.run(&mut desk, *transactions),
+            Part::Played(script) => client.play(&mut desk, script),
+        })
     };
     spawn(&format!("client {number}"), work)
         .map_err(|error| internal(&format!("no thread for a client: {error}")))

@@ -14,16 +14,18 @@ use crate::scenario::CheckKind;
 use crate::survival::Survival;
 use crate::target::{Ability, Mode};
 use crate::trace::DiskState;
-use crate::workload::Features;
+use crate::workload::{Features, Script};
 
 /// Transactions of a life that is to be cut again, at most.
 const TRANSACTIONS_MAX: u64 = 6;
 
 /// Whether a recovered target is to be cut again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum Next<'a> {
     /// It commits some transactions, and its life is handed out.
     Life,
+    /// It does what a script says, and its life is handed out.
+    Play(&'a Script),
     /// It commits one, to show that it can.
     End,
 }
@@ -58,7 +60,7 @@ pub(super) struct Examination<'a> {
     pub(super) obligations: &'a Obligations,
     /// The generator of all that is drawn here.
     pub(super) rng: &'a Rng,
-    pub(super) next: Next,
+    pub(super) next: Next<'a>,
     /// Share of states that are recovered a second time.
     pub(super) reopened: f64,
     pub(super) tables: &'a [String],
@@ -96,8 +98,8 @@ impl Examination<'_> {
         examined.elisions_fired = ended.elisions_fired;
         examined.features = ended.features;
         examined.failpoints = ended.failpoints;
-        let (trace, taken) = (ended.trace, ended.taken);
-        if let (Some(mut history), Next::Life) = (history, self.next) {
+        let (trace, taken, script) = (ended.trace, ended.taken, ended.script);
+        if let (Some(mut history), Next::Life | Next::Play(_)) = (history, self.next) {
             history.sharpen(&trace.events);
             let before = Some(self.ground.clone());
             let rng = self.rng.split("life", 0);
@@ -109,6 +111,7 @@ impl Examination<'_> {
                 unordered: false,
                 rng,
                 taken: taken.into_iter().map(Rc::new).collect(),
+                script: Rc::new(script),
             });
         }
         examined
@@ -233,6 +236,7 @@ impl Examination<'_> {
         let next = self.next;
         trial.work(&mut clients, history, |clients, desk| match next {
             Next::End => clients.commit_one(desk),
+            Next::Play(script) => clients.play(desk, script),
             Next::Life => {
                 clients.draw_upkeep();
                 let count = 1 + count.below(TRANSACTIONS_MAX);

@@ -10,7 +10,7 @@ use crate::rng::Rng;
 use crate::scenario::CrashModel;
 use crate::target::{CrashKind, Mode, Promises};
 use crate::trace::{DiskState, Event, Mark, Trace, TracePosition};
-use crate::workload::Taken;
+use crate::workload::{Script, Taken};
 
 /// One boot of the target.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(super) struct Life {
     pub(super) rng: Rng,
     /// Backups and restore points that were asked for in it.
     pub(super) taken: Vec<Rc<Taken>>,
+    /// What clients did in it.
+    pub(super) script: Rc<Script>,
 }
 
 /// What a state is judged by.

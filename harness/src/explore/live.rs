@@ -14,7 +14,7 @@ use crate::scenario::{CheckKind, Feature};
 use crate::target::{Mode, Session};
 use crate::threads::Baton;
 use crate::trace::TracePosition;
-use crate::workload::Clients;
+use crate::workload::{Clients, Line, Script};
 
 /// Share of first lives that end with a clean close.
 const CLOSED: f64 = 0.25;
@@ -24,16 +24,21 @@ const TURNS_MAX: u64 = 5_000_000;
 impl Explorer<'_> {
     /// Lives it.
     pub(super) fn live(&mut self) -> Result<Life, ExploreError> {
+        self.live_by(None)
+    }
+
+    /// Lives it by a script, or as the scenario's workload draws it.
+    pub(super) fn live_by(&mut self, script: Option<&Script>) -> Result<Life, ExploreError> {
         let rng = self.setup.rng.split("life", 0);
         let case = CaseId(LIVE.to_owned());
         (self.announce)(&case);
         let mut history = History::new();
         history.opened(TracePosition(u64::MAX));
-        let ended = if self.setup.batch.scenario.workload.has_threads() {
-            self.live_on_threads(&mut history)?
+        let ended = if self.has_threads(script) {
+            self.live_on_threads(&mut history, script)?
         } else {
             let mut trial = Trial::new(self.setup);
-            self.live_in(&mut trial, &mut history)?;
+            self.live_in(&mut trial, &mut history, script)?;
             trial.finish()
         };
         self.note_elisions(&ended.elisions_fired);
@@ -55,16 +60,26 @@ impl Explorer<'_> {
             unordered: false,
             rng,
             taken: ended.taken.into_iter().map(Rc::new).collect(),
+            script: Rc::new(ended.script),
         })
     }
 
+    fn has_threads(&self, script: Option<&Script>) -> bool {
+        let workload = &self.setup.batch.scenario.workload;
+        script.map_or_else(|| workload.has_threads(), Script::has_threads)
+    }
+
     /// The target's threads end with its life, whatever becomes of it.
-    fn live_on_threads(&mut self, history: &mut History) -> Result<Ended, ExploreError> {
+    fn live_on_threads(
+        &mut self,
+        history: &mut History,
+        script: Option<&Script>,
+    ) -> Result<Ended, ExploreError> {
         let baton = Baton::new(self.setup.rng.split("turns", 0), TURNS_MAX);
         let place = baton.take("main");
         let mut trial = Trial::new(self.setup);
         baton.watch(trial.watcher());
-        let lived = self.live_in(&mut trial, history);
+        let lived = self.live_in(&mut trial, history, script);
         let mut ended = trial.finish();
         place.leave();
         lived?;
@@ -83,6 +98,7 @@ impl Explorer<'_> {
         &mut self,
         trial: &mut Trial<'_>,
         history: &mut History,
+        script: Option<&Script>,
     ) -> Result<Option<()>, ExploreError> {
         let Some(opened) = trial.open(Mode::CreateOrOpen) else {
             return Ok(None);
@@ -91,14 +107,15 @@ impl Explorer<'_> {
         let rng = self.setup.rng.split("clients", 0);
         let mut clients = self.setup.clients(rng, history);
         let transactions = clients.transactions();
-        let worked = if self.setup.batch.scenario.workload.has_threads() {
-            crowd::work(trial, &mut clients, history)?
+        let worked = if self.has_threads(script) {
+            crowd::work(trial, &mut clients, history, script)?
         } else {
-            trial.work(&mut clients, history, |clients, desk| {
-                clients.run(desk, transactions)
+            trial.work(&mut clients, history, |clients, desk| match script {
+                Some(script) => clients.play(desk, script),
+                None => clients.run(desk, transactions),
             })
         };
-        Ok(worked.and_then(|()| self.look_and_close(trial, history, &clients)))
+        Ok(worked.and_then(|()| self.look_and_close(trial, history, &clients, script)))
     }
 
     fn look_and_close(
@@ -106,6 +123,7 @@ impl Explorer<'_> {
         trial: &mut Trial<'_>,
         history: &History,
         clients: &Clients,
+        script: Option<&Script>,
     ) -> Option<()> {
         trial.observe(&self.tables, &mut self.observed)?;
         let evictions = trial.session().map_or(0, Session::evictions);
@@ -114,9 +132,13 @@ impl Explorer<'_> {
         }
         trial.violations.extend(self.wrong_rows(history));
         trial.violations.extend(self.wrong_reads(history));
-        let rows = self.observed.to_map();
-        trial.violations.extend(clients.check_rows(&rows));
-        if self.setup.rng.split("close", 0).chance(CLOSED) {
+        if script.is_none() {
+            let rows = self.observed.to_map();
+            trial.violations.extend(clients.check_rows(&rows));
+        }
+        let drawn = || self.setup.rng.split("close", 0).chance(CLOSED);
+        if script.map_or_else(drawn, Script::closes) {
+            trial.script.lines.push(Line::close());
             trial.close()?;
         }
         Some(())

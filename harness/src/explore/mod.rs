@@ -16,6 +16,8 @@ mod live;
 mod setup;
 
 mod case;
+mod exact;
+mod exact_case;
 mod life;
 
 mod harm;
@@ -39,4 +41,6 @@ mod caught;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{run_batch, run_case};
+pub use batch::{hunt, run_batch, run_case};
+pub use exact::{ExactResult, Reach, Searched, exact_of, least_survival, run_exact, search_exact};
+pub use exact_case::{ExactCase, ExactCut, ExactLife, Pieces, Survives};

@@ -441,6 +441,7 @@ impl Ordeal<'_, '_> {
                 .into_iter()
                 .map(Rc::new)
                 .collect(),
+            script: Rc::new(std::mem::take(&mut ended.script)),
         };
         let model = if failures.lost_pages > self.lost_before {
             CrashModel::Posix

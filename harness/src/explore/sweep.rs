@@ -228,6 +228,8 @@ impl Explorer<'_> {
         case: &CaseId,
     ) -> Result<Troubled, ExploreError> {
         let endured = self.endure(fault, trouble)?;
+        let scripts = endured.lives.iter();
+        self.operations = scripts.map(|(life, _)| life.script.operations()).sum();
         for ended in &endured.ended {
             self.note_elisions(&ended.elisions_fired);
             self.note_ignored(&ended.ignored_fired);

@@ -13,7 +13,9 @@ use crate::sim::{SimConfig, SimDisk};
 use crate::survival::Survival;
 use crate::target::{ClientId, Mode, Session, TargetError};
 use crate::trace::{DiskState, Mark, Trace, TracePosition};
-use crate::workload::{Clients, Desk, Features, Marks, Record, Stopped, Taken, catalog_value};
+use crate::workload::{
+    Clients, Desk, Features, Marks, Record, Script, Stopped, Taken, catalog_value,
+};
 
 impl Marks for SimDisk {
     fn mark(&self, mark: Mark) -> TracePosition {
@@ -33,6 +35,8 @@ pub(super) struct Trial<'s> {
     /// The newest backup of an earlier life, with those that it builds on.
     pub(super) earlier: Vec<String>,
     taken: Vec<Taken>,
+    /// What clients did so far.
+    pub(super) script: Script,
 }
 
 /// What a trial leaves.
@@ -49,6 +53,8 @@ pub(super) struct Ended {
     pub(super) failpoints: Reached,
     /// Backups and restore points that were asked for.
     pub(super) taken: Vec<Taken>,
+    /// What clients did.
+    pub(super) script: Script,
 }
 
 impl<'s> Trial<'s> {
@@ -89,6 +95,7 @@ impl<'s> Trial<'s> {
             features: Features::new(),
             earlier: Vec::new(),
             taken: Vec::new(),
+            script: Script::default(),
         }
     }
 
@@ -263,6 +270,7 @@ impl<'s> Trial<'s> {
             *self.features.entry(feature).or_default() += count;
         }
         self.taken.extend(noted.taken);
+        self.script.lines.extend(noted.lines);
         noted.history
     }
 
@@ -331,6 +339,7 @@ impl<'s> Trial<'s> {
             violations: self.violations,
             features: self.features,
             taken: self.taken,
+            script: self.script,
         }
     }
 

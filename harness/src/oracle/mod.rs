@@ -36,7 +36,7 @@ pub use history::History;
 pub use judge::Judgement;
 pub use obligations::{CrashKinds, Obligations};
 pub use observed::{Observed, ObservedRow};
-pub use rows::{RowDigest, RowKey, RowMap, RowValue, StateDigest, TableId};
+pub use rows::{RowDigest, RowKey, RowMap, RowValue, StateDigest, TableId, bytes_of, plain_text};
 pub use transaction::{Change, Outcome, Request, Transaction};
 pub use value::{Garbage, Stamp, VALUE_LEN_MIN, client_and_sequence, transaction_id};
 pub use violation::{Violation, row_text, transaction_text, value_text};

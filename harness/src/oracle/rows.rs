@@ -4,12 +4,16 @@
 //! one row is added or taken out without looking at the others.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
 /// A table, by its place in the workload's list of tables.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct TableId(pub u8);
 
 impl TableId {
@@ -17,8 +21,9 @@ impl TableId {
     pub const CATALOG: Self = Self(u8::MAX);
 }
 
-/// The place of a row.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The place of a row. As text its table, a colon, and its key with `%` and two digits for what is no plain character.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct RowKey {
     /// Its table.
     pub table: TableId,
@@ -77,6 +82,74 @@ impl RowKey {
         Self {
             table,
             key: key.into(),
+        }
+    }
+}
+
+impl From<RowKey> for String {
+    fn from(row: RowKey) -> Self {
+        format!("{}:{}", row.table.0, plain_text(&row.key))
+    }
+}
+
+impl TryFrom<String> for RowKey {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let parts = text.split_once(':');
+        let row = parts.and_then(|(table, key)| {
+            let table = TableId(table.parse().ok()?);
+            Some(Self::new(table, &bytes_of(key)?))
+        });
+        row.ok_or("a row is written as its table, a colon and its key")
+    }
+}
+
+/// Bytes as text: `%` and two hexadecimal digits for what is no plain character.
+pub fn plain_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            text.push(char::from(byte));
+        } else {
+            // A `String` takes any text; there is no failure to report.
+            let _ = write!(text, "%{byte:02x}");
+        }
+    }
+    text
+}
+
+/// Reads what [`plain_text`] wrote.
+pub fn bytes_of(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, others @ ..] = rest {
+        rest = others;
+        if *first == b'%' {
+            let (digits, others) = others.split_at_checked(2)?;
+            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = others;
+        } else {
+            bytes.push(*first);
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_reads_back_from_its_text_whatever_its_key() {
+        for key in [&b""[..], b"key/00012", b"100 %\x00\xff:", b"a:b"] {
+            let row = RowKey::new(TableId(3), key);
+            let text = String::from(row.clone());
+            assert!(text.bytes().all(|byte| byte.is_ascii_graphic()), "{text}");
+            assert_eq!(RowKey::try_from(text), Ok(row));
+        }
+        for wrong in ["", "key", "x:key", "0:%", "0:%zz", "300:a"] {
+            assert!(RowKey::try_from(wrong.to_owned()).is_err(), "{wrong}");
         }
     }
 }

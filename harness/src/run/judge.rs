@@ -232,6 +232,7 @@ fn finding(found: &Found, identity: &CaseIdentity, case_file: String) -> ReportF
         timeline: finding.timeline.clone(),
         assumptions: finding.assumptions.clone(),
         case_file: Some(case_file),
+        shrunk: None,
     }
 }
 

@@ -16,6 +16,8 @@ mod schedule;
 mod judge;
 mod tally;
 
+mod smaller;
+
 mod files;
 mod output;
 
@@ -24,3 +26,4 @@ pub use execute::{Outcome, RunFailure, Watch, execute};
 pub use files::write_atomically;
 pub use output::{OutputError, write_run_files};
 pub use schedule::{Snapshot, Unfinished};
+pub use smaller::{Smaller, reported, shrink_findings};

@@ -31,6 +31,7 @@ mod suggest;
 mod validate;
 mod validate_failpoint;
 mod validate_faults;
+mod write;
 
 pub use check::{Check, CheckKind};
 pub use chore::Chore;

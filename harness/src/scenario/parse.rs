@@ -13,8 +13,8 @@ use toml::de::{DeTable, DeValue, Deserializer};
 use super::error::Problem;
 use super::{Scenario, ScenarioError, ScenarioReadError, validate};
 
-const TAG: &str = "kind";
-const TAGGED: [&str; 3] = ["workload", "fault", "plant"];
+pub(super) const TAG: &str = "kind";
+pub(super) const TAGGED: [&str; 3] = ["workload", "fault", "plant"];
 
 impl Scenario {
     /// Reads a scenario from its text. `file` is what errors call it.

@@ -43,3 +43,14 @@ pub(super) fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, Explo
         _ => explore::run_case(batch, case),
     }
 }
+
+pub(super) fn hunt(
+    batch: &Batch,
+    wanted: &str,
+    announce: &mut dyn FnMut(&CaseId),
+) -> Result<BatchResult, ExploreError> {
+    match batch.target.as_str() {
+        selftest::NAME => selftest::run_batch(batch, announce),
+        _ => explore::hunt(batch, wanted, announce),
+    }
+}

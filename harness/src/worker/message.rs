@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, BatchResult, CaseId, ExploreError, Finding, Inconclusive, PlantSwitch};
+use crate::explore::{ExactCase, Reach, Searched};
 use crate::scenario::{Scenario, ScenarioError};
 
 /// Something for a worker to do.
@@ -46,6 +47,41 @@ pub enum Task {
         /// A directory into which the files go as the crash left them.
         materialize: Option<PathBuf>,
     },
+    /// Cases until one shows a finding with this fingerprint.
+    Hunt {
+        /// The fingerprint.
+        wanted: String,
+    },
+    /// An exact case.
+    Exact {
+        /// Which.
+        case: ExactCase,
+        /// A directory into which the files go as the last cut left them.
+        materialize: Option<PathBuf>,
+    },
+    /// A case as an exact one.
+    MakeExact {
+        /// Which.
+        case: CaseId,
+    },
+    /// The last cut with which an exact case shows a finding.
+    Search {
+        /// The case.
+        case: ExactCase,
+        /// The finding's fingerprint.
+        wanted: String,
+        /// How far to look.
+        reach: Reach,
+    },
+    /// The least that has to survive, or to be lost, for an exact case to show a finding.
+    Least {
+        /// The case.
+        case: ExactCase,
+        /// The finding's fingerprint.
+        wanted: String,
+        /// States that are tried, at most.
+        tries_max: u64,
+    },
 }
 
 /// A batch's result on its way to the parent: equal findings are counted, the first is kept.
@@ -75,6 +111,9 @@ pub struct CaseAnswer {
     pub findings: Vec<Finding>,
     /// Why there is no verdict, if there is none.
     pub inconclusive: Option<String>,
+    /// How much clients did, where that is known.
+    #[serde(default)]
+    pub operations: usize,
 }
 
 /// A worker's answer to a job.
@@ -82,6 +121,8 @@ pub struct CaseAnswer {
 pub(super) enum Answer {
     Explored(Box<Explored>),
     Case(Box<CaseAnswer>),
+    MadeExact(Option<Box<ExactCase>>),
+    Searched(Box<Searched>),
     Failed(ExploreError),
 }
 

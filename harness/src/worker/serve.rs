@@ -1,5 +1,6 @@
 //! The worker's side: jobs in on standard input, answers out on standard output.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead as _, Write as _};
 use std::path::{Component, Path};
@@ -10,7 +11,8 @@ use std::thread;
 use super::dispatch;
 use super::message::{Answer, CaseAnswer, Explored, Job, Task};
 use super::progress::Announcer;
-use crate::batch::{Batch, CaseResult, ExploreError};
+use crate::batch::{Batch, CaseId, ExploreError};
+use crate::explore;
 
 /// Marks an answer among whatever else a target may print.
 pub(super) const ANSWER_PREFIX: &str = "chaos-answer ";
@@ -55,15 +57,59 @@ fn answer(job: &Job, announcer: &mut Announcer) -> Result<Answer, ExploreError> 
             announcer.case(case);
             let result = dispatch::run_case(&batch, case)?;
             if let Some(dir) = materialize {
-                write_files(dir, &result).map_err(|error| {
-                    ExploreError::Internal(format!("cannot write into {}: {error}", dir.display()))
-                })?;
+                write_files(dir, &result.files)?;
             }
             Ok(Answer::Case(Box::new(CaseAnswer {
                 options: result.options,
                 findings: result.findings,
                 inconclusive: result.inconclusive,
+                operations: result.operations,
             })))
+        }
+        Task::Hunt { wanted } => {
+            let result = dispatch::hunt(&batch, wanted, &mut |case| announcer.case(case))?;
+            Ok(Answer::Explored(Box::new(Explored::new(result))))
+        }
+        task => {
+            announcer.case(&CaseId(EXACT.to_owned()));
+            answer_exactly(&batch, task)
+        }
+    }
+}
+
+/// The announced name of whatever is done with exact cases.
+const EXACT: &str = "exact";
+
+fn answer_exactly(batch: &Batch, task: &Task) -> Result<Answer, ExploreError> {
+    let searched = |searched| Ok(Answer::Searched(Box::new(searched)));
+    match task {
+        Task::Exact { case, materialize } => {
+            let result = explore::run_exact(batch, case)?;
+            if let Some(dir) = materialize {
+                write_files(dir, &result.files)?;
+            }
+            Ok(Answer::Case(Box::new(CaseAnswer {
+                findings: result.findings,
+                operations: case.operations(),
+                ..CaseAnswer::default()
+            })))
+        }
+        Task::MakeExact { case } => {
+            let exact = explore::exact_of(batch, case)?;
+            Ok(Answer::MadeExact(exact.map(Box::new)))
+        }
+        Task::Search {
+            case,
+            wanted,
+            reach,
+        } => searched(explore::search_exact(batch, case, wanted, *reach)?),
+        Task::Least {
+            case,
+            wanted,
+            tries_max,
+        } => searched(explore::least_survival(batch, case, wanted, *tries_max)?),
+        Task::Explore | Task::Hunt { .. } | Task::Case { .. } => {
+            Err(ExploreError::Internal("no task for exact cases".to_owned()))
         }
     }
 }
@@ -73,9 +119,15 @@ fn explore(batch: &Batch, announcer: &mut Announcer) -> Result<Answer, ExploreEr
     Ok(Answer::Explored(Box::new(Explored::new(result))))
 }
 
-fn write_files(dir: &Path, result: &CaseResult) -> io::Result<()> {
+fn write_files(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), ExploreError> {
+    put_files(dir, files).map_err(|error| {
+        ExploreError::Internal(format!("cannot write into {}: {error}", dir.display()))
+    })
+}
+
+fn put_files(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    for (name, bytes) in &result.files {
+    for (name, bytes) in files {
         let name = Path::new(name);
         if !name
             .components()

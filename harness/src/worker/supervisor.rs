@@ -13,6 +13,7 @@ use super::message::{Answer, CaseAnswer, Explored, Job, Task};
 use super::process::{Look, WorkerProcess};
 use super::progress::Progress;
 use crate::batch::{CaseId, ExploreError, Inconclusive};
+use crate::explore::{ExactCase, Searched};
 
 /// A batch in which more cases than this end their workers is given up; what it found stays found.
 const BAD_CASES_MAX: usize = 8;
@@ -43,6 +44,12 @@ pub enum JobEnd {
     Explored(Box<Explored>),
     /// With the result of a case.
     Case(Box<CaseAnswer>),
+    /// With a case as an exact one, if it can be one.
+    MadeExact(Option<Box<ExactCase>>),
+    /// With what a search gave.
+    Searched(Box<Searched>),
+    /// With nothing: the worker died or got stuck over it.
+    Lost,
     /// It was no longer wanted.
     Cancelled,
     /// The exploration gave up.
@@ -80,8 +87,23 @@ impl Supervisor {
         match &job.task {
             Task::Explore => self.explore(job.clone(), cancelled),
             Task::Case { case, .. } => self.case(job, case, cancelled),
+            _ => self.ask(job, cancelled),
         }
         .unwrap_or_else(JobEnd::Broken)
+    }
+
+    /// Runs a job once, whatever comes of it.
+    fn ask(&mut self, job: &Job, cancelled: &dyn Fn() -> bool) -> io::Result<JobEnd> {
+        Ok(match self.attempt(job, cancelled)? {
+            Attempt::Answered(Answer::Explored(explored)) => JobEnd::Explored(explored),
+            Attempt::Answered(Answer::Case(answer)) => JobEnd::Case(answer),
+            Attempt::Answered(Answer::MadeExact(exact)) => JobEnd::MadeExact(exact),
+            Attempt::Answered(Answer::Searched(searched)) => JobEnd::Searched(searched),
+            Attempt::Answered(Answer::Failed(error)) => JobEnd::Failed(error),
+            Attempt::Cancelled => JobEnd::Cancelled,
+            Attempt::Died(death, _) if death.is_interrupt() => JobEnd::Cancelled,
+            Attempt::Died(..) | Attempt::Stalled(_) => JobEnd::Lost,
+        })
     }
 
     fn explore(&mut self, mut job: Job, cancelled: &dyn Fn() -> bool) -> io::Result<JobEnd> {
@@ -94,7 +116,7 @@ impl Supervisor {
                     )));
                 }
                 Attempt::Answered(Answer::Failed(error)) => return Ok(JobEnd::Failed(error)),
-                Attempt::Answered(Answer::Case(_)) => return Ok(out_of_turn()),
+                Attempt::Answered(_) => return Ok(out_of_turn()),
                 Attempt::Cancelled => return Ok(JobEnd::Cancelled),
                 Attempt::Died(death, _) if death.is_interrupt() => return Ok(JobEnd::Cancelled),
                 Attempt::Died(_, Some(case)) | Attempt::Stalled(Some(case)) => case,
@@ -146,7 +168,7 @@ impl Supervisor {
                 )));
             }
             Attempt::Answered(Answer::Failed(error)) => return Ok(JobEnd::Failed(error)),
-            Attempt::Answered(Answer::Case(_)) => return Ok(out_of_turn()),
+            Attempt::Answered(_) => return Ok(out_of_turn()),
             Attempt::Cancelled => return Ok(JobEnd::Cancelled),
             Attempt::Died(death, None) => casualties.extra.add(death.finding(workload)),
             Attempt::Died(_, Some(_)) | Attempt::Stalled(Some(_)) => {
@@ -179,7 +201,7 @@ impl Supervisor {
         match self.attempt(job, cancelled)? {
             Attempt::Answered(Answer::Case(answer)) => return Ok(JobEnd::Case(answer)),
             Attempt::Answered(Answer::Failed(error)) => return Ok(JobEnd::Failed(error)),
-            Attempt::Answered(Answer::Explored(_)) => return Ok(out_of_turn()),
+            Attempt::Answered(_) => return Ok(out_of_turn()),
             Attempt::Cancelled => return Ok(JobEnd::Cancelled),
             Attempt::Died(death, _) if death.is_interrupt() => return Ok(JobEnd::Cancelled),
             Attempt::Died(death, _) if death.may_come_from_outside() => {

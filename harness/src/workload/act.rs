@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::oracle::{Change, RowKey, RowMap, RowValue, TableId};
 
 /// Something that a transaction does.
@@ -16,7 +18,7 @@ pub(super) enum Act {
 }
 
 /// A change of what tables there are, which succeeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum TableChange {
     Create(TableId),
     Drop(TableId),

@@ -2,6 +2,7 @@
 
 use super::desk::Desk;
 use super::plan::{End, Plan, Setting, levels, table_names};
+use super::script::{Deed, Line, Script};
 use super::upkeep::{Due, INCREMENTAL, Upkeep};
 use super::work::Work;
 use super::{bank, kv};
@@ -199,7 +200,10 @@ impl Clients {
             return Ok(Turn::Goes);
         };
         let done = match work.plan.steps.get(work.next).cloned() {
-            Some(step) => work.step(desk, step).map_err(|error| ("step", error)),
+            Some(step) => {
+                self.note(desk, client, Deed::Step(step.clone()));
+                work.step(desk, step).map_err(|error| ("step", error))
+            }
             None => return self.end(desk, client, work),
         };
         match done {
@@ -219,6 +223,7 @@ impl Clients {
         plan: Plan,
         tries: u32,
     ) -> Result<(), Stopped> {
+        self.note(desk, client, Deed::Begin);
         let this = &mut self.all[client];
         let id = transaction_id(this.id.0, this.next_sequence);
         this.next_sequence += 1;
@@ -233,12 +238,14 @@ impl Clients {
     /// Ends a transaction whose steps are done.
     fn end(&mut self, desk: &mut Desk<'_>, client: usize, work: Work) -> Result<Turn, Stopped> {
         let End::Commit(durability) = work.plan.end else {
+            self.note(desk, client, Deed::Rollback);
             let rolled_back = desk.rollback(&work.open);
             return rolled_back.map(|()| Turn::Ended).map_err(|error| Stopped {
                 call: "rollback",
                 error,
             });
         };
+        self.note(desk, client, Deed::Commit(durability));
         let mut work = work;
         if let Err(error) = work.write_sequence(desk) {
             return self.failed(desk, client, work, Stopped { call: "put", error });
@@ -310,21 +317,82 @@ impl Clients {
     /// Asks for what is due.
     fn keep_up(&mut self, desk: &mut Desk<'_>) -> Result<(), Stopped> {
         for due in self.upkeep.due() {
-            let done = match due {
-                Due::Checkpoint => ("checkpoint", desk.checkpoint()),
-                Due::Chore(Chore::Compaction) => ("compaction", desk.compact()),
-                Due::Chore(Chore::Backup) => ("backup", self.back_up(desk)),
-                Due::Chore(Chore::RestorePoint) => ("restore point", desk.restore_point()),
+            let deed = match due {
+                Due::Checkpoint => Deed::Checkpoint,
+                Due::Chore(Chore::Compaction) => Deed::Compaction,
+                Due::Chore(Chore::Backup) => Deed::Backup {
+                    is_incremental: self.rng.chance(INCREMENTAL),
+                },
+                Due::Chore(Chore::RestorePoint) => Deed::RestorePoint,
             };
-            let (call, result) = done;
-            result.map_err(|error| Stopped { call, error })?;
+            self.note(desk, 0, deed.clone());
+            self.ask_for(desk, &deed)?;
         }
         Ok(())
     }
 
-    fn back_up(&mut self, desk: &mut Desk<'_>) -> Result<(), TargetError> {
-        self.upkeep.backups += 1;
-        let is_incremental = self.rng.chance(INCREMENTAL);
-        desk.backup(self.upkeep.backups, is_incremental)
+    /// Asks for what is no transaction.
+    fn ask_for(&mut self, desk: &mut Desk<'_>, deed: &Deed) -> Result<(), Stopped> {
+        let (call, result) = match *deed {
+            Deed::Checkpoint => ("checkpoint", desk.checkpoint()),
+            Deed::Compaction => ("compaction", desk.compact()),
+            Deed::Backup { is_incremental } => {
+                self.upkeep.backups += 1;
+                let number = self.upkeep.backups;
+                ("backup", desk.backup(number, is_incremental))
+            }
+            Deed::RestorePoint => ("restore point", desk.restore_point()),
+            _ => return Ok(()),
+        };
+        result.map_err(|error| Stopped { call, error })
+    }
+
+    fn note(&self, desk: &Desk<'_>, client: usize, deed: Deed) {
+        let client = self.all.get(client).map_or(0, |client| client.id.0);
+        desk.record.line(Line::new(client, deed));
+    }
+
+    /// Does what a script says, and nothing else.
+    pub fn play(&mut self, desk: &mut Desk<'_>, script: &Script) -> Result<(), Stopped> {
+        for line in &script.lines {
+            let mut clients = self.all.iter();
+            if let Some(client) = clients.position(|client| client.id.0 == line.client) {
+                self.play_line(desk, client, &line.deed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn play_line(
+        &mut self,
+        desk: &mut Desk<'_>,
+        client: usize,
+        deed: &Deed,
+    ) -> Result<(), Stopped> {
+        if *deed == Deed::Begin {
+            if let Some(work) = self.all[client].work.take() {
+                self.end(desk, client, work)?;
+            }
+            let plan = Plan {
+                steps: Vec::new(),
+                end: End::Rollback,
+            };
+            return self.begin(desk, client, plan, TRIES_MAX);
+        }
+        let Some(mut work) = self.all[client].work.take() else {
+            return self.ask_for(desk, deed);
+        };
+        match deed {
+            Deed::Step(step) => work.plan.steps.push(step.clone()),
+            Deed::Commit(level) => work.plan.end = End::Commit(*level),
+            Deed::Rollback => {}
+            _ => {
+                self.all[client].work = Some(work);
+                return self.ask_for(desk, deed);
+            }
+        }
+        // With its last step done, the next turn of a transaction is its end.
+        self.all[client].work = Some(work);
+        self.turn(desk, client).map(|_| ())
     }
 }

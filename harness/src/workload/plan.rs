@@ -1,5 +1,7 @@
 //! What one transaction will do, drawn before it begins.
 
+use serde::{Deserialize, Serialize};
+
 use super::act::TableChange;
 use crate::oracle::{RowKey, TableId};
 use crate::scenario::{DurabilityLevel, Workload};
@@ -33,7 +35,7 @@ pub(super) struct Plan {
 }
 
 /// One step of a transaction. Others may come between two steps.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Step {
     Get(RowKey),
     Put {
@@ -67,11 +69,13 @@ pub(super) enum Step {
 }
 
 /// A range of keys in one table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RowRange {
     pub(super) table: TableId,
+    #[serde(with = "plain_bytes")]
     pub(super) from: Vec<u8>,
     /// The first key that is not in it any more.
+    #[serde(with = "plain_bytes")]
     pub(super) to: Vec<u8>,
     /// Every row in it that the workload ever writes.
     pub(super) rows: Vec<RowKey>,
@@ -117,4 +121,24 @@ pub(super) fn table_names(tables: u32) -> Vec<String> {
     (0..tables.min(256))
         .map(|table| format!("t{table}"))
         .collect()
+}
+
+/// Bytes as text.
+mod plain_bytes {
+    use serde::de::{Deserializer, Error as _};
+    use serde::ser::Serializer;
+    use serde::{Deserialize as _, Serialize as _};
+
+    use crate::oracle::{bytes_of, plain_text};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        plain_text(bytes).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        bytes_of(&text).ok_or_else(|| D::Error::custom("a `%` without two digits"))
+    }
 }

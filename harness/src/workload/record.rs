@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::script::Line;
 use super::taken::Taken;
 use crate::oracle::{History, Violation};
 use crate::scenario::Feature;
@@ -18,6 +19,7 @@ pub struct Record {
     /// The newest backup of an earlier life, with those that it builds on.
     earlier: Vec<String>,
     taken: Mutex<Vec<Taken>>,
+    lines: Mutex<Vec<Line>>,
 }
 
 /// How often each was done.
@@ -34,6 +36,8 @@ pub struct Noted {
     pub features: Features,
     /// Backups and restore points that were asked for.
     pub taken: Vec<Taken>,
+    /// All that clients did, in order.
+    pub lines: Vec<Line>,
 }
 
 impl Record {
@@ -53,6 +57,7 @@ impl Record {
             violations: std::mem::take(&mut *guard(&self.violations)),
             features: std::mem::take(&mut *guard(&self.features)),
             taken: std::mem::take(&mut *guard(&self.taken)),
+            lines: std::mem::take(&mut *guard(&self.lines)),
         }
     }
 
@@ -85,6 +90,11 @@ impl Record {
         if let Some(taken) = guard(&self.taken).get_mut(place) {
             taken.to = Some(at);
         }
+    }
+
+    /// Notes what a client is about to do.
+    pub fn line(&self, line: Line) {
+        guard(&self.lines).push(line);
     }
 
     pub(super) fn accuse(&self, violation: Violation) {

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::{sign, timeline};
-use crate::model::{Finding, ScenarioReport, ScenarioVerdict};
+use crate::model::{Finding, ScenarioReport, ScenarioVerdict, Shrunk};
 use crate::number::{counted, grouped};
-use crate::summary::{Summary, finding_title};
+use crate::summary::{Summary, assumption_text, finding_title, repair_text};
 
 const FINDINGS_SHOWN_MAX: usize = 200;
 
@@ -92,7 +92,39 @@ fn card(scenario: &ScenarioReport, finding: &Finding) -> Markup {
                 p.assumptions { "Needs storage without: " (finding.assumptions.join(", ")) }
             }
             (timeline::render(&finding.timeline))
+            @if let Some(shrunk) = &finding.shrunk { (smallest(shrunk)) }
             @if let Some(file) = &finding.case_file { p.file { "Case file " span.mono { (file) } } }
+        }
+    }
+}
+
+/// The smallest case found, and what it says.
+fn smallest(shrunk: &Shrunk) -> Markup {
+    html! {
+        details.shrunk open {
+            summary {
+                "Shrunk to " (counted(shrunk.operations, "operation", "operations"))
+                " and " (counted(shrunk.faults, "fault", "faults"))
+                " (from " (grouped(shrunk.operations_before)) ", " (grouped(shrunk.tried)) " states tried: " (shrunk.end) ")"
+            }
+            div.replay {
+                code { (shrunk.replay) }
+                button.copy type="button" hidden aria-label="Copy the replay line" { "Copy" }
+            }
+            pre { (shrunk.scenario.join("\n")) }
+            @if !shrunk.repairs.is_empty() {
+                h4 { "Repair" }
+                ul { @for repair in &shrunk.repairs { li { (repair_text(repair)) } } }
+            }
+            @if !shrunk.assumptions.is_empty() {
+                h4 { "Only possible where storage does not keep to" }
+                ul { @for assumption in &shrunk.assumptions { li { (assumption_text(assumption)) } } }
+            }
+            @if !shrunk.difference.is_empty() {
+                h4 { "What the disk held before the cut, and after" }
+                pre { (shrunk.difference.join("\n")) }
+            }
+            p.file { "Case file " span.mono { (shrunk.case_file) } }
         }
     }
 }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::shrunk::Shrunk;
+
 /// All cases of a scenario that broke one check in one way, shown by the first of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
@@ -39,6 +41,9 @@ pub struct Finding {
     /// Path of the case file, relative to the report, if one was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case_file: Option<String>,
+    /// The smallest case found that shows the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shrunk: Option<Shrunk>,
 }
 
 /// One line of a finding's timeline.

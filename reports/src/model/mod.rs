@@ -4,6 +4,7 @@ mod finding;
 mod histogram;
 mod report;
 mod scenario;
+mod shrunk;
 mod verdict;
 
 pub use finding::{Fate, Finding, TimelineEntry, TimelineKind};
@@ -15,4 +16,5 @@ pub use scenario::{
     CheckReport, CoverageMethod, CrashPointCoverage, ElisionReport, FaultReport, ScenarioReport,
     ScenarioTiming,
 };
+pub use shrunk::{Assumption, Repair, Shrunk};
 pub use verdict::{Expect, ScenarioVerdict, Verdict};

@@ -1,0 +1,167 @@
+//! One finding's way to its smallest case.
+
+use std::time::Instant;
+
+use super::ask::{Asker, Stop};
+use super::exact::{Exactly, size_of};
+use super::limits::{Limits, ShrinkEnd, ShrinkError, Shrunk, Size};
+use super::scenario::Simpler;
+use crate::batch::Finding;
+use crate::case::CaseFile;
+use crate::scenario::Scenario;
+use crate::worker::{BEFORE_ANY_CASE, Job, Supervisor, Task};
+
+/// Shrinks cases, one after the other.
+pub struct Shrinker<'a> {
+    /// Runs them.
+    pub supervisor: &'a mut Supervisor,
+    /// How far it goes.
+    pub limits: Limits,
+    /// Whether to stop with the best so far.
+    pub cancelled: &'a dyn Fn() -> bool,
+    /// Told of each step that made it smaller, with the number of states tried.
+    pub progress: &'a mut dyn FnMut(Size, u64),
+}
+
+/// The job that a case file is about.
+pub fn same_job(file: &CaseFile, task: Task) -> Job {
+    let case = &file.case;
+    Job {
+        file: case.scenario_file.clone(),
+        text: file.scenario.text.as_str().into(),
+        target: case.target.clone(),
+        options: case.given_options(),
+        seed: case.seed,
+        run: case.run,
+        plants: case.plants,
+        states_max: u64::MAX,
+        skip: Vec::new(),
+        task,
+    }
+}
+
+impl Shrinker<'_> {
+    /// Shrinks a case that shows a finding with this fingerprint.
+    pub fn shrink(&mut self, file: &CaseFile, wanted: &str) -> Result<Shrunk, ShrinkError> {
+        if file.case.case.0 == BEFORE_ANY_CASE {
+            return Err(ShrinkError::NoWay("a workload that ends its process"));
+        }
+        let mut asker = Asker {
+            supervisor: self.supervisor,
+            job: same_job(file, Task::Explore),
+            wanted: wanted.to_owned(),
+            limits: self.limits,
+            cancelled: self.cancelled,
+            tried: 0,
+            started: Instant::now(),
+        };
+        let exact = match &file.exact {
+            Some(exact) => Some(exact.clone()),
+            None => asker.make_exact(&file.case.case).map_err(failed)?,
+        };
+        let Some(best) = exact else {
+            return shrink_scenario(asker, file);
+        };
+        let mut exactly = Exactly {
+            asker: &mut asker,
+            best,
+            progress: self.progress,
+        };
+        let before = size_of(&exactly.best);
+        if !exactly.begin().map_err(failed)? {
+            return Err(ShrinkError::NotExact);
+        }
+        let end = end_of(exactly.run())?;
+        let best = exactly.best;
+        let finding = confirmed(&mut asker, |asker| asker.finding_of(&best))?;
+        let after = size_of(&best);
+        let file = CaseFile {
+            exact: Some(best),
+            ..file.clone()
+        };
+        let tried = asker.tried;
+        Ok(Shrunk {
+            file,
+            finding,
+            before,
+            after,
+            tried,
+            end,
+        })
+    }
+}
+
+fn shrink_scenario(mut asker: Asker<'_>, file: &CaseFile) -> Result<Shrunk, ShrinkError> {
+    let read = Scenario::parse(&file.case.scenario_file, &file.scenario.text);
+    let scenario = read.map_err(|_| ShrinkError::NoWay("a scenario that cannot be read"))?;
+    let text = scenario
+        .to_toml()
+        .ok_or(ShrinkError::NoWay("a scenario that cannot be written"))?;
+    let first = asker.case(&file.case.case).map_err(failed)?;
+    let before = Size {
+        operations: first.operations,
+        faults: 1,
+        pieces: 0,
+    };
+    let mut findings = first.findings.into_iter();
+    let shown = findings.find(|finding| finding.fingerprint == asker.wanted);
+    let mut simpler = Simpler {
+        asker: &mut asker,
+        best: scenario,
+        finding: shown.ok_or(ShrinkError::NotReproduced)?,
+        text,
+    };
+    let end = end_of(simpler.run())?;
+    let (best, finding, text) = (simpler.best, simpler.finding, simpler.text);
+    let mut file = file.clone();
+    file.case.case = finding.case.clone();
+    file.case.scenario_digest = best.digest().to_string();
+    file.scenario.text.clone_from(&text);
+    asker.job.text = text.into();
+    let mut operations = 0;
+    let finding = confirmed(&mut asker, |asker| {
+        let again = asker.case(&finding.case)?;
+        operations = again.operations;
+        let mut findings = again.findings.into_iter();
+        Ok(findings.find(|finding| finding.fingerprint == asker.wanted))
+    })?;
+    let after = Size {
+        operations,
+        ..before
+    };
+    let tried = asker.tried;
+    Ok(Shrunk {
+        file,
+        finding,
+        before,
+        after,
+        tried,
+        end,
+    })
+}
+
+/// Runs the smallest case once more, by itself, whatever the limits.
+fn confirmed<'a>(
+    asker: &mut Asker<'a>,
+    run: impl FnOnce(&mut Asker<'a>) -> Result<Option<Finding>, Stop>,
+) -> Result<Finding, ShrinkError> {
+    asker.limits.time = std::time::Duration::MAX;
+    asker.cancelled = &|| false;
+    let finding = run(asker).map_err(failed)?;
+    finding.ok_or(ShrinkError::NotReproduced)
+}
+
+fn end_of(run: Result<(), Stop>) -> Result<ShrinkEnd, ShrinkError> {
+    match run {
+        Ok(()) => Ok(ShrinkEnd::Smallest),
+        Err(Stop::Ended(end)) => Ok(end),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+fn failed(stop: Stop) -> ShrinkError {
+    match stop {
+        Stop::Ended(end) => ShrinkError::Stopped(end),
+        Stop::Failed(error) => error,
+    }
+}
