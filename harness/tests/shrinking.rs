@@ -144,3 +144,47 @@ fn a_case_file_that_makes_no_sense_is_wrong_use_and_no_panic() {
         assert_eq!(output.status.code(), Some(code), "{to}: {output:?}");
     }
 }
+
+#[test]
+fn the_repair_of_an_elided_sync_is_that_sync() {
+    let plants = [
+        "archive-not-synced",
+        "backup-directory-not-synced",
+        "backup-not-synced",
+        "compaction-data-not-synced",
+        "compaction-map-not-synced",
+        "data-not-synced",
+        "doublewrite-not-synced",
+        "group-not-synced",
+        "log-directory-not-synced",
+        "log-never-synced",
+        "log-sync-skipped-once",
+        "map-not-synced",
+        "root-directory-not-synced",
+    ];
+    let (report, _dir) = run(&plants, &[]);
+    for (place, plant) in plants.into_iter().enumerate() {
+        let shrunk = shrunk(&report, place);
+        let repairs = shrunk["repairs"].as_array();
+        let repairs = repairs.unwrap_or_else(|| panic!("{plant} has no repair: {shrunk:#}"));
+        let dropped = |repair: &Value| repair["dropped"].is_u64();
+        assert!(repairs.iter().all(dropped), "{plant}: {repairs:#?}");
+        let last = repairs.last().unwrap();
+        assert_eq!(last["removed"], last["failing"], "{plant}: {repairs:#?}");
+        let names_it = |line: &Value| {
+            let what = line["what"].as_str().unwrap();
+            what == "a sync that reports success has happened"
+        };
+        let card = shrunk["assumptions"].as_array().unwrap();
+        assert!(card.iter().any(names_it), "{plant}: {card:#?}");
+    }
+}
+
+#[test]
+fn no_sync_repairs_a_write_that_is_lost() {
+    let (report, _dir) = run(&["log-write-lost"], &[]);
+    let shrunk = shrunk(&report, 0);
+    let repairs = shrunk["repairs"].as_array().cloned().unwrap_or_default();
+    let ends_it = |repair: &Value| repair["removed"] == repair["failing"];
+    assert!(!repairs.iter().any(ends_it), "{repairs:#?}");
+}

@@ -223,6 +223,7 @@ pub fn repair_text(repair: &Repair) -> String {
         what,
         removed,
         failing,
+        ..
     } = repair;
     format!("{what} removes {removed} of {failing} failing states")
 }

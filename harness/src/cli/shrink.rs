@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use lightning_report::summary::{assumption_text, repair_text};
+
 use super::args::ShrinkArguments;
 use super::exit::Exit;
 use super::failure::Failure;
@@ -13,7 +15,7 @@ use super::run::{as_typed, refuse_unknown_target, worker_limits};
 use super::signal::interrupt_flag;
 use crate::batch::Finding;
 use crate::case::CaseFile;
-use crate::explore::ExactCase;
+use crate::explore::{ExactCase, Explanation};
 use crate::run::write_atomically;
 use crate::shrink::{Limits, ShrinkError, Shrinker, Shrunk, same_job};
 use crate::worker::{JobEnd, Supervisor, Task};
@@ -131,9 +133,27 @@ fn print_shrunk(
         writeln!(out, "  {line}")?;
     }
     print_finding(out, &shrunk.finding)?;
+    print_explanation(out, &shrunk.explanation)?;
     let replay = format!("chaos replay {}", path.display());
     writeln!(out, "replay:   {}", as_typed(&replay))?;
     Ok(Exit::Broken)
+}
+
+/// What a shrunk case says beyond its finding.
+fn print_explanation(out: &mut dyn Write, explanation: &Explanation) -> io::Result<()> {
+    for line in &explanation.difference {
+        writeln!(out, "  {line}")?;
+    }
+    for assumption in &explanation.assumptions {
+        writeln!(out, "only without: {}", assumption_text(assumption))?;
+    }
+    for repair in &explanation.repairs {
+        writeln!(out, "repair:   {}", repair_text(repair))?;
+    }
+    if explanation.repairs.is_empty() && explanation.tried > 0 {
+        writeln!(out, "repair:   no sync that could be added ends it")?;
+    }
+    Ok(())
 }
 
 /// Beside the case file that was given, or else among the reports.

@@ -134,14 +134,14 @@ pub fn search_exact(
 }
 
 /// A case, and the life that its last cut ends.
-struct Ready {
-    life: Life,
-    case: ExactCase,
+pub(super) struct Ready {
+    pub(super) life: Life,
+    pub(super) case: ExactCase,
 }
 
 /// What becomes of a cut that is later than the end of its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cuts {
+pub(super) enum Cuts {
     /// There is no such case.
     AsTheyAre,
     /// It comes at the end.
@@ -156,7 +156,7 @@ impl Explorer<'_> {
         }
     }
 
-    fn exact_fault(&self, case: &ExactCase) -> Result<PowerLoss, ExploreError> {
+    pub(super) fn exact_fault(&self, case: &ExactCase) -> Result<PowerLoss, ExploreError> {
         match self.setup.batch.scenario.faults.get(case.fault) {
             Some(Fault::PowerLoss(fault)) => Ok(fault.clone()),
             _ => Err(internal("an exact case of a fault that is no power loss")),
@@ -213,7 +213,11 @@ impl Explorer<'_> {
     }
 
     /// The life that a case's last cut ends; nothing if there is none, or something was wrong before.
-    fn ready(&mut self, case: &ExactCase, cuts: Cuts) -> Result<Option<Ready>, ExploreError> {
+    pub(super) fn ready(
+        &mut self,
+        case: &ExactCase,
+        cuts: Cuts,
+    ) -> Result<Option<Ready>, ExploreError> {
         let mut case = case.clone();
         let Some(first) = case.lives.first() else {
             return Ok(None);
@@ -274,7 +278,7 @@ impl Explorer<'_> {
     }
 
     /// Recovers a state, and judges it.
-    fn examine_state(
+    pub(super) fn examine_state(
         &mut self,
         fault: &PowerLoss,
         generation: usize,
@@ -302,7 +306,7 @@ impl Explorer<'_> {
         examined
     }
 
-    fn exact_rng(&self, generation: usize) -> Rng {
+    pub(super) fn exact_rng(&self, generation: usize) -> Rng {
         self.setup.rng.split("exact", generation as u64)
     }
 
@@ -545,7 +549,7 @@ impl Round {
 }
 
 /// What a cut leaves, if the model allows it. What is drawn, is drawn by `rng`.
-fn left_by(
+pub(super) fn left_by(
     before: &DiskState,
     model: CrashModel,
     survives: &Survives,

@@ -18,7 +18,13 @@ mod setup;
 mod case;
 mod exact;
 mod exact_case;
+
+mod assumptions;
+mod difference;
+mod explain;
 mod life;
+mod repair;
+mod trials;
 
 mod harm;
 mod ordeal;
@@ -44,3 +50,4 @@ mod tests;
 pub use batch::{hunt, run_batch, run_case};
 pub use exact::{ExactResult, Reach, Searched, exact_of, least_survival, run_exact, search_exact};
 pub use exact_case::{ExactCase, ExactCut, ExactLife, Pieces, Survives};
+pub use explain::{Explanation, explain};

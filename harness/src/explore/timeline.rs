@@ -114,7 +114,7 @@ fn mark_text(mark: &Mark) -> String {
     }
 }
 
-fn operation_text(operation: &Operation) -> String {
+pub(super) fn operation_text(operation: &Operation) -> String {
     match operation {
         Operation::Create(file) => format!("create {}", file.name),
         Operation::CreateDir { name } => format!("create directory {name}"),

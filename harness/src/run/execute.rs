@@ -275,7 +275,11 @@ fn take(shared: &Shared<'_>, ticket: Ticket, job: &Job, end: JobEnd) {
                 source,
             });
         }
-        JobEnd::Case(_) | JobEnd::MadeExact(_) | JobEnd::Searched(_) | JobEnd::Lost => {
+        JobEnd::Case(_)
+        | JobEnd::MadeExact(_)
+        | JobEnd::Searched(_)
+        | JobEnd::Explained(_)
+        | JobEnd::Lost => {
             let source = ExploreError::Internal("a batch was answered with a case".to_owned());
             shared.fail(RunFailure::Explore {
                 file: job.file.clone(),

@@ -233,6 +233,8 @@ pub fn reported(shrunk: &Shrunk, file: &str) -> ShrunkReport {
         end: shrunk.end.text().to_owned(),
         scenario,
         actual: shrunk.finding.actual.clone(),
-        ..ShrunkReport::default()
+        difference: shrunk.explanation.difference.clone(),
+        assumptions: shrunk.explanation.assumptions.clone(),
+        repairs: shrunk.explanation.repairs.clone(),
     }
 }

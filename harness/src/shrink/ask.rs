@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::limits::{Limits, ShrinkEnd, ShrinkError};
 use crate::batch::{CaseId, Finding};
-use crate::explore::{ExactCase, Reach, Searched};
+use crate::explore::{ExactCase, Explanation, Reach, Searched};
 use crate::worker::{CaseAnswer, Explored, Job, JobEnd, Supervisor, Task};
 
 /// Why a question was not answered.
@@ -91,6 +91,15 @@ impl Asker<'_> {
         };
         let mut findings = answer.findings.into_iter();
         Ok(findings.find(|finding| finding.fingerprint == self.wanted))
+    }
+
+    /// What an exact case says beyond its finding.
+    pub(super) fn explain(&mut self, case: &ExactCase) -> Result<Explanation, Stop> {
+        let job = self.task(Task::Explain { case: case.clone() });
+        match self.ask(&job)? {
+            JobEnd::Explained(explained) => Ok(*explained),
+            _ => Ok(Explanation::default()),
+        }
     }
 
     /// The case with a last cut with which it shows the finding.

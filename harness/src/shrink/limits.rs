@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::batch::{ExploreError, Finding};
 use crate::case::CaseFile;
+use crate::explore::Explanation;
 
 /// How far shrinking goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub struct Shrunk {
     pub file: CaseFile,
     /// What it shows.
     pub finding: Finding,
+    /// What it says beyond that.
+    pub explanation: Explanation,
     /// How large it was.
     pub before: Size,
     /// How large it is.

@@ -8,6 +8,7 @@ use super::limits::{Limits, ShrinkEnd, ShrinkError, Shrunk, Size};
 use super::scenario::Simpler;
 use crate::batch::Finding;
 use crate::case::CaseFile;
+use crate::explore::Explanation;
 use crate::scenario::Scenario;
 use crate::worker::{BEFORE_ANY_CASE, Job, Supervisor, Task};
 
@@ -74,6 +75,7 @@ impl Shrinker<'_> {
         let end = end_of(exactly.run())?;
         let best = exactly.best;
         let finding = confirmed(&mut asker, |asker| asker.finding_of(&best))?;
+        let explanation = asker.explain(&best).map_err(failed)?;
         let after = size_of(&best);
         let file = CaseFile {
             exact: Some(best),
@@ -83,6 +85,7 @@ impl Shrinker<'_> {
         Ok(Shrunk {
             file,
             finding,
+            explanation,
             before,
             after,
             tried,
@@ -133,6 +136,7 @@ fn shrink_scenario(mut asker: Asker<'_>, file: &CaseFile) -> Result<Shrunk, Shri
     Ok(Shrunk {
         file,
         finding,
+        explanation: Explanation::default(),
         before,
         after,
         tried,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, BatchResult, CaseId, ExploreError, Finding, Inconclusive, PlantSwitch};
-use crate::explore::{ExactCase, Reach, Searched};
+use crate::explore::{ExactCase, Explanation, Reach, Searched};
 use crate::scenario::{Scenario, ScenarioError};
 
 /// Something for a worker to do.
@@ -73,6 +73,11 @@ pub enum Task {
         /// How far to look.
         reach: Reach,
     },
+    /// What an exact case says beyond its finding.
+    Explain {
+        /// Which.
+        case: ExactCase,
+    },
     /// The least that has to survive, or to be lost, for an exact case to show a finding.
     Least {
         /// The case.
@@ -123,6 +128,7 @@ pub(super) enum Answer {
     Case(Box<CaseAnswer>),
     MadeExact(Option<Box<ExactCase>>),
     Searched(Box<Searched>),
+    Explained(Box<Explanation>),
     Failed(ExploreError),
 }
 

@@ -57,4 +57,7 @@ pub struct Repair {
     pub removed: u64,
     /// How many failing states there were.
     pub failing: u64,
+    /// The number of the same operation in the trace, if a planted bug drops it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<u64>,
 }
