@@ -2,6 +2,7 @@
 
 pub mod cli;
 
+pub mod audit;
 pub mod doctor;
 pub mod run;
 

@@ -56,7 +56,7 @@ fn planted_bugs_shrink_to_few_operations_and_the_files_replay() {
         ("data-not-synced", 3, 1),
         ("log-sync-skipped-once", 6, 1),
         ("range-read-skips-a-row", 6, 0),
-        ("failed-log-sync-ignored", 12, 1),
+        ("dropped-log-pages-ignored", 4, 1),
         ("group-not-synced", 6, 1),
     ];
     let names: Vec<&str> = plants.iter().map(|(name, ..)| *name).collect();
@@ -136,7 +136,7 @@ fn a_case_file_that_makes_no_sense_is_wrong_use_and_no_panic() {
         ("format = 2", "format = 3", 1),
         // A client that the workload does not have, and a cut after the end: there is no such case, so nothing is broken.
         ("0 commit sync", "77 commit sync", 0),
-        ("\nat = ", "\nat = 9", 0),
+        ("[exact.lives.cut]\nat = ", "[exact.lives.cut]\nat = 9", 0),
     ] {
         assert!(text.contains(from), "{text}");
         fs::write(&wrong, text.replace(from, to)).unwrap();
@@ -154,7 +154,6 @@ fn the_repair_of_an_elided_sync_is_that_sync() {
         "compaction-data-not-synced",
         "compaction-map-not-synced",
         "data-not-synced",
-        "doublewrite-not-synced",
         "group-not-synced",
         "log-directory-not-synced",
         "log-never-synced",

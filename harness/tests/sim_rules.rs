@@ -39,6 +39,7 @@ fn elision(operation: OperationKind, file: &str, occurrence: Occurrence) -> SimC
         elide: vec![Elision {
             commits_in_flight: None,
             during: None,
+            place: None,
             operation,
             file,
             occurrence,

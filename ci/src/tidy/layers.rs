@@ -50,6 +50,7 @@ pub const HARNESS: Layers = Layers {
         &["case"],
         &["shrink"],
         &["run"],
+        &["audit"],
         &["cli"],
     ],
 };

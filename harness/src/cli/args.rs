@@ -24,6 +24,8 @@ pub(super) enum Command {
     Replay(ReplayArguments),
     /// Makes a case as small as it gets, and writes it to a case file
     Shrink(ShrinkArguments),
+    /// Says of each sync that the target issues whether it is needed
+    AuditSyncs(AuditArguments),
     /// Lists scenarios
     List(Selection),
     /// Checks scenario files without running them
@@ -182,6 +184,32 @@ pub(super) struct ShrinkArguments {
     pub(super) any_commit: bool,
     #[command(flatten)]
     pub(super) limits: LimitArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AuditArguments {
+    /// Scenario files, or folders with them [default: the scenarios tagged `audit`]
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) out: OutArguments,
+    #[command(flatten)]
+    pub(super) limits: LimitArguments,
+    /// The engine to test
+    #[arg(long, default_value = "lightning")]
+    pub(super) target: String,
+    /// Runs of each scenario
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(super) runs: u32,
+    /// Distinct crash states of each run without one sync, at most
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub(super) states: u64,
+    /// All that is drawn is drawn from this number
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    pub(super) seed: u64,
+    /// Worker processes [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]

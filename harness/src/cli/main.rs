@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 #[cfg(feature = "sqlite")]
 use super::truth_table;
-use super::{calibrate, check, doctor, list, replay, run, shrink, targets};
+use super::{audit, calibrate, check, doctor, list, replay, run, shrink, targets};
 use crate::scenario;
 use crate::worker;
 
@@ -44,6 +44,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, Failure> {
         Command::Run(arguments) => run::run(arguments, out),
         Command::Replay(arguments) => replay::replay(arguments, out),
         Command::Shrink(arguments) => shrink::shrink(arguments, out),
+        Command::AuditSyncs(arguments) => audit::audit_syncs(arguments, out),
         Command::List(selection) => list::list(selection, out),
         Command::Check(arguments) => check::check(arguments, out),
         Command::Schema => {

@@ -7,6 +7,7 @@ mod args;
 
 mod main;
 
+mod audit;
 mod calibrate;
 mod check;
 mod doctor;

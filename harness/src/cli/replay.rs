@@ -51,12 +51,14 @@ pub(super) fn replay(arguments: &ReplayArguments, out: &mut dyn Write) -> Result
         JobEnd::Case(answer) => *answer,
         JobEnd::Explored(explored) => answer_about_workload(*explored),
         JobEnd::Cancelled => return Ok(Exit::Interrupted),
-        JobEnd::MadeExact(_) | JobEnd::Searched(_) | JobEnd::Explained(_) | JobEnd::Lost => {
-            CaseAnswer {
-                inconclusive: Some("its process ended or got stuck".to_owned()),
-                ..CaseAnswer::default()
-            }
-        }
+        JobEnd::MadeExact(_)
+        | JobEnd::Searched(_)
+        | JobEnd::Explained(_)
+        | JobEnd::Syncs(_)
+        | JobEnd::Lost => CaseAnswer {
+            inconclusive: Some("its process ended or got stuck".to_owned()),
+            ..CaseAnswer::default()
+        },
         JobEnd::Broken(error) => return Err(error.into()),
         JobEnd::Failed(error) => {
             writeln!(out, "error: {error}")?;

@@ -37,12 +37,12 @@ const ASSUMPTIONS: [(&str, Violates); 7] = [
         "a journal keeps names and lengths in order, as ext4 and xfs do",
         |state| !state.is_legal(CrashModel::Journaled),
     ),
-    ("a write survives whole or not at all", State::is_torn),
+    ("a write survives whole or not at all", is_torn),
     (
         "bytes are on disk before the length that exposes them",
-        State::exposes_zeroes,
+        exposes_zeroes,
     ),
-    ("the sync of a file keeps its name", State::lost_name),
+    ("the sync of a file keeps its name", lost_name),
     ("sectors are written whole", |state| {
         !state.is_legal(CrashModel::Media)
     }),
@@ -110,51 +110,51 @@ impl State<'_> {
             syncs.any(|sync| covers(sync, operation, piece.part))
         })
     }
+}
 
-    /// Whether a part of a write survived.
-    fn is_torn(&self) -> bool {
-        let is_sector = |piece: &&Piece| matches!(piece.part, Part::Sector(_));
-        let mut writes = self.all.chunk_by(|a, b| a.order == b.order);
-        writes.any(|write| {
-            let sectors = write.iter().filter(is_sector);
-            let kept = sectors.clone().filter(|piece| self.kept.contains(piece));
-            let (count, kept) = (sectors.count(), kept.count());
-            0 < kept && kept < count
+/// Whether a part of a write survived.
+fn is_torn(state: &State<'_>) -> bool {
+    let is_sector = |piece: &&Piece| matches!(piece.part, Part::Sector(_));
+    let mut writes = state.all.chunk_by(|a, b| a.order == b.order);
+    writes.any(|write| {
+        let sectors = write.iter().filter(is_sector);
+        let kept = sectors.clone().filter(|piece| state.kept.contains(piece));
+        let (count, kept) = (sectors.count(), kept.count());
+        0 < kept && kept < count
+    })
+}
+
+/// Whether a length survived that a write gave, and of the write not all.
+fn exposes_zeroes(state: &State<'_>) -> bool {
+    let mut writes = state.all.chunk_by(|a, b| a.order == b.order);
+    writes.any(|write| {
+        let is_kept = |piece: &Piece| state.kept.contains(piece);
+        let is_len = |piece: &Piece| piece.part == Part::Len;
+        let is_sector = |piece: &Piece| matches!(piece.part, Part::Sector(_));
+        write.iter().any(|piece| is_len(piece) && is_kept(piece))
+            && write
+                .iter()
+                .any(|piece| is_sector(piece) && !is_kept(piece))
+    })
+}
+
+/// Whether a file that was synced has lost its name.
+fn lost_name(state: &State<'_>) -> bool {
+    let synced: BTreeSet<InodeId> = state
+        .events
+        .iter()
+        .filter_map(|event| match event.applied()? {
+            Operation::Sync(file) => Some(file.inode),
+            _ => None,
         })
-    }
-
-    /// Whether a length survived that a write gave, and of the write not all.
-    fn exposes_zeroes(&self) -> bool {
-        let mut writes = self.all.chunk_by(|a, b| a.order == b.order);
-        writes.any(|write| {
-            let is_kept = |piece: &Piece| self.kept.contains(piece);
-            let is_len = |piece: &Piece| piece.part == Part::Len;
-            let is_sector = |piece: &Piece| matches!(piece.part, Part::Sector(_));
-            write.iter().any(|piece| is_len(piece) && is_kept(piece))
-                && write
-                    .iter()
-                    .any(|piece| is_sector(piece) && !is_kept(piece))
-        })
-    }
-
-    /// Whether a file that was synced has lost its name.
-    fn lost_name(&self) -> bool {
-        let synced: BTreeSet<InodeId> = self
-            .events
-            .iter()
-            .filter_map(|event| match event.applied()? {
-                Operation::Sync(file) => Some(file.inode),
-                _ => None,
-            })
-            .collect();
-        let has = |disk: &DiskState, inode: InodeId| {
-            let mut names = disk.names().iter();
-            names.any(|(_, entry)| entry == crate::trace::Entry::File(inode))
-        };
-        let (before, after) = (&self.failing.before, &self.failing.after);
-        let mut synced = synced.into_iter();
-        synced.any(|inode| has(before, inode) && !has(after, inode))
-    }
+        .collect();
+    let has = |disk: &DiskState, inode: InodeId| {
+        let mut names = disk.names().iter();
+        names.any(|(_, entry)| entry == crate::trace::Entry::File(inode))
+    };
+    let (before, after) = (&state.failing.before, &state.failing.after);
+    let mut synced = synced.into_iter();
+    synced.any(|inode| has(before, inode) && !has(after, inode))
 }
 
 /// Whether a sync makes a part of an operation durable.

@@ -411,6 +411,21 @@ enum Towards {
     Everything,
 }
 
+impl Towards {
+    /// What survives if these pieces are what differs from it.
+    fn survives(self, differing: &[Piece], all: &[Piece]) -> Survives {
+        let differing: BTreeSet<Piece> = differing.iter().copied().collect();
+        let left = match self {
+            Self::Nothing => differing,
+            Self::Everything => {
+                let others = all.iter().copied();
+                others.filter(|piece| !differing.contains(piece)).collect()
+            }
+        };
+        Survives::of(&left, all)
+    }
+}
+
 impl Explorer<'_> {
     fn least(
         &mut self,
@@ -441,17 +456,7 @@ impl Explorer<'_> {
                 .copied()
                 .filter(|piece| kept.contains(piece) == (towards == Towards::Nothing))
                 .collect();
-            let survives = |differing: &[Piece]| {
-                let differing: BTreeSet<Piece> = differing.iter().copied().collect();
-                let left = match towards {
-                    Towards::Nothing => differing,
-                    Towards::Everything => {
-                        let others = all.iter().copied();
-                        others.filter(|piece| !differing.contains(piece)).collect()
-                    }
-                };
-                Survives::of(&left, &all)
-            };
+            let survives = |differing: &[Piece]| towards.survives(differing, &all);
             let mut shows = |differing: &[Piece]| {
                 if searched.tried >= tries_max {
                     return Err(());

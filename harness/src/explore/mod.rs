@@ -18,6 +18,7 @@ mod setup;
 mod case;
 mod exact;
 mod exact_case;
+mod syncs;
 
 mod assumptions;
 mod difference;
@@ -51,3 +52,4 @@ pub use batch::{hunt, run_batch, run_case};
 pub use exact::{ExactResult, Reach, Searched, exact_of, least_survival, run_exact, search_exact};
 pub use exact_case::{ExactCase, ExactCut, ExactLife, Pieces, Survives};
 pub use explain::{Explanation, explain};
+pub use syncs::{IssuedSyncs, issued_syncs};

@@ -208,6 +208,7 @@ fn dropped(trials: &Trials<'_, '_>, candidate: &Candidate) -> Option<u64> {
                 operation,
                 effect: Effect::Elided,
             } if target_of(operation) == target => return Some(place as u64),
+            Event::Operation { operation, .. } if target_of(operation) == target => return None,
             Event::Operation { operation, .. } => {
                 if syncs_of(operation)
                     .iter()

@@ -64,6 +64,8 @@ impl Explorer<'_> {
             return Ok(Rerun::End(Some(troubled.end.unwrap_or_default())));
         };
         let lives = self.endure(&fault, trouble)?.lives;
+        let scripts = lives.iter().map(|(life, _)| life.script.operations());
+        self.operations = scripts.sum();
         let life = lives.into_iter().nth(life);
         Ok(life.map_or(Rerun::End(None), |(life, _)| Rerun::Life(Box::new(life))))
     }

@@ -279,6 +279,7 @@ fn take(shared: &Shared<'_>, ticket: Ticket, job: &Job, end: JobEnd) {
         | JobEnd::MadeExact(_)
         | JobEnd::Searched(_)
         | JobEnd::Explained(_)
+        | JobEnd::Syncs(_)
         | JobEnd::Lost => {
             let source = ExploreError::Internal("a batch was answered with a case".to_owned());
             shared.fail(RunFailure::Explore {

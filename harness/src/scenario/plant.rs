@@ -126,6 +126,9 @@ pub struct Elision {
     /// Only while the target does this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub during: Option<Chore>,
+    /// Only syncs at this place of a protocol, as `chaos audit-syncs` names it: `committing: again, after write`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
 }
 
 impl fmt::Display for Elision {
@@ -138,8 +141,11 @@ impl fmt::Display for Elision {
         if let Some(count) = self.commits_in_flight {
             write!(f, " while {count} commits are in flight")?;
         }
-        match self.during {
-            Some(chore) => write!(f, " during a {chore}"),
+        if let Some(chore) = self.during {
+            write!(f, " during a {chore}")?;
+        }
+        match &self.place {
+            Some(place) => write!(f, ", {place}"),
             None => Ok(()),
         }
     }

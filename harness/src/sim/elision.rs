@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use super::places::SyncPlace;
 use crate::scenario::{Chore, Elision, OperationKind};
 use crate::trace::Operation;
 
@@ -28,6 +29,7 @@ impl Armed {
         operation: &Operation,
         commits_in_flight: u32,
         doing: Option<&str>,
+        place: Option<&SyncPlace>,
     ) -> bool {
         let Some((kind, name)) = target(operation) else {
             return false;
@@ -41,6 +43,10 @@ impl Armed {
         }
         let during = self.elision.during.map(Chore::name);
         if during.is_some() && during != doing {
+            return false;
+        }
+        let asked = self.elision.place.as_deref();
+        if asked.is_some() && asked != place.map(|place| place.place.as_str()) {
             return false;
         }
         self.matched += 1;

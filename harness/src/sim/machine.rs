@@ -13,6 +13,7 @@ use super::elision::Armed;
 use super::error::SimError;
 use super::injection::Injector;
 use super::lazy::Lazy;
+use super::places::SyncPlaces;
 use crate::scenario::{FileGlob, IoOperation};
 use crate::trace::{
     DiskState, Effect, Entry, Event, FILE_LEN_MAX, FileRef, FileState, InodeId, Mark, Name,
@@ -38,6 +39,7 @@ pub(super) struct Machine {
     labels: BTreeMap<InodeId, Name>,
     /// Commits that were requested and not answered.
     in_flight: u32,
+    places: SyncPlaces,
     /// What the target was asked for beside transactions and has not done yet.
     doing: Option<&'static str>,
 }
@@ -45,6 +47,7 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new(start: DiskState, config: SimConfig) -> Self {
         Self {
+            places: SyncPlaces::new(&start),
             state: start.clone(),
             start,
             events: Vec::new(),
@@ -101,8 +104,13 @@ impl Machine {
     /// Records an operation, and does it unless an elision drops it.
     pub(super) fn perform(&mut self, operation: Operation) {
         let mut dropped = false;
+        let place = if self.elisions.is_empty() {
+            None
+        } else {
+            self.places.place_of(&operation)
+        };
         for armed in &mut self.elisions {
-            dropped |= armed.drops(&operation, self.in_flight, self.doing);
+            dropped |= armed.drops(&operation, self.in_flight, self.doing, place.as_ref());
         }
         if let Some(injector) = &mut self.injector {
             injector.follow(&operation);
@@ -116,6 +124,9 @@ impl Machine {
     }
 
     fn record(&mut self, event: Event) {
+        if !self.elisions.is_empty() {
+            self.places.follow(&event);
+        }
         self.state.apply(&event);
         self.events.push(event);
     }

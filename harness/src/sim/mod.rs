@@ -9,8 +9,10 @@ mod injection;
 mod kernel;
 mod lazy;
 mod machine;
+mod places;
 
 pub use config::SimConfig;
 pub use disk::SimDisk;
 pub use error::SimError;
 pub use injection::{Failures, Injection};
+pub use places::{SyncPlace, SyncPlaces};

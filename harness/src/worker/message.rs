@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, BatchResult, CaseId, ExploreError, Finding, Inconclusive, PlantSwitch};
-use crate::explore::{ExactCase, Explanation, Reach, Searched};
+use crate::explore::{ExactCase, Explanation, IssuedSyncs, Reach, Searched};
 use crate::scenario::{Scenario, ScenarioError};
 
 /// Something for a worker to do.
@@ -73,6 +73,8 @@ pub enum Task {
         /// How far to look.
         reach: Reach,
     },
+    /// The syncs of the run and of some recoveries.
+    ListSyncs,
     /// What an exact case says beyond its finding.
     Explain {
         /// Which.
@@ -129,6 +131,7 @@ pub(super) enum Answer {
     MadeExact(Option<Box<ExactCase>>),
     Searched(Box<Searched>),
     Explained(Box<Explanation>),
+    Syncs(IssuedSyncs),
     Failed(ExploreError),
 }
 

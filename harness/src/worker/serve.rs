@@ -98,6 +98,7 @@ fn answer_exactly(batch: &Batch, task: &Task) -> Result<Answer, ExploreError> {
             let exact = explore::exact_of(batch, case)?;
             Ok(Answer::MadeExact(exact.map(Box::new)))
         }
+        Task::ListSyncs => Ok(Answer::Syncs(explore::issued_syncs(batch)?)),
         Task::Explain { case } => {
             let explained = explore::explain(batch, case)?;
             Ok(Answer::Explained(Box::new(explained)))

@@ -13,7 +13,7 @@ use super::message::{Answer, CaseAnswer, Explored, Job, Task};
 use super::process::{Look, WorkerProcess};
 use super::progress::Progress;
 use crate::batch::{CaseId, ExploreError, Inconclusive};
-use crate::explore::{ExactCase, Explanation, Searched};
+use crate::explore::{ExactCase, Explanation, IssuedSyncs, Searched};
 
 /// A batch in which more cases than this end their workers is given up; what it found stays found.
 const BAD_CASES_MAX: usize = 8;
@@ -50,6 +50,8 @@ pub enum JobEnd {
     Searched(Box<Searched>),
     /// With what an exact case says beyond its finding.
     Explained(Box<Explanation>),
+    /// With the syncs of a run.
+    Syncs(IssuedSyncs),
     /// With nothing: the worker died or got stuck over it.
     Lost,
     /// It was no longer wanted.
@@ -101,6 +103,7 @@ impl Supervisor {
             Attempt::Answered(Answer::Case(answer)) => JobEnd::Case(answer),
             Attempt::Answered(Answer::MadeExact(exact)) => JobEnd::MadeExact(exact),
             Attempt::Answered(Answer::Searched(searched)) => JobEnd::Searched(searched),
+            Attempt::Answered(Answer::Syncs(syncs)) => JobEnd::Syncs(syncs),
             Attempt::Answered(Answer::Explained(explained)) => JobEnd::Explained(explained),
             Attempt::Answered(Answer::Failed(error)) => JobEnd::Failed(error),
             Attempt::Cancelled => JobEnd::Cancelled,
