@@ -9,6 +9,7 @@ use std::thread;
 use super::place::{Audit, Audited, Need};
 use crate::batch::{Finding, PlantSwitch};
 use crate::case::{COMMIT, CaseFile, CaseIdentity};
+use crate::explore::ExactCase;
 use crate::run::{Loaded, RunFailure};
 use crate::scenario::{CheckKind, Elision, Expect, FileGlob, Occurrence, Plant, Scenario};
 use crate::shrink::{Limits, Shrinker};
@@ -33,7 +34,10 @@ pub struct AuditConfig {
 }
 
 /// The scenarios that issue a sync, by their places, with how often.
-type Issued = BTreeMap<SyncPlace, BTreeMap<usize, u64>>;
+type Issued = BTreeMap<SyncPlace, By>;
+
+/// How often each scenario issues it.
+type By = BTreeMap<usize, u64>;
 
 /// Audits the syncs that a target issues in these scenarios. With the case files of the witnesses, by name.
 pub fn audit(
@@ -59,8 +63,7 @@ pub fn audit(
             }
         }
     }
-    let waiting: VecDeque<(usize, (SyncPlace, BTreeMap<usize, u64>))> =
-        issued.into_iter().enumerate().collect();
+    let waiting: VecDeque<(usize, (SyncPlace, By))> = issued.into_iter().enumerate().collect();
     let (waiting, done) = (Mutex::new(waiting), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..config.jobs.get() {
@@ -233,7 +236,7 @@ impl Lane<'_> {
         let name = format!("cases/sync-{}.toml", number + 1);
         let operations = shrunk.as_ref().map_or(0, |shrunk| shrunk.after.operations);
         let file = shrunk.map_or(file, |shrunk| shrunk.file);
-        let witness = file.exact.as_ref().map(|exact| exact.texts());
+        let witness = file.exact.as_ref().map(ExactCase::texts);
         let need = Need::Needed {
             check: finding.check.name().to_owned(),
             operations,

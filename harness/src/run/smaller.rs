@@ -15,6 +15,7 @@ use lightning_report::{Expect, Finding, ScenarioReport, ScenarioVerdict, Shrunk 
 use super::config::RunConfig;
 use super::execute::Outcome;
 use crate::case::CaseFile;
+use crate::scenario::Plane;
 use crate::shrink::{Limits, ShrinkError, Shrinker, Shrunk, same_job};
 use crate::target;
 use crate::worker::{JobEnd, Supervisor, Task};
@@ -120,6 +121,10 @@ fn next(waiting: &Mutex<VecDeque<Waiting>>, interrupted: &AtomicBool) -> Option<
 
 /// The findings of a scenario that are shrunk, by their places.
 fn chosen(report: &ScenarioReport) -> Vec<usize> {
+    if report.plane != Plane::Sim.name() {
+        // What runs on real file systems is neither quick nor made of pieces.
+        return Vec::new();
+    }
     let findings = report.findings.iter().enumerate();
     let by = &report.must_be_caught_by;
     let is_caught = report.expect == Expect::Fail && report.verdict == ScenarioVerdict::Pass;
