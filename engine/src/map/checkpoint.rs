@@ -6,8 +6,10 @@
 //! poisons the map.
 
 use std::io;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
-use super::files::{DATA, RunWriter};
+use super::files::{DATA, NamedFile, RunWriter};
 use super::page_map::{Access, Map, PageAddress, invalid};
 use super::shrink::Ends;
 use super::state::Changes;
@@ -15,9 +17,13 @@ use crate::disk_format::{PageHeader, stamp};
 use crate::error::StorageError;
 use crate::ids::{CheckpointId, PageNo, Slot, Version};
 
-/// After so many bytes of pages these are made durable. A sync of all of them at the end would keep the disk from the log's
-/// syncs for as long as it takes.
-const PACE_BYTES: u64 = 1 << 20;
+/// After so many bytes these are made durable. A sync of all of them at the end would keep the disk from others' for as long as it
+/// takes: a sync waits for all that the disk has taken and not yet made durable, whoever wrote it.
+const PACE_ALONE: u64 = 1 << 20;
+/// And after so many where somebody syncs the log meanwhile.
+const PACE_IN_COMPANY: u64 = 64 << 10;
+/// Who syncs the log is thought to do so again until so many bytes are written.
+const COMPANY_LASTS: u64 = 4 << 20;
 
 /// What became of an attempt to move a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +51,39 @@ pub struct Checkpoint<'a> {
     is_synced: bool,
     /// Bytes written since the last sync.
     unsynced: u64,
+    company: Company<'a>,
     /// Pages that may yet be moved.
     moves: u64,
     /// The first failure: pages may be missing, so the attempt can only be dropped.
     failure: Option<StorageError>,
+}
+
+/// Whether others sync the log meanwhile.
+#[derive(Debug, Default)]
+struct Company<'a> {
+    /// How often they did; none if nobody does.
+    syncs: Option<&'a AtomicU64>,
+    seen: u64,
+    /// Bytes to be written before they are thought to be gone.
+    lasts: u64,
+}
+
+impl Company<'_> {
+    /// How many bytes may be written before a sync, after `written` more.
+    fn pace(&mut self, written: u64) -> u64 {
+        let syncs = self.syncs.map_or(0, |syncs| syncs.load(Relaxed));
+        self.lasts = if syncs == self.seen {
+            self.lasts.saturating_sub(written)
+        } else {
+            COMPANY_LASTS
+        };
+        self.seen = syncs;
+        if self.lasts > 0 {
+            PACE_IN_COMPANY
+        } else {
+            PACE_ALONE
+        }
+    }
 }
 
 impl Map {
@@ -74,9 +109,21 @@ impl Map {
             cursor: Slot(1),
             is_synced: true,
             unsynced: 0,
+            company: Company::default(),
             moves: writer.set_aside,
             failure: None,
         })
+    }
+}
+
+impl<'a> Checkpoint<'a> {
+    /// Says how to learn whether somebody syncs the log meanwhile: `syncs` counts that. What is written is made durable in small
+    /// pieces then.
+    #[must_use]
+    pub fn beside(mut self, syncs: &'a AtomicU64) -> Self {
+        self.company.seen = syncs.load(Relaxed);
+        self.company.syncs = Some(syncs);
+        self
     }
 }
 
@@ -110,7 +157,7 @@ impl Checkpoint<'_> {
         if page.get() == 0 || page.get() == u32::MAX {
             return Err(invalid(format!("page number {page}")));
         }
-        if self.unsynced >= PACE_BYTES {
+        if self.unsynced >= self.company.pace(image.len() as u64) {
             self.sync_data()?;
         }
         let slot = self.take_slot()?;
@@ -194,6 +241,28 @@ impl Checkpoint<'_> {
             }
             self.cursor = Slot(slot.get() + 1);
         }
+    }
+
+    /// Writes `bytes` of a file in pieces that are durable one after the other, but for the last one.
+    pub(super) fn write_paced(
+        &mut self,
+        file: &NamedFile,
+        (offset, bytes): (u64, &[u8]),
+    ) -> Result<(), StorageError> {
+        let mut at = offset;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let pace = self.company.pace(PACE_IN_COMPANY);
+            let count = usize::try_from(pace).unwrap_or(usize::MAX);
+            let (piece, later) = rest.split_at(count.min(rest.len()));
+            file.write(at, piece)?;
+            if !later.is_empty() {
+                file.sync()?;
+            }
+            at = at.saturating_add(piece.len() as u64);
+            rest = later;
+        }
+        Ok(())
     }
 
     /// Sees to it that `data` has space for `slot`.

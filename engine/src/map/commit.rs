@@ -121,10 +121,11 @@ impl Checkpoint<'_> {
     }
 
     /// The commit point.
-    fn seal(&self, sealed: &[u8]) -> Result<(), StorageError> {
-        self.map.files.doublewrite.write(0, sealed)?;
+    fn seal(&mut self, sealed: &[u8]) -> Result<(), StorageError> {
+        let buffer = &self.map.files.doublewrite;
+        self.write_paced(buffer, (0, sealed))?;
         failpoint!("doublewrite.written", fails);
-        self.map.files.doublewrite.sync()
+        buffer.sync()
     }
 }
 

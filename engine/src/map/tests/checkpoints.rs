@@ -1,10 +1,13 @@
 //! What checkpoints write is what is read, at once and after reopening.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use proptest::prelude::*;
 
 use super::model::{Model, Rng, Step, checkpoint, create, image, recover};
+use crate::disk::faulty::{Asked, FaultyDisk, Operation};
 use crate::disk::{Disk, MemoryDisk, OpenMode};
 use crate::disk_format::MapKind;
 use crate::ids::{PageNo, Slot, Version};
@@ -237,4 +240,27 @@ fn what_is_needed_counts_the_map_pages_of_numbers_that_were_given_back() {
     };
     let all = map.buffer_needed(&need(PageNo(map.superblock().page_count)));
     assert_eq!(map.buffer_needed(&need(PageNo(1))), all);
+}
+
+#[test]
+fn pages_are_made_durable_in_small_pieces_while_somebody_syncs_the_log() {
+    let syncs_of = |is_alone: bool| {
+        let faulty = FaultyDisk::new(MemoryDisk::new());
+        let map = create(&(Arc::new(faulty.clone()) as Arc<dyn Disk>), 4096);
+        let log_syncs = AtomicU64::new(7);
+        faulty.take_asked();
+        let mut checkpoint = map.begin().unwrap().beside(&log_syncs);
+        for page in (1..=256).map(PageNo) {
+            if !is_alone {
+                log_syncs.fetch_add(1, Relaxed);
+            }
+            let image = image(4096, page, Version(1));
+            checkpoint.write_page(page, Version(1), &image).unwrap();
+        }
+        checkpoint.sync_data().unwrap();
+        let asked = faulty.take_asked();
+        let is_sync = |asked: &&Asked| asked.operation == Operation::Sync && asked.name == "data";
+        asked.iter().filter(is_sync).count()
+    };
+    assert_eq!((syncs_of(true), syncs_of(false)), (1, 16));
 }
