@@ -94,7 +94,7 @@ impl Cache {
     }
 
     /// What images take, with what comes along with each: the allocator's and its chain's part.
-    fn used(&self) -> u64 {
+    pub(super) fn used(&self) -> u64 {
         let images = self.resident.saturating_add(self.private);
         let images = images.saturating_add(self.orphaned);
         images.saturating_add(images / IMAGE_EXTRA)

@@ -4,8 +4,10 @@
 //! successor. Others go, also those between an old snapshot and the newest version. A version that must stay waits in
 //! a bucket under the newest snapshot that sees it, and is looked at again when that one has ended, so that the work
 //! follows what is freed, not what is held.
+//!
+//! What is due is looked at in parts, so that the commit after a large one, or after a long snapshot, does not pay for all of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::ids::{PageNo, Version};
 
@@ -17,16 +19,16 @@ use super::link::ItemRef;
 use super::page_table::{Chains, Fate};
 use super::snapshots::{Snapshots, Visible};
 
-/// A list of recent pages that has room for more than this gives it back.
-const RECENT_KEPT: usize = 4096;
+/// A list of pages that are due, and that has room for more than this, gives it back once it is empty.
+const DUE_KEPT: usize = 4096;
 /// Pages whose versions are asked for at a time.
 const ASKED_FOR: usize = 16;
 
 /// Superseded versions, and page numbers that wait for old snapshots to end.
 #[derive(Debug, Default)]
 pub(super) struct Cleaner {
-    /// Pages of the last publication: the transactions that made it still hold their snapshots.
-    recent: Vec<PageNo>,
+    /// Pages to look at, oldest first. The transactions that made the last publication still hold their snapshots.
+    due: VecDeque<PageNo>,
     held: BTreeMap<Version, BTreeSet<PageNo>>,
     freed: BTreeMap<PageNo, u32>,
 }
@@ -34,13 +36,13 @@ pub(super) struct Cleaner {
 impl Cleaner {
     /// A version of `page` was superseded.
     pub(super) fn supersede(&mut self, page: PageNo) {
-        self.recent.push(page);
+        self.due.push_back(page);
     }
 
     /// `count` numbers from `first` on are not used any more.
     pub(super) fn free(&mut self, first: PageNo, count: u32) {
         self.freed.insert(first, count);
-        self.recent.push(first);
+        self.due.push_back(first);
     }
 
     /// The numbers that wait.
@@ -51,25 +53,32 @@ impl Cleaner {
         })
     }
 
-    /// Frees the versions that no snapshot sees, and the numbers of pages of which no version is left.
+    /// Frees the versions that no snapshot sees, and the numbers of pages of which no version is left, as far as `at_most` pages
+    /// that are due show them. Returns whether there are more.
     pub(super) fn clean(
         &mut self,
         edit: &mut Editing<'_>,
         disk: &DiskPages,
-        visible: &Visible,
+        (visible, at_most): (&Visible, usize),
         free: &mut FreePages,
-    ) {
-        let mut due = std::mem::take(&mut self.recent);
+    ) -> bool {
         let ended: Vec<Version> = self.held.keys().copied().collect();
         for version in ended {
             if !visible.contains(version) {
-                due.extend(self.held.remove(&version).unwrap_or_default());
+                self.due
+                    .extend(self.held.remove(&version).unwrap_or_default());
             }
         }
         let (mut chains, cache) = edit.parts();
-        for (at, page) in due.iter().copied().enumerate() {
+        let count = self.due.len().min(at_most);
+        for (at, page) in self.due.iter().take(count).copied().enumerate() {
             if at % ASKED_FOR == 0 {
-                let from = |at: usize| due.iter().skip(at).take(ASKED_FOR).copied();
+                let from = |at: usize| {
+                    self.due
+                        .range(at.min(count)..count)
+                        .take(ASKED_FOR)
+                        .copied()
+                };
                 chains.prefetch(from(at.saturating_add(ASKED_FOR)));
                 chains.prefetch_older(from(at));
             }
@@ -85,10 +94,11 @@ impl Cleaner {
                 free.give(page, count);
             }
         }
-        if due.capacity() <= RECENT_KEPT {
-            due.clear();
-            self.recent = due;
+        self.due.drain(..count);
+        if self.due.is_empty() && self.due.capacity() > DUE_KEPT {
+            self.due = VecDeque::new();
         }
+        !self.due.is_empty()
     }
 
     /// Sees to it that superseded versions take at most `allowed` bytes: those that can be read again leave memory, and
@@ -103,13 +113,18 @@ impl Cleaner {
         if edit.parts().1.superseded <= allowed {
             return;
         }
+        // What nobody sees any more counts against nobody.
+        self.clean(edit, disk, (&snapshots.visible(), usize::MAX), free);
+        if edit.parts().1.superseded <= allowed {
+            return;
+        }
         // Somewhat more than needed, so that the next commit does not begin here again.
         let target = allowed / 4 * 3;
         let pages: BTreeSet<PageNo> = self
             .held
             .values()
             .flatten()
-            .chain(&self.recent)
+            .chain(&self.due)
             .copied()
             .collect();
         for page in pages {
@@ -124,7 +139,7 @@ impl Cleaner {
                 return;
             };
             snapshots.expire(oldest);
-            self.clean(edit, disk, &snapshots.visible(), free);
+            self.clean(edit, disk, (&snapshots.visible(), usize::MAX), free);
         }
     }
 }

@@ -43,6 +43,10 @@ pub struct PageWriter {
 /// What a group holds is told to the cache in steps: this share of what its newest member may hold, and at most so many bytes.
 const TOLD_SHARE: u64 = 64;
 const TOLD_BYTES: u64 = 256 << 10;
+/// Pages due that a commit looks at, at least, for whatever was put off: some tens of microseconds.
+const CLEANED_LEAST: usize = 128;
+/// And a checkpoint, at a time.
+const CLEANED_AT_ONCE: usize = 512;
 /// Pages whose headers are asked for at a time.
 const ASKED_FOR: usize = 16;
 
@@ -152,20 +156,29 @@ impl PageWriter {
         self.next
     }
 
-    /// Frees the versions and page numbers that no snapshot needs any more, and makes room in memory.
-    pub fn clean(&mut self, store: &PageStore) {
-        let visible = store.snapshots.visible();
+    /// Frees versions and page numbers that no snapshot needs any more, and makes room in memory. Returns whether there is more to be
+    /// freed: it is done in parts, so that nobody waits long for the writer's lock.
+    pub fn clean(&mut self, store: &PageStore) -> bool {
         let mut edit = store.table.edit();
-        self.cleaner
-            .clean(&mut edit, &store.disk, &visible, &mut self.free);
+        let is_more = self.clean_under(&mut edit, store, CLEANED_AT_ONCE);
         store.make_room(&mut edit);
+        is_more
     }
 
-    /// As `clean`, but that room is made later.
-    fn clean_under(&mut self, edit: &mut Editing<'_>, store: &PageStore) {
+    /// As `clean`, of at most so many pages, but that room is made later.
+    fn clean_under(&mut self, edit: &mut Editing<'_>, store: &PageStore, at_most: usize) -> bool {
         let visible = store.snapshots.visible();
-        self.cleaner
-            .clean(edit, &store.disk, &visible, &mut self.free);
+        let bound = (&visible, at_most);
+        self.cleaner.clean(edit, &store.disk, bound, &mut self.free)
+    }
+
+    /// Frees at least as much as a group adds, so that what is left to be freed does not grow; all of it where memory is short.
+    fn clean_for_group(&mut self, edit: &mut Editing<'_>, store: &PageStore, freed: usize) {
+        let adds = self.pages.len().saturating_add(freed);
+        let at_most = adds.saturating_mul(2).max(CLEANED_LEAST);
+        if self.clean_under(edit, store, at_most) && store.lacks_room(edit) {
+            self.clean_under(edit, store, usize::MAX);
+        }
     }
 
     /// Gives up what old snapshots hold beyond their limit. Before a group is published: what that supersedes is
@@ -214,7 +227,7 @@ impl Group<'_> {
     pub fn publish(mut self, version: Version) {
         let (store, writer) = (self.store, &mut *self.writer);
         let mut edit = store.table.edit();
-        writer.clean_under(&mut edit, store);
+        writer.clean_for_group(&mut edit, store, self.freed.len());
         writer.shed(&mut edit, store);
         let cleaner = &mut writer.cleaner;
         let mut push = |edit: &mut Editing<'_>, page, item, below| {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::ids::{PageNo, Version};
+use crate::sync::let_others_in;
 
 use super::cache::{Cache, Editing, pin_mapped};
 use super::cleaner::forget;
@@ -14,7 +15,7 @@ use super::snapshots::Visible;
 use super::store::PageStore;
 
 /// A checkpoint looks at so many pages at a time: a commit waits for no more than that.
-const PART_PAGES: usize = 64;
+const PART_PAGES: usize = 256;
 
 /// What a page was before a new version of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,10 +162,15 @@ impl PageStore {
     ) {
         let mut pages = dirty.iter().peekable();
         while pages.peek().is_some() {
-            let mut edit = self.table.edit();
-            let (mut chains, cache) = edit.parts();
-            for (page, state) in pages.by_ref().take(PART_PAGES) {
-                look((&mut chains, cache), page, state);
+            {
+                let mut edit = self.table.edit();
+                let (mut chains, cache) = edit.parts();
+                for (page, state) in pages.by_ref().take(PART_PAGES) {
+                    look((&mut chains, cache), page, state);
+                }
+            }
+            if pages.peek().is_some() {
+                let_others_in();
             }
         }
     }

@@ -344,10 +344,20 @@ impl PageStore {
     }
 
     pub(super) fn make_room(&self, edit: &mut Editing<'_>) {
-        let pages = edit.parts().1.policy.pages_known();
+        let memory = self.memory_for_images(edit.parts().1);
+        make_room(edit, &self.disk, memory);
+    }
+
+    /// Whether images take more than they may.
+    pub(super) fn lacks_room(&self, edit: &mut Editing<'_>) -> bool {
+        let cache = edit.parts().1;
+        cache.used() > self.memory_for_images(cache)
+    }
+
+    fn memory_for_images(&self, cache: &Cache) -> u64 {
+        let pages = cache.policy.pages_known();
         let tables = pages.saturating_mul(TABLE_BYTES);
-        let tables = tables.clamp(self.memory / TABLES_LEAST, self.memory / TABLES_MOST);
-        make_room(edit, &self.disk, self.memory - tables);
+        self.memory - tables.clamp(self.memory / TABLES_LEAST, self.memory / TABLES_MOST)
     }
 
     /// Says how much memory a commit group holds.

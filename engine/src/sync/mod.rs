@@ -28,5 +28,5 @@ pub use condvar::Condvar;
 pub use mutex::{Mutex, MutexGuard, lock};
 pub use rw_lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use scheduler::{Key, Panicked, Scheduler, Seat, ThreadNo, Wait, Woken, pause, takes_part};
-pub use thread::{JoinHandle, sleep, spawn, yield_now};
+pub use thread::{JoinHandle, let_others_in, sleep, spawn, yield_now};
 pub use worker::Worker;

@@ -5,7 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread::{Builder, ThreadId};
 use std::time::Duration;
 
-use super::scheduler::{Seat, ThreadNo, Wait, part};
+use super::scheduler::{Seat, ThreadNo, Wait, part, pause};
+
+/// About as long as a thread takes to wake up.
+const WAKE_UP: Duration = Duration::from_micros(20);
 
 /// A started thread.
 #[derive(Debug)]
@@ -59,6 +62,16 @@ pub fn sleep(time: Duration) {
 pub fn yield_now() {
     if part().is_none() {
         std::thread::yield_now();
+    }
+}
+
+/// Between two parts of a long piece of work under a lock: gives those who wait for the lock the time to wake up and take it, which
+/// whoever lets it go and takes it again at once does not.
+pub fn let_others_in() {
+    if part().is_some() {
+        pause();
+    } else {
+        sleep(WAKE_UP);
     }
 }
 
