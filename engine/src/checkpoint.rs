@@ -13,11 +13,12 @@ use crate::engine::{Engine, SessionLog, Writer};
 use crate::error::{CheckpointError, StorageError};
 use crate::ids::{LogPosition, Lsn, PageNo, Version};
 use crate::image::Image;
+use crate::log_ahead;
 use crate::map::Checkpoint;
 use crate::page_store::{DirtyPage, DirtySet};
-use crate::sync::now;
+use crate::sync::{let_others_in, now};
 use crate::telemetry;
-use crate::wal::Wal;
+use crate::wal::{Surplus, Wal};
 
 /// Runs a checkpoint of everything committed so far. Does nothing if there is nothing to write.
 pub fn run(engine: &Engine) -> Result<(), CheckpointError> {
@@ -58,14 +59,27 @@ pub fn run_with(engine: &Engine, more: More<'_>) -> Result<(), CheckpointError> 
 /// Gives back what `data` and `map` have free at their ends, and what the log has free but for `segments`.
 pub fn give_back(engine: &Engine, segments: usize) {
     let _one_at_a_time = engine.checkpointing();
-    let writer: &mut Writer = &mut engine.writer();
-    writer.pages.end_grant();
-    writer.pages.give_back_tail();
-    let need = writer.pages.need();
-    engine.map.cut(need.slots);
-    engine.map.cut_map(need.page_end);
-    if let SessionLog::Open(wal) = &mut writer.log {
-        wal.shrink(segments);
+    let surplus = {
+        let writer: &mut Writer = &mut engine.writer();
+        writer.pages.end_grant();
+        writer.pages.give_back_tail();
+        let need = writer.pages.need();
+        engine.map.cut(need.slots);
+        engine.map.cut_map(need.page_end);
+        match &mut writer.log {
+            SessionLog::Open(wal) => wal.shrink(segments),
+            _ => None,
+        }
+    };
+    remove_segments(engine, surplus);
+}
+
+/// Removes segments that the log has given up, while nobody waits for that.
+fn remove_segments(engine: &Engine, surplus: Option<Surplus>) {
+    if let Some(left) = surplus.and_then(Surplus::remove)
+        && let SessionLog::Open(wal) = &mut engine.writer().log
+    {
+        wal.take_back(left);
     }
 }
 
@@ -95,12 +109,17 @@ pub fn archive_log(engine: &Engine) -> Result<Lsn, CheckpointError> {
     refuse_if_poisoned(engine)?;
     let to = durable_end(engine)?;
     archive_through(engine, to).map_err(CheckpointError::Archive)?;
-    let mut writer = engine.writer();
-    if let SessionLog::Open(wal) = &mut writer.log {
-        // The log starts where it did: only what was kept for the archive is freed.
-        wal.recycle(Lsn(0), Some(to.lsn));
-    }
-    engine.note_gauges(&writer);
+    let surplus = {
+        let mut writer = engine.writer();
+        let surplus = match &mut writer.log {
+            // The log starts where it did: only what was kept for the archive is freed.
+            SessionLog::Open(wal) => wal.recycle(Lsn(0), Some(to.lsn)),
+            _ => None,
+        };
+        engine.note_gauges(&writer);
+        surplus
+    };
+    remove_segments(engine, surplus);
     Ok(to.lsn)
 }
 
@@ -195,7 +214,7 @@ fn write(engine: &Engine, more: Option<More<'_>>) -> Result<(), CheckpointError>
 /// Writes the dirty set and switches the map. The caller holds the checkpoint's lock. Returns how many bytes it was.
 fn write_dirty(engine: &Engine, more: Option<More<'_>>) -> Result<u64, CheckpointError> {
     let (dirty, version, start, bytes) = {
-        let mut writer = engine.writer();
+        let mut writer = engine.writer_in_turn();
         // Whoever held the lock before may have failed, or panicked half-way.
         refuse_if_poisoned(engine)?;
         let Some(start) = writer.log.position() else {
@@ -216,10 +235,12 @@ fn write_dirty(engine: &Engine, more: Option<More<'_>>) -> Result<u64, Checkpoin
             failpoint!("checkpoint.switched");
             engine.store.after_switch(version, &dirty);
             {
-                let mut writer = engine.writer();
+                let mut writer = engine.writer_in_turn();
                 writer.pages.drop_dirty();
                 engine.map.trim(writer.pages.need().slots);
-                writer.pages.clean(&engine.store);
+            }
+            while engine.writer_in_turn().pages.clean(&engine.store) {
+                let_others_in();
             }
             // Many images: no commit waits for that.
             drop(dirty);
@@ -233,7 +254,7 @@ fn write_dirty(engine: &Engine, more: Option<More<'_>>) -> Result<u64, Checkpoin
         Err(error) => {
             engine.store.switch_failed();
             engine.counters.checkpoint_failures.fetch_add(1, Relaxed);
-            let mut writer = engine.writer();
+            let mut writer = engine.writer_in_turn();
             writer.pages.put_back_dirty(dirty);
             engine.note_gauges(&writer);
             Err(fail(engine, error))
@@ -247,9 +268,11 @@ fn write_out(
     version: Version,
     start: LogPosition,
 ) -> Result<(), StorageError> {
-    let mut checkpoint = engine.map.begin()?;
+    let mut checkpoint = engine.map.begin()?.beside(&engine.counters.log_syncs);
     failpoint!("checkpoint.begun", fails);
     for (page, state) in dirty.iter() {
+        // The thread that would do it runs this checkpoint.
+        log_ahead::make_if_wanted(engine);
         match state {
             DirtyPage::Page(version, image) => {
                 checkpoint.write_page(page, *version, image)?;
@@ -274,7 +297,7 @@ fn write_out(
 
 /// M2: what the checkpoint holds is durable in the log before the map can point at it.
 fn sync_log(engine: &Engine, through: LogPosition) -> Result<(), StorageError> {
-    let mut writer = engine.writer();
+    let mut writer = engine.writer_in_turn();
     match &mut writer.log {
         SessionLog::Open(wal) if wal.durable() < through.lsn => {
             engine.counters.log_syncs.fetch_add(1, Relaxed);
@@ -308,18 +331,23 @@ fn write_extent(
 }
 
 fn complete(engine: &Engine, (start, keep): (LogPosition, Option<Lsn>)) {
-    let writer: &mut Writer = &mut engine.writer();
     engine.counters.checkpoints.fetch_add(1, Relaxed);
-    let log = std::mem::replace(&mut writer.log, SessionLog::ReadOnly);
-    writer.log = match log {
-        SessionLog::Headed(mut wal) | SessionLog::Open(mut wal) => {
-            wal.recycle(start.lsn, keep);
-            engine.note_session_open();
-            SessionLog::Open(wal)
-        }
-        other => other,
+    let surplus = {
+        let writer: &mut Writer = &mut engine.writer_in_turn();
+        let log = std::mem::replace(&mut writer.log, SessionLog::ReadOnly);
+        let (log, surplus) = match log {
+            SessionLog::Headed(mut wal) | SessionLog::Open(mut wal) => {
+                let surplus = wal.recycle(start.lsn, keep);
+                engine.note_session_open();
+                (SessionLog::Open(wal), surplus)
+            }
+            other => (other, None),
+        };
+        writer.log = log;
+        engine.note_gauges(writer);
+        surplus
     };
-    engine.note_gauges(writer);
+    remove_segments(engine, surplus);
 }
 
 /// A full disk abandons the attempt, unless it was met where the map could not go back any more; anything

@@ -1,6 +1,6 @@
 //! What all handles of one open database share.
 //!
-//! Locking: the checkpoint's lock, then the writer's; the map's own locks inside either. Nobody waits for a
+//! Locking: the checkpoint's lock, that for making a segment, then the writer's; the map's own locks inside either. Nobody waits for a
 //! disk while holding the writer's lock but the commit leader (its log) and a checkpoint's log sync.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -13,9 +13,9 @@ use crate::disk::{Disk, DiskLock};
 use crate::error::StorageError;
 use crate::ids::{CommitTime, LogPosition, Lsn};
 use crate::map::Map;
-use crate::options::Options;
+use crate::options::{CheckpointMode, Options};
 use crate::page_store::{PageStore, PageWriter, Sight};
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::sync::{Mutex, MutexGuard, let_others_in, lock};
 use crate::wal::{LogEnd, Wal, WalConfig};
 
 /// One open database.
@@ -35,6 +35,9 @@ pub struct Engine {
     pub counters: Counters,
     writer: Mutex<Writer>,
     checkpointing: Mutex<()>,
+    making_segment: Mutex<()>,
+    /// How many wait for the writer's lock who are not commit leaders.
+    writer_wanted: AtomicU64,
     backing_up: Mutex<()>,
     archive: Mutex<Option<Archiver>>,
     poison: OnceLock<StorageError>,
@@ -90,6 +93,8 @@ pub struct Counters {
     pub log_kept_bytes: AtomicU64,
     /// Dirty pages, in bytes.
     pub dirty_bytes: AtomicU64,
+    /// The log wants a segment made beside it.
+    pub wants_segment: AtomicBool,
 }
 
 impl Engine {
@@ -112,6 +117,8 @@ impl Engine {
             counters: Counters::default(),
             writer: Mutex::new(writer),
             checkpointing: Mutex::new(()),
+            making_segment: Mutex::new(()),
+            writer_wanted: AtomicU64::new(0),
             backing_up: Mutex::new(()),
             archive: Mutex::new(None),
             poison: OnceLock::new(),
@@ -148,6 +155,28 @@ impl Engine {
                 poisoned.into_inner()
             }
         }
+    }
+
+    /// The writer's lock, for work in the background. Leaders of commit groups that follow one another hold it nearly all the time and
+    /// take it again before anybody wakes up; from now on they let this one in first.
+    pub fn writer_in_turn(&self) -> MutexGuard<'_, Writer> {
+        self.writer_wanted.fetch_add(1, Relaxed);
+        let writer = self.writer();
+        self.writer_wanted.fetch_sub(1, Relaxed);
+        writer
+    }
+
+    /// The writer's lock, for a commit group.
+    pub fn writer_for_group(&self) -> MutexGuard<'_, Writer> {
+        if self.writer_wanted.load(Relaxed) > 0 {
+            let_others_in();
+        }
+        self.writer()
+    }
+
+    /// The right to make a segment of the log beside it. The writer's lock may be taken while this one is held.
+    pub fn making_segment(&self) -> MutexGuard<'_, ()> {
+        lock(&self.making_segment)
     }
 
     /// The right to run a checkpoint.
@@ -232,6 +261,9 @@ impl Engine {
         self.counters
             .log_kept_bytes
             .store(writer.log.bytes_kept(), Relaxed);
+        let is_wanted = self.options.checkpoint_mode == CheckpointMode::Background
+            && matches!(&writer.log, SessionLog::Open(wal) if wal.wants_segment());
+        self.counters.wants_segment.store(is_wanted, Relaxed);
     }
 }
 

@@ -74,6 +74,7 @@ pub mod error;
 pub mod guide;
 pub mod ids;
 mod image;
+mod log_ahead;
 mod map;
 mod options;
 mod page_store;

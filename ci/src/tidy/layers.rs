@@ -24,6 +24,7 @@ pub const ENGINE: Layers = Layers {
         &["page_store", "btree", "archive"],
         &["catalog"],
         &["engine"],
+        &["log_ahead"],
         &["checkpoint"],
         &["recovery", "compaction"],
         &["backup"],

@@ -86,7 +86,7 @@ fn write_once(
     desk: &mut Desk,
     spare: Spare,
 ) -> Results {
-    let mut guard = engine.writer();
+    let mut guard = engine.writer_for_group();
     if let Some(cause) = engine.poisoned() {
         let refuse = |_| Err(CommitError::Poisoned(cause.clone()));
         return members.iter().map(refuse).collect();

@@ -7,6 +7,7 @@ use crate::checkpoint;
 use crate::disk_format::commit_group::Action;
 use crate::engine::{Engine, SessionLog};
 use crate::error::{CheckpointError, CommitError, StorageError};
+use crate::log_ahead;
 use crate::map::{Grant, Map, Need, Purpose};
 use crate::page_store::Group;
 use crate::wal::Wal;
@@ -82,6 +83,7 @@ pub fn is_refused_for_space(results: &[CommitResult]) -> bool {
 
 /// Frees what is held for later, or by what is dirty. Nobody is promised anything afterwards.
 pub fn make(engine: &Engine) {
+    log_ahead::wait(engine);
     match checkpoint::run(engine) {
         Ok(()) => checkpoint::give_back(engine, 2),
         Err(CheckpointError::Full(_)) => {

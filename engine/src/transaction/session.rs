@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::checkpoint;
 use crate::engine::Engine;
 use crate::error::{CheckpointError, CommitError};
+use crate::log_ahead;
 use crate::options::CheckpointMode;
 use crate::sync::{Mutex, Worker, lock};
 use crate::telemetry;
@@ -70,7 +71,12 @@ impl Session {
             write_group(&self.engine, members, desk)
         });
         if result.is_ok() {
-            self.checkpoint_if_due();
+            if self.is_checkpoint_due() {
+                self.checkpoint_due();
+            } else if self.engine.counters.wants_segment.load(Relaxed) {
+                // Without the thread a commit makes it, where it is needed.
+                self.ask_worker();
+            }
         }
         result
     }
@@ -130,14 +136,14 @@ impl Session {
         log_is_full || counters.dirty_bytes.load(Relaxed) > limits.dirty_share()
     }
 
-    fn checkpoint_if_due(self: &Arc<Self>) {
+    fn is_checkpoint_due(&self) -> bool {
         let (counters, options) = (&self.engine.counters, &self.engine.options);
-        let due = counters.log_bytes.load(Relaxed) >= options.checkpoint_after
-            || counters.dirty_bytes.load(Relaxed) >= options.limits.dirty_share() / 2;
-        if !due {
-            return;
-        }
-        match options.checkpoint_mode {
+        counters.log_bytes.load(Relaxed) >= options.checkpoint_after
+            || counters.dirty_bytes.load(Relaxed) >= options.limits.dirty_share() / 2
+    }
+
+    fn checkpoint_due(self: &Arc<Self>) {
+        match self.engine.options.checkpoint_mode {
             CheckpointMode::Manual => {}
             CheckpointMode::Inline => self.checkpoint_now(),
             CheckpointMode::Background => {
@@ -148,20 +154,28 @@ impl Session {
         }
     }
 
+    /// What the background thread does when it is asked.
+    fn work_in_background(&self) {
+        log_ahead::make_if_wanted(&self.engine);
+        if self.is_checkpoint_due() {
+            self.checkpoint_now();
+        }
+    }
+
     /// The commit that made it due is acknowledged whatever comes of this: a failure is counted, and
     /// poisons or makes later writers wait where it must.
     fn checkpoint_now(&self) {
         drop(checkpoint::run(&self.engine));
     }
 
-    /// Asks the background thread for a checkpoint, and starts it at the first need.
+    /// Asks the background thread for what is due, and starts it at the first need.
     fn ask_worker(self: &Arc<Self>) -> bool {
         let mut worker = lock(&self.worker);
         if matches!(*worker, Checkpointer::NotStarted) {
             let session = Arc::downgrade(self);
             let job = move || {
                 if let Some(session) = session.upgrade() {
-                    session.checkpoint_now();
+                    session.work_in_background();
                 }
             };
             let started = Worker::start("lightning-checkpoint", job);

@@ -1,6 +1,7 @@
 //! The log: opaque payloads in order, one a commit group, read back after a crash up to where it was cut.
 //! See docs/design/log.md; what a payload means is `transaction`'s business.
 
+mod making;
 mod pool;
 mod position;
 mod reader;
@@ -15,6 +16,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use pool::Surplus;
 pub use position::WalConfig;
 pub use reader::{Group, LogEnd, read_log, read_range};
 pub use rewrite::rewrite;

@@ -1,59 +1,15 @@
-//! Segment files that are free, and the making of new ones.
+//! Segment files that are free.
 //!
-//! A file is *ready* once it is as long as a segment, has been written from end to end, and its name is durable: then writing
-//! into it never needs space. A file with a header of this database was ready when it was headed. Any other one found (short, empty,
-//! or left by a crash before its sync) is made ready anew. Nothing here touches a file in which the log lies, so a failure
-//! is clean unless a write or sync failed for another reason than want of space (L5).
+//! A file with a header of this database was ready when it was headed. Any other one found (short, empty, or left by a crash before its
+//! sync) is made ready anew (`making`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::position::{DIRECTORY, WalConfig};
+use super::making::{FreeFile, Haste, Made, NewFile, ReadyFile, ReserveError, Unmade, open};
+use super::position::WalConfig;
 use super::survey::file_name;
 use crate::disk::{Disk, DiskFile, OpenMode};
-use crate::error::StorageError;
-
-static ZEROES: [u8; 64 * 1024] = [0; 64 * 1024];
-
-/// A free file.
-#[derive(Debug)]
-pub(super) struct FreeFile {
-    pub(super) name: String,
-    pub(super) ready: bool,
-}
-
-/// A ready file, open for writing.
-#[derive(Clone, Debug)]
-pub(super) struct ReadyFile {
-    pub(super) name: String,
-    pub(super) file: Arc<dyn DiskFile>,
-}
-
-/// Why no file could be made ready.
-#[derive(Debug)]
-pub(super) enum ReserveError {
-    /// Nothing has happened.
-    Clean(StorageError),
-    /// The storage failed.
-    Fatal(StorageError),
-}
-
-impl ReserveError {
-    pub(super) fn into_storage(self) -> StorageError {
-        match self {
-            Self::Clean(error) | Self::Fatal(error) => error,
-        }
-    }
-
-    /// An error of a write or sync: clean only where there was no space.
-    fn of_write(error: StorageError) -> Self {
-        if error.is_full() {
-            Self::Clean(error)
-        } else {
-            Self::Fatal(error)
-        }
-    }
-}
 
 /// The free files.
 #[derive(Debug)]
@@ -63,6 +19,30 @@ pub(super) struct Pool {
     free: Vec<FreeFile>,
     reserved: VecDeque<ReadyFile>,
     next_number: u32,
+    is_ordered: bool,
+}
+
+/// Files that the log has given up and that are yet to be removed. That takes as long as the disk likes, so it is done without a lock
+/// that a commit waits for; until then nobody else has a use for their names.
+#[derive(Debug)]
+#[must_use]
+pub struct Surplus {
+    disk: Arc<dyn Disk>,
+    files: Vec<FreeFile>,
+}
+
+impl Surplus {
+    /// Removes the files. What can't be removed is left, and goes back to the log it came from (`Wal::take_back`): it does no harm.
+    pub fn remove(mut self) -> Option<Self> {
+        while let Some(file) = self.files.pop() {
+            failpoint!("wal.segment.remove");
+            if self.disk.remove(&file.name).is_err() {
+                self.files.push(file);
+                return Some(self);
+            }
+        }
+        None
+    }
 }
 
 impl Pool {
@@ -78,6 +58,7 @@ impl Pool {
             free,
             reserved: VecDeque::new(),
             next_number,
+            is_ordered: false,
         }
     }
 
@@ -116,22 +97,24 @@ impl Pool {
         self.free.push(file);
     }
 
-    /// Removes files until at most `count` are free, first those that are not ready. What can't be removed stays: it does no harm.
-    pub(super) fn trim(&mut self, count: usize) {
+    /// Gives files up until at most `count` are free, first those that are not ready.
+    pub(super) fn trim(&mut self, count: usize) -> Surplus {
         self.free
             .extend(self.reserved.drain(..).map(|file| FreeFile {
                 name: file.name,
                 ready: true,
             }));
         self.free.sort_by_key(|file| !file.ready);
-        while self.free.len() > count {
-            let Some(file) = self.free.pop() else { return };
-            failpoint!("wal.segment.remove");
-            if self.disk.remove(&file.name).is_err() {
-                self.free.push(file);
-                return;
-            }
+        let count = count.min(self.free.len());
+        Surplus {
+            disk: Arc::clone(&self.disk),
+            files: self.free.split_off(count),
         }
+    }
+
+    /// Takes back what could not be removed.
+    pub(super) fn take_back(&mut self, surplus: Surplus) {
+        self.free.extend(surplus.files);
     }
 
     fn open(&mut self, index: usize) -> Result<ReadyFile, ReserveError> {
@@ -144,67 +127,71 @@ impl Pool {
     }
 
     fn create(&mut self) -> Result<ReadyFile, ReserveError> {
-        let name = file_name(self.next_number);
-        self.next_number = self.next_number.saturating_add(1);
+        let name = self.next_name();
         self.make(name, OpenMode::Create)
     }
 
-    /// Makes a file ready. Where that fails its space is given back. A file that was found keeps its name: it is
-    /// listed in the `LogEnd` that a session which could not start begins with again.
     fn make(&mut self, name: String, mode: OpenMode) -> Result<ReadyFile, ReserveError> {
-        let file = match self.handle(&name, mode) {
-            Ok(file) => file,
-            Err(error) => {
-                if mode == OpenMode::Write {
-                    self.free.push(FreeFile { name, ready: false });
-                }
-                return Err(error);
+        let result = self.to_make(name, mode).make(Haste::AtOnce);
+        result.map_err(|Unmade { left, error }| {
+            self.free.extend(left);
+            error
+        })
+    }
+
+    fn to_make(&self, name: String, mode: OpenMode) -> NewFile {
+        NewFile {
+            disk: Arc::clone(&self.disk),
+            segment_len: self.segment_len,
+            name,
+            mode,
+        }
+    }
+
+    fn handle(&self, name: &str, mode: OpenMode) -> Result<Arc<dyn DiskFile>, ReserveError> {
+        open(&*self.disk, name, mode)
+    }
+
+    /// How many files need no space to be used.
+    pub(super) fn ready(&self) -> usize {
+        let found = self.free.iter().filter(|file| file.ready).count();
+        self.reserved.len().saturating_add(found)
+    }
+
+    /// Whether a file that was ordered is yet to be delivered.
+    pub(super) fn awaits_delivery(&self) -> bool {
+        self.is_ordered
+    }
+
+    /// Gives a file away, to be made ready by somebody who does not have the pool.
+    pub(super) fn order(&mut self) -> NewFile {
+        self.is_ordered = true;
+        let unready = self.free.iter().rposition(|file| !file.ready);
+        if let Some(found) = unready.map(|index| self.free.swap_remove(index)) {
+            return self.to_make(found.name, OpenMode::Write);
+        }
+        let name = self.next_name();
+        self.to_make(name, OpenMode::Create)
+    }
+
+    /// Takes what was ordered.
+    pub(super) fn deliver(&mut self, made: Made) -> Result<(), ReserveError> {
+        self.is_ordered = false;
+        match made {
+            Ok(ready) => {
+                self.reserved.push_back(ready);
+                Ok(())
             }
-        };
-        failpoint!("wal.segment.named");
-        match fill(&*file, &name, self.segment_len).and_then(|()| self.sync_names()) {
-            Ok(()) => Ok(ReadyFile { name, file }),
-            Err(error) => {
-                let is_gone = mode == OpenMode::Create && self.disk.remove(&name).is_ok();
-                if !is_gone {
-                    // If it cannot be cut either it keeps its space, which does no harm.
-                    drop(file.set_len(0));
-                    self.free.push(FreeFile { name, ready: false });
-                }
+            Err(Unmade { left, error }) => {
+                self.free.extend(left);
                 Err(error)
             }
         }
     }
 
-    fn sync_names(&self) -> Result<(), ReserveError> {
-        failpoint!("wal.segment.filled");
-        let synced = self.disk.sync_dir(DIRECTORY);
-        synced.map_err(|error| ReserveError::of_write(StorageError::io("sync", DIRECTORY, error)))
+    fn next_name(&mut self) -> String {
+        let name = file_name(self.next_number);
+        self.next_number = self.next_number.saturating_add(1);
+        name
     }
-
-    fn handle(&self, name: &str, mode: OpenMode) -> Result<Arc<dyn DiskFile>, ReserveError> {
-        let opened = self.disk.open(name, mode);
-        opened.map_err(|error| ReserveError::Clean(StorageError::io("open", name, error)))
-    }
-}
-
-/// Writes a file full of zeroes, exactly as long as a segment, and syncs it.
-fn fill(file: &dyn DiskFile, name: &str, len: u64) -> Result<(), ReserveError> {
-    let clean = |operation, error| ReserveError::Clean(StorageError::io(operation, name, error));
-    let written =
-        |operation, error| ReserveError::of_write(StorageError::io(operation, name, error));
-    file.allocate(0, len)
-        .map_err(|error| clean("allocate", error))?;
-    file.set_len(len).map_err(|error| clean("resize", error))?;
-    let mut at = 0;
-    while at < len {
-        let count = usize::try_from(len - at)
-            .unwrap_or(usize::MAX)
-            .min(ZEROES.len());
-        let zeroes = ZEROES.get(..count).unwrap_or(&ZEROES);
-        file.write_at(at, zeroes)
-            .map_err(|error| written("write", error))?;
-        at += count as u64;
-    }
-    file.sync().map_err(|error| written("sync", error))
 }

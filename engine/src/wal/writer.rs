@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use super::pool::{FreeFile, Pool, ReadyFile, ReserveError};
+use super::making::{FreeFile, Made, NewFile, ReadyFile, ReserveError};
+use super::pool::{Pool, Surplus};
 use super::position::{BLOCK, DIRECTORY, HEADER, WalConfig, next_block, next_frame};
 use super::reader::LogEnd;
 use super::survey::{SegmentFile, file_name, numbers};
@@ -37,6 +38,8 @@ pub struct Wal {
     /// Bytes not yet handed to the system, and their offset in the file.
     buffer: Vec<u8>,
     buffer_at: u64,
+    /// There was no space for a segment beside the log.
+    is_full: bool,
     poison: Option<String>,
 }
 
@@ -224,12 +227,13 @@ impl Wal {
     }
 
     /// Frees the segments wholly before `start`, which a complete checkpoint's superblock names, but keeps those from `keep`
-    /// on. As many free ones are kept as were in use until now, at least one; others are removed.
-    pub fn recycle(&mut self, start: Lsn, keep: Option<Lsn>) {
+    /// on. As many free ones are kept as were in use until now, at least one; others are returned, to be removed.
+    pub fn recycle(&mut self, start: Lsn, keep: Option<Lsn>) -> Option<Surplus> {
         if self.is_poisoned() {
-            return;
+            return None;
         }
         self.log_start = self.log_start.max(start.min(self.end.lsn));
+        self.is_full = false;
         let keep = keep.map_or(self.log_start, |keep| keep.min(self.log_start));
         failpoint!("wal.recycle.before");
         let first = self.config.segment_of(keep);
@@ -242,8 +246,14 @@ impl Wal {
                 });
             }
         }
-        self.pool.trim(in_use);
+        let surplus = self.pool.trim(in_use);
         failpoint!("wal.recycle.after");
+        Some(surplus)
+    }
+
+    /// Takes back what was given up and could not be removed.
+    pub fn take_back(&mut self, surplus: Surplus) {
+        self.pool.take_back(surplus);
     }
 
     /// Whether there is a free segment.
@@ -257,6 +267,34 @@ impl Wal {
         self.reserve(1 + SPARE_SEGMENTS)
     }
 
+    /// Whether it is time to make a segment beside the log: the last half of one is being written, and no more are free than one that is
+    /// left free.
+    pub fn wants_segment(&self) -> bool {
+        self.config.offset_of(self.end.lsn) >= self.config.segment_len / 2
+            && !self.is_full
+            && !self.pool.awaits_delivery()
+            && self.pool.ready() as u64 <= SPARE_SEGMENTS
+            && !self.is_poisoned()
+    }
+
+    /// Gives a file away, to be made ready without the log and then delivered, if one is wanted.
+    pub fn order_segment(&mut self) -> Option<NewFile> {
+        self.wants_segment().then(|| self.pool.order())
+    }
+
+    /// Takes the file that was ordered. If there was no space for it no other is wanted until the log has moved on. If something else
+    /// failed the log is poisoned.
+    pub fn deliver(&mut self, made: Made) -> Result<(), StorageError> {
+        match self.pool.deliver(made) {
+            Ok(()) => Ok(()),
+            Err(ReserveError::Clean(_)) => {
+                self.is_full = true;
+                Ok(())
+            }
+            Err(ReserveError::Fatal(error)) => Err(self.poison(error)),
+        }
+    }
+
     fn reserve(&mut self, segments: u64) -> Result<(), StorageError> {
         match self.pool.reserve(segments) {
             Ok(()) => Ok(()),
@@ -265,11 +303,9 @@ impl Wal {
         }
     }
 
-    /// Removes free files until `count` are left.
-    pub fn shrink(&mut self, count: usize) {
-        if !self.is_poisoned() {
-            self.pool.trim(count);
-        }
+    /// Gives up all free files but `count`.
+    pub fn shrink(&mut self, count: usize) -> Option<Surplus> {
+        (!self.is_poisoned()).then(|| self.pool.trim(count))
     }
 
     /// Heads the first segment of a session.
@@ -303,6 +339,7 @@ impl Wal {
             written: start.lsn,
             buffer: Vec::new(),
             buffer_at: BLOCK,
+            is_full: false,
             poison: None,
         })
     }
@@ -390,6 +427,7 @@ impl Wal {
         failpoint!("wal.roll.before", fails);
         self.sync_file()?;
         failpoint!("wal.roll.synced", fails);
+        self.is_full = false;
         let ready = take(&mut self.pool)?;
         let seq = SegmentSeq(self.seq().0.saturating_add(1));
         let predecessor = Predecessor {

@@ -8,6 +8,7 @@ mod full_sweep;
 mod hooked_disk;
 mod hostile;
 mod interleavings;
+mod pieces;
 mod point_in_time;
 mod space;
 mod support;

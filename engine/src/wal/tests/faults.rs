@@ -86,7 +86,7 @@ fn a_failed_sync_poisons_and_is_not_repeated() {
             "{error}"
         );
     }
-    wal.recycle(wal.end().lsn, None);
+    remove(wal.recycle(wal.end().lsn, None));
     assert_eq!(disk.take_asked(), []);
 }
 
@@ -164,7 +164,7 @@ fn a_failure_of_any_operation_loses_nothing_synced() {
             let count = contents.groups.len();
             assert!(count >= synced && count <= groups.len(), "{nth}: {count}");
             assert!(contents.groups == groups[..count], "{nth}");
-            next.recycle(next.start().lsn, None);
+            remove(next.recycle(next.start().lsn, None));
             next.append(&payload(7, 30_000)).unwrap();
             next.sync().unwrap();
             assert_eq!(
@@ -243,7 +243,7 @@ fn leftovers_of_a_crash_are_made_ready_before_use() {
         wal.append(&payload(1, 30_000)).unwrap();
         wal.sync().unwrap();
         let LogPosition { lsn, .. } = wal.start();
-        wal.recycle(lsn, None);
+        remove(wal.recycle(lsn, None));
         assert_eq!(
             read(&disk, wal.start()).unwrap().0.groups,
             [payload(1, 30_000)]

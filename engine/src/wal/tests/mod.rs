@@ -2,6 +2,7 @@
 
 mod support;
 
+mod ahead;
 mod damage;
 mod faults;
 mod power;

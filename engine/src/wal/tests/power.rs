@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::support::*;
 use crate::disk::{Disk, DiskFile, DiskLock, MemoryDisk, OpenMode};
 use crate::ids::LogPosition;
-use crate::wal::Wal;
+use crate::wal::{Surplus, Wal};
 
 /// A disk in memory that remembers what is durable, and stops after a number of changes.
 #[derive(Clone, Debug)]
@@ -292,7 +292,8 @@ impl Life {
         self.start = start;
         self.groups.clear();
         self.synced = 0;
-        wal.recycle(start.lsn, None);
+        // If that fails the file stays, which does no harm.
+        drop(wal.recycle(start.lsn, None).and_then(Surplus::remove));
     }
 
     /// Recovery: reads, starts a session, checkpoints. `None` if the power goes before that is done.

@@ -104,7 +104,7 @@ fn a_segment_filled_to_its_last_byte_is_followed_by_the_next() {
         [payload(0, 12_288 - 64), vec![]]
     );
     assert_eq!(read(&disk, end).unwrap().0.groups, [b""]);
-    wal.recycle(end.lsn, None);
+    remove(wal.recycle(end.lsn, None));
     assert_eq!(read(&disk, end).unwrap().0.groups, [b""]);
 }
 
@@ -115,7 +115,7 @@ fn sessions_do_not_add_files() {
     let mut files = Vec::new();
     for session in 0..12 {
         let start = wal.start();
-        wal.recycle(start.lsn, None);
+        remove(wal.recycle(start.lsn, None));
         let expected: Vec<_> = (0..40)
             .map(|number| payload(session + number, 900))
             .collect();
@@ -144,7 +144,7 @@ fn recycling_within_a_session_bounds_the_files() {
     for number in 0..200 {
         let start = wal.append(&payload(number, 5000)).unwrap();
         wal.sync().unwrap();
-        wal.recycle(start.lsn, None);
+        remove(wal.recycle(start.lsn, None));
         assert!(wal.bytes_live() <= CONFIG.segment_len);
     }
     assert!(wal.segments() <= 3, "{}", wal.segments());
@@ -287,7 +287,7 @@ impl Model {
         self.wal.sync().unwrap();
         self.flushed = self.groups.len();
         self.start = self.groups[last].0;
-        self.wal.recycle(self.start.lsn, None);
+        remove(self.wal.recycle(self.start.lsn, None));
         self.groups.drain(..=last);
         self.flushed -= last + 1;
     }
@@ -299,7 +299,7 @@ impl Model {
         self.groups.truncate(contents.groups.len());
         if checkpoint {
             self.start = self.wal.start();
-            self.wal.recycle(self.start.lsn, None);
+            remove(self.wal.recycle(self.start.lsn, None));
             self.groups.clear();
         }
         self.flushed = self.groups.len();
@@ -382,7 +382,7 @@ fn a_log_on_a_real_disk_is_read_back() {
         contents.groups,
         [0, 1, 2].map(|number| payload(number, 20_000))
     );
-    wal.recycle(wal.start().lsn, None);
+    remove(wal.recycle(wal.start().lsn, None));
     wal.append(b"next").unwrap();
     wal.sync().unwrap();
     assert_eq!(read(&disk, wal.start()).unwrap().0.groups, [b"next"]);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::disk::{Disk, MemoryDisk, OpenMode};
 use crate::error::StorageError;
 use crate::ids::LogPosition;
-use crate::wal::{LogEnd, Wal, WalConfig, read_log};
+use crate::wal::{LogEnd, Surplus, Wal, WalConfig, read_log};
 
 pub(super) const CONFIG: WalConfig = WalConfig {
     segment_len: 16 * 1024,
@@ -54,6 +54,11 @@ pub(super) fn read(
             .sum::<u64>()
     );
     Ok((contents, end))
+}
+
+/// Removes what a log has given up.
+pub(super) fn remove(surplus: Option<Surplus>) {
+    assert!(surplus.and_then(Surplus::remove).is_none());
 }
 
 pub(super) fn create(disk: &(impl Disk + Clone + 'static)) -> Wal {

@@ -37,7 +37,7 @@ impl Cut {
                 read(&disk, start).unwrap().1,
             )
             .unwrap();
-            wal.recycle(wal.start().lsn, None);
+            remove(wal.recycle(wal.start().lsn, None));
         }
         let mut groups = Vec::new();
         let mut append = |wal: &mut Wal, len| {
