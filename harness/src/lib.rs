@@ -5,6 +5,7 @@ pub mod cli;
 pub mod audit;
 pub mod doctor;
 pub mod run;
+pub mod soak;
 
 pub mod case;
 pub mod worker;

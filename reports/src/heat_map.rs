@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Expect, Report, ScenarioReport, ScenarioVerdict};
+use crate::model::{Expect, Grid, Report, ScenarioReport, ScenarioVerdict};
 
 /// Faults by checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,7 @@ pub struct HeatMap {
     /// Columns: every check that any scenario names, skipped ones included.
     pub checks: BTreeSet<String>,
     cells: BTreeMap<(String, String), Cell>,
+    grid: Grid,
 }
 
 /// What is known about one fault and one check.
@@ -45,15 +46,60 @@ pub enum Heat {
 impl HeatMap {
     /// The grid of `report`.
     pub fn of(report: &Report) -> Self {
-        let mut map = Self::default();
+        let grid = report.grid.clone();
+        let mut map = Self {
+            faults: grid.faults.iter().cloned().collect(),
+            checks: grid.checks.iter().cloned().collect(),
+            cells: BTreeMap::new(),
+            grid,
+        };
         for scenario in &report.scenarios {
+            map.faults.extend(scenario.varieties.keys().cloned());
             map.faults.extend(scenario.faults.keys().cloned());
             map.checks.extend(scenario.checks.keys().cloned());
             if scenario.verdict != ScenarioVerdict::Skipped {
                 map.add(scenario);
             }
         }
+        map.drop_kinds_with_varieties();
         map
+    }
+
+    /// Why a check has nothing to look at under a fault, if it hasn't.
+    pub fn why_not(&self, fault: &str, check: &str) -> Option<&str> {
+        self.grid.why_not(fault, check)
+    }
+
+    /// What could have been exercised and was not: faults and checks.
+    pub fn gaps(&self) -> Vec<(&str, &str)> {
+        let all = self.faults.iter().flat_map(|fault| {
+            let checks = self.checks.iter();
+            checks.map(move |check| (fault.as_str(), check.as_str()))
+        });
+        let is_gap = |&(fault, check): &(&str, &str)| {
+            self.cell(fault, check).heat() == Heat::NotExercised
+                && self.why_not(fault, check).is_none()
+        };
+        all.filter(is_gap).collect()
+    }
+
+    /// What cannot be exercised: each reason with the faults and checks that it holds for.
+    pub fn impossible(&self) -> BTreeMap<&str, Vec<(&str, &str)>> {
+        let mut reasons: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for one in &self.grid.impossible {
+            let cell = (one.fault.as_str(), one.check.as_str());
+            reasons.entry(one.reason.as_str()).or_default().push(cell);
+        }
+        reasons
+    }
+
+    /// A kind has no row of its own beside those of its varieties.
+    fn drop_kinds_with_varieties(&mut self) {
+        let all = self.faults.clone();
+        self.faults.retain(|kind| {
+            let variety = format!("{kind}: ");
+            !all.iter().any(|fault| fault.starts_with(&variety))
+        });
     }
 
     /// The cell of `fault` and `check`.
@@ -65,7 +111,9 @@ impl HeatMap {
     }
 
     fn add(&mut self, scenario: &ScenarioReport) {
-        for (fault, _) in scenario.faults.iter().filter(|(_, f)| f.fired > 0) {
+        let varieties = scenario.varieties.iter();
+        let kinds = scenario.faults.iter();
+        for (fault, _) in varieties.chain(kinds).filter(|(_, f)| f.fired > 0) {
             for (check, seen) in scenario.checks.iter().filter(|(_, c)| c.examined > 0) {
                 let cell = self
                     .cells
@@ -106,7 +154,7 @@ impl Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CheckReport, FaultReport};
+    use crate::model::{CheckReport, FaultReport, Impossible};
 
     fn scenario(expect: Expect, fired: u64, violations: u64) -> ScenarioReport {
         let mut s = ScenarioReport::new("id".into(), "f".into(), "t".into(), expect);
@@ -135,6 +183,33 @@ mod tests {
             Heat::NotExercised
         );
         assert_eq!(cell(vec![]).heat(), Heat::NotExercised);
+    }
+
+    #[test]
+    fn what_cannot_be_exercised_is_no_gap_and_varieties_take_the_place_of_their_kind() {
+        let mut s = scenario(Expect::Pass, 5, 0);
+        let fired = FaultReport { armed: 5, fired: 5 };
+        s.varieties.insert("power-loss: posix".into(), fired);
+        let mut report = Report::new("1".into(), "e".into(), vec![s]);
+        let text = |text: &str| text.to_owned();
+        report.grid = Grid {
+            faults: vec![text("power-loss: posix"), text("damage: missing")],
+            checks: vec![text("durability"), text("backup")],
+            impossible: vec![Impossible {
+                fault: text("damage"),
+                check: text("durability"),
+                reason: text("damage takes what was durable"),
+            }],
+        };
+        let map = HeatMap::of(&report);
+        assert!(!map.faults.contains("power-loss"));
+        assert_eq!(map.cell("power-loss: posix", "durability").examined, 50);
+        let gaps = [
+            ("damage: missing", "backup"),
+            ("power-loss: posix", "backup"),
+        ];
+        assert_eq!(map.gaps(), gaps);
+        assert_eq!(map.why_not("damages", "durability"), None);
     }
 
     #[test]

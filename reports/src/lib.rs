@@ -20,9 +20,9 @@ pub mod write;
 
 pub use model::{
     Assumption, CheckReport, Counts, CoverageMethod, CrashPointCoverage, CrashStates,
-    ElisionReport, Environment, Expect, Fate, FaultReport, Finding, Histogram, HistogramBucket,
-    Repair, Report, SCHEMA_VERSION, ScenarioReport, ScenarioTiming, ScenarioVerdict, Shrunk,
-    Skipped, TimelineEntry, TimelineKind, Timing, Totals, Verdict,
+    ElisionReport, Environment, Expect, Fate, FaultReport, Finding, Grid, Histogram,
+    HistogramBucket, Impossible, Repair, Report, SCHEMA_VERSION, ScenarioReport, ScenarioTiming,
+    ScenarioVerdict, Shrunk, Skipped, TimelineEntry, TimelineKind, Timing, Totals, Verdict,
 };
 pub use read::ReadError;
 pub use write::{WriteError, Written, write_all};

@@ -51,7 +51,7 @@ pub const HARNESS: Layers = Layers {
         &["case"],
         &["shrink"],
         &["run"],
-        &["audit"],
+        &["audit", "soak"],
         &["cli"],
     ],
 };

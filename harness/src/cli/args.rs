@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::run::DEFAULT_SEED;
 use crate::scenario::{ByteSize, FileSystem, TimeSpan};
@@ -20,6 +20,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Runs scenarios and writes a report
     Run(RunArguments),
+    /// Runs random compositions of workloads, faults and options
+    Soak(SoakArguments),
     /// Runs one case again, from its case file or replay string
     Replay(ReplayArguments),
     /// Makes a case as small as it gets, and writes it to a case file
@@ -59,6 +61,16 @@ pub(super) struct Selection {
     /// No scenario with this tag
     #[arg(long, value_name = "TAG")]
     pub(super) without: Vec<String>,
+    /// How much: `smoke` in a minute, or `nightly`, which is every fault, every invariant and every planted bug [default: smoke]
+    #[arg(long, value_name = "TIER", value_enum)]
+    pub(super) tier: Option<Tier>,
+}
+
+/// How much is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Tier {
+    Smoke,
+    Nightly,
 }
 
 #[derive(Debug, Args)]
@@ -101,6 +113,35 @@ pub(super) struct RunArguments {
     /// Leaves findings as they were found
     #[arg(long)]
     pub(super) no_shrink: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SoakArguments {
+    /// For how long compositions are begun
+    #[arg(long = "for", value_name = "TIME", default_value = "60 s")]
+    pub(super) time: TimeSpan,
+    /// How many compositions, however long it takes
+    #[arg(long, value_name = "N")]
+    pub(super) runs: Option<u64>,
+    /// All that is drawn is drawn from this number: the same seed is the same compositions
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    pub(super) seed: u64,
+    /// The engine to test
+    #[arg(long, default_value = "lightning")]
+    pub(super) target: String,
+    /// Worker processes [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// Compositions that were worth keeping: run first, and added to [default: corpus.txt beside the report]
+    #[arg(long, value_name = "FILE")]
+    pub(super) corpus: Option<PathBuf>,
+    /// Prints the scenario file of one composition, and runs nothing
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) show: Option<u64>,
+    #[command(flatten)]
+    pub(super) out: OutArguments,
+    #[command(flatten)]
+    pub(super) limits: LimitArguments,
 }
 
 #[cfg(feature = "sqlite")]

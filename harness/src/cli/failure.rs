@@ -8,6 +8,7 @@ use crate::case::{CaseFileError, Mismatch, ReplayStringError};
 use crate::fuse::Unavailable;
 use crate::run::OutputError;
 use crate::scenario::ScenarioReadError;
+use crate::soak::CorpusError;
 
 /// Why a command ended without a verdict. Its `Display` is what the user reads.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,8 @@ pub(super) enum Failure {
     ReplayString(#[from] ReplayStringError),
     #[error(transparent)]
     CaseFile(#[from] CaseFileError),
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
     #[error("refused: {0}")]
     Mismatch(#[from] Mismatch),
     #[error("{0} is not empty: expected a new or empty directory")]

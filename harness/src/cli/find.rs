@@ -5,13 +5,15 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::args::Selection;
+use super::args::{Selection, Tier};
 use super::failure::Failure;
 use crate::run::Loaded;
 use crate::scenario::ScenarioReadError;
 
 const FOLDER: &str = "scenarios";
 const SMOKE: &str = "smoke";
+/// Themes that are about engines which have the bugs, or the settings, that they look for.
+const OTHER_ENGINES: [&str; 2] = ["known-bugs", "truth"];
 
 /// The directory that holds `scenarios/`, which names of scenario files are relative to.
 #[derive(Clone, Debug)]
@@ -95,8 +97,14 @@ impl Root {
         }
         refuse_equal_ids(&loaded)?;
         let mut tags = selection.tags.clone();
-        if selection.paths.is_empty() && tags.is_empty() {
+        let tier = selection.tier;
+        if tier == Some(Tier::Smoke)
+            || tier.is_none() && selection.paths.is_empty() && tags.is_empty()
+        {
             tags.push(SMOKE.to_owned());
+        }
+        if tier == Some(Tier::Nightly) {
+            loaded.retain(|l| !OTHER_ENGINES.iter().any(|tag| l.scenario.has_tag(tag)));
         }
         loaded.retain(|l| tags.is_empty() || tags.iter().any(|tag| l.scenario.has_tag(tag)));
         if loaded.is_empty() {

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 #[cfg(feature = "sqlite")]
 use super::truth_table;
-use super::{audit, calibrate, check, doctor, list, replay, run, shrink, targets};
+use super::{audit, calibrate, check, doctor, list, replay, run, shrink, soak, targets};
 use crate::scenario;
 use crate::worker;
 
@@ -42,6 +42,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, Failure> {
     match command {
         Command::Run(arguments) => run::run(arguments, out),
+        Command::Soak(arguments) => soak::run_soak(arguments, out),
         Command::Replay(arguments) => replay::replay(arguments, out),
         Command::Shrink(arguments) => shrink::shrink(arguments, out),
         Command::AuditSyncs(arguments) => audit::audit_syncs(arguments, out),

@@ -15,6 +15,7 @@ mod list;
 mod replay;
 mod run;
 mod shrink;
+mod soak;
 mod targets;
 #[cfg(feature = "sqlite")]
 mod truth_table;

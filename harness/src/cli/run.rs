@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &RunArguments, out: &mut dyn Write) -> Result<Exit,
     } else {
         shrink_findings(&config, &mut outcome, &interrupted)
     };
-    let report = completed(&outcome, &config, started);
+    let report = completed(&outcome.report, config.jobs, started);
     let written = write_run_files(&report, &outcome, &dir)?;
     print_smaller(out, &smaller)?;
     print_end(out, &report, &outcome, &scenarios)?;
@@ -112,8 +112,12 @@ pub(super) fn worker_limits(arguments: &LimitArguments) -> Result<WorkerLimits, 
     })
 }
 
+/// One worker for each processor.
+pub(super) fn processors() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 fn config(arguments: &RunArguments) -> Result<RunConfig, io::Error> {
-    let processors = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     Ok(RunConfig {
         target: arguments.target.clone(),
         options: arguments.target_options.iter().cloned().collect(),
@@ -125,8 +129,8 @@ fn config(arguments: &RunArguments) -> Result<RunConfig, io::Error> {
 }
 
 /// The report with what depends on time and machine.
-fn completed(outcome: &Outcome, config: &RunConfig, started: Instant) -> Report {
-    let mut report = outcome.report.clone();
+pub(super) fn completed(report: &Report, jobs: NonZeroUsize, started: Instant) -> Report {
+    let mut report = report.clone();
     let wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let states = report.totals.counts.crash_states.distinct;
     report.timing = Timing {
@@ -140,7 +144,7 @@ fn completed(outcome: &Outcome, config: &RunConfig, started: Instant) -> Report 
         os: env::consts::OS.to_owned(),
         arch: env::consts::ARCH.to_owned(),
         cpus: thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)),
-        jobs: u32::try_from(config.jobs.get()).unwrap_or(u32::MAX),
+        jobs: u32::try_from(jobs.get()).unwrap_or(u32::MAX),
         command: Some(env::args().collect::<Vec<_>>().join(" ")),
         other: std::collections::BTreeMap::new(),
     };
@@ -258,7 +262,7 @@ fn seconds(milliseconds: u64) -> String {
     format!("{}.{}", milliseconds / 1000, milliseconds % 1000 / 100)
 }
 
-fn print_findings(out: &mut dyn Write, scenario: &ScenarioReport) -> io::Result<()> {
+pub(super) fn print_findings(out: &mut dyn Write, scenario: &ScenarioReport) -> io::Result<()> {
     let reason = scenario.reason.as_deref().unwrap_or_default();
     writeln!(out, "\nFAIL {} ({}): {reason}", scenario.id, scenario.file)?;
     for finding in scenario.findings.iter().take(FINDINGS_SHOWN) {

@@ -13,7 +13,9 @@ use super::life::{Ground, Life, survivor};
 use super::points;
 use super::setup::{PlantNumber, Setup};
 use super::sweep::Rerun;
-use crate::batch::{Batch, BatchResult, CaseId, CaseResult, ExploreError, Finding, Inconclusive};
+use crate::batch::{
+    Batch, BatchResult, CaseId, CaseResult, ExploreError, FaultCounts, Finding, Inconclusive,
+};
 use crate::crash::{CrashWalker, Sample, is_journaled, is_spoilt};
 use crate::oracle::{History, Obligations, Observed, Violation};
 use crate::rng::Rng;
@@ -22,8 +24,8 @@ use crate::target::{Promise, Promises};
 use crate::trace::{DiskState, Entry, TracePosition};
 use crate::workload::Features;
 
-/// One state in so many is examined twice.
-pub(super) const TWICE: u128 = 64;
+/// One state in so many is examined twice: five in a hundred.
+pub(super) const TWICE: u128 = 20;
 /// Share of sampled states that are recovered a second time.
 const REOPENED: f64 = 0.25;
 /// Share of recovered states that are cut again.
@@ -251,6 +253,20 @@ impl<'s> Explorer<'s> {
             }
         }
         Ok(())
+    }
+
+    /// Notes a power cut.
+    pub(super) fn note_cut(&mut self, cut: &Cut<'_>) {
+        self.result.faults_fired += 1;
+        let model = cut.fault.model_of(cut.path.crashes.len());
+        self.note_variety(format!("power-loss: {model}"), true);
+    }
+
+    /// Notes a variety of a fault that could have come, and whether it did.
+    pub(super) fn note_variety(&mut self, name: String, has_fired: bool) {
+        let FaultCounts { armed, fired } = self.result.faults.entry(name).or_default();
+        *armed += 1;
+        *fired += u64::from(has_fired);
     }
 
     /// Cuts the life after a state, if there is one.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::failpoint::Reached;
 use super::kept::{self, Seen};
+use super::leaks::{self, Taken};
 use super::life::{Ground, Life};
 use super::setup::Setup;
 use super::trial::Trial;
@@ -124,12 +125,14 @@ impl Examination<'_> {
         observed: &mut Observed,
         examined: &mut Examined,
     ) -> Option<History> {
+        let booted = trial.disk().state();
         let start = Instant::now();
         let opened = trial.open(self.ground.mode());
         examined.recovery_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         examined.recovery_calls = trial.calls();
         self.note_owed(examined);
         let opened = opened?;
+        self.bound_recovery(trial, examined, &booted)?;
         trial.observe(self.tables, observed)?;
         examined.showed = observed.digest();
         if !observed.is_empty() {
@@ -146,6 +149,7 @@ impl Examination<'_> {
                 return None;
             }
         }
+        self.look_for_anomalies(trial, examined, observed)?;
         self.verify(trial, examined)?;
         self.reopen(trial, examined)?;
         self.restore(trial, examined)?;
@@ -153,6 +157,8 @@ impl Examination<'_> {
         let mut history = History::continued(observed.to_map(), first);
         history.opened(opened);
         self.go_on(trial, &mut history)?;
+        self.look_at_reads(trial, &history)?;
+        self.look_for_leaks(trial, examined, &booted)?;
         Some(history)
     }
 
@@ -171,6 +177,46 @@ impl Examination<'_> {
         }
     }
 
+    /// Whoever is there after the crash saw only what is there, and nobody is there without whom it saw.
+    fn look_for_anomalies(
+        &self,
+        trial: &mut Trial<'_>,
+        examined: &mut Examined,
+        observed: &Observed,
+    ) -> Option<()> {
+        let history = &self.ground.history;
+        if !self.checks_isolation() || self.obligations.most == 0 {
+            return Some(());
+        }
+        if history.concurrent() > 0 {
+            examined.seen.push(CheckKind::Isolation);
+        }
+        let promised = self.setup.promises.isolation();
+        match history.anomalies_after(promised, self.obligations, observed) {
+            Judgement::Legal | Judgement::Undecided => Some(()),
+            Judgement::Illegal(violations) => {
+                trial.violations.extend(violations);
+                None
+            }
+        }
+    }
+
+    /// What is read after the recovery agrees with what it showed.
+    fn look_at_reads(&self, trial: &mut Trial<'_>, history: &History) -> Option<()> {
+        if self.checks_isolation() {
+            let promised = self.setup.promises.isolation();
+            if let Judgement::Illegal(violations) = history.anomalies(promised, None) {
+                trial.violations.extend(violations);
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    fn checks_isolation(&self) -> bool {
+        self.setup.batch.scenario.asks_for(CheckKind::Isolation)
+    }
+
     fn verify(&self, trial: &mut Trial<'_>, examined: &mut Examined) -> Option<()> {
         let asked = self.setup.batch.scenario.asks_for(CheckKind::Integrity);
         if asked && self.setup.target.can(Ability::Verify) {
@@ -179,6 +225,46 @@ impl Examination<'_> {
             return trial.violations.is_empty().then_some(());
         }
         Some(())
+    }
+
+    /// What the recovery took is bounded by the log that it found.
+    fn bound_recovery(
+        &self,
+        trial: &mut Trial<'_>,
+        examined: &mut Examined,
+        booted: &DiskState,
+    ) -> Option<()> {
+        let check = CheckKind::BoundedRecovery;
+        // Making a database is no recovery.
+        if !self.setup.batch.scenario.asks_for(check) || !self.ground.exists {
+            return Some(());
+        }
+        examined.seen.push(check);
+        let target = &self.setup.target;
+        let calls_max = leaks::calls_max(booted, |name| target.is_log(name));
+        if examined.recovery_calls > calls_max {
+            let found = leaks::unbounded(examined.recovery_calls, calls_max);
+            trial.violations.push(found);
+            return None;
+        }
+        Some(())
+    }
+
+    /// Closes the target and opens it again and again. One that is to be cut again is left as it is.
+    fn look_for_leaks(
+        &self,
+        trial: &mut Trial<'_>,
+        examined: &mut Examined,
+        booted: &DiskState,
+    ) -> Option<()> {
+        let check = CheckKind::NoLeak;
+        let mut rng = self.rng.split("leaks", 0);
+        let is_asked = self.setup.batch.scenario.asks_for(check) && self.next == Next::End;
+        if !is_asked || !rng.chance(self.reopened) {
+            return Some(());
+        }
+        examined.seen.push(check);
+        leaks::check(trial, self.ground.exists.then(|| Taken::of(booted)))
     }
 
     /// Kills the recovered target and recovers again: nothing may change.

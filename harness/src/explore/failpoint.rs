@@ -184,7 +184,7 @@ impl Explorer<'_> {
     /// Notes a crash.
     pub(super) fn note_fired(&mut self, cut: &Cut<'_>) {
         if cut.fault.at_failpoints.is_none() {
-            self.result.faults_fired += 1;
+            self.note_cut(cut);
             return;
         }
         let fault = self.setup.batch.scenario.faults.get(cut.path.fault);

@@ -259,6 +259,7 @@ impl Explorer<'_> {
         (self.announce)(&case);
         let FaultCounts { fired, .. } = self.result.faults.entry("damage".to_owned()).or_default();
         *fired += 1;
+        self.note_variety(format!("damage: {kind}"), true);
         self.result.generated += 1;
         self.result.checked += 1;
         let key = self.harm_key(harm);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use num_bigint::BigUint;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::batch::{Cut, Explorer, TWICE, internal};
+use super::batch::{Cut, Explorer, internal};
 use super::case::{CasePath, Left};
 use super::examine::{Examination, Next};
 use super::life::Life;
@@ -29,6 +29,9 @@ struct Leaves {
     count: u64,
     weight: BigUint,
 }
+
+/// One run in so many is repeated on what it decided.
+const REPEATED: u128 = 64;
 
 impl Explorer<'_> {
     /// Tries every survival of a crash point that the target can tell from others; false if that was not possible with
@@ -56,13 +59,13 @@ impl Explorer<'_> {
             }
             (self.announce)(&case.id());
             self.result.generated += 1;
-            self.result.faults_fired += 1;
+            self.note_cut(cut);
             let leaf_key = leaf_key(key, &decisions);
             if self.seen.insert(leaf_key) {
                 self.result.distinct.push(leaf_key);
             }
             let survival = Survival::new(Arc::clone(&undecided), search.plan());
-            let life = self.check_leaf(cut, &case, &survival, leaf_key.is_multiple_of(TWICE))?;
+            let life = self.check_leaf(cut, &case, &survival, leaf_key.is_multiple_of(REPEATED))?;
             leaves.count += 1;
             leaves.weight += survival.weight();
             self.explore_later(cut, &case, life)?;

@@ -6,6 +6,7 @@ use super::batch::Explorer;
 use super::case::LIVE;
 use super::crowd;
 use super::evidence::{finding, no_end, thread_panicked};
+use super::leaks::left_open;
 use super::life::Life;
 use super::trial::{Ended, Trial};
 use crate::batch::{CaseId, ExploreError};
@@ -140,6 +141,11 @@ impl Explorer<'_> {
         if script.map_or_else(drawn, Script::closes) {
             trial.script.lines.push(Line::close());
             trial.close()?;
+            let check = CheckKind::NoLeak;
+            if self.setup.batch.scenario.asks_for(check) {
+                *self.result.checks_seen.entry(check).or_default() += 1;
+                trial.violations.extend(left_open(trial));
+            }
         }
         Some(())
     }
@@ -171,7 +177,11 @@ impl Explorer<'_> {
             return Vec::new();
         }
         *self.result.checks_seen.entry(check).or_default() += history.concurrent() as u64;
-        match history.isolation(self.setup.promises.isolation(), Some(&self.observed)) {
+        let (promised, end) = (self.setup.promises.isolation(), Some(&self.observed));
+        if let Judgement::Illegal(violations) = history.anomalies(promised, end) {
+            return violations;
+        }
+        match history.isolation(promised, end) {
             Judgement::Legal => Vec::new(),
             Judgement::Illegal(violations) => violations,
             Judgement::Undecided => {

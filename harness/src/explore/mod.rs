@@ -32,6 +32,7 @@ mod ordeal;
 mod sweep;
 
 mod kept;
+mod leaks;
 
 mod examine;
 mod trial;

@@ -215,6 +215,10 @@ impl Explorer<'_> {
         let FaultCounts { armed, fired } = counts.or_default();
         *armed += 1;
         *fired += u64::from(troubled.failures > 0);
+        if let Some(variant) = fault.variants().get(trouble.variant) {
+            let name = format!("io-error: {}", variant.error);
+            self.note_variety(name, troubled.failures > 0);
+        }
         if troubled.failures > 0 {
             self.result.distinct.push(self.trouble_key(trouble));
             self.cut_troubled(&troubled, trouble)?;

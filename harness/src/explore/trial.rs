@@ -11,7 +11,7 @@ use crate::oracle::{History, Observed, RowKey, TableId, Violation};
 use crate::scenario::CheckKind;
 use crate::sim::{SimConfig, SimDisk};
 use crate::survival::Survival;
-use crate::target::{ClientId, Mode, Session, TargetError};
+use crate::target::{Ability, ClientId, Mode, Session, TargetError};
 use crate::trace::{DiskState, Mark, Trace, TracePosition};
 use crate::workload::{
     Clients, Desk, Features, Marks, Record, Script, Stopped, Taken, catalog_value,
@@ -308,6 +308,17 @@ impl<'s> Trial<'s> {
                 },
             )
         })
+    }
+
+    /// Whether the target can do this.
+    pub(super) fn can(&self, ability: Ability) -> bool {
+        self.setup.target.can(ability)
+    }
+
+    /// Takes a checkpoint.
+    pub(super) fn checkpoint(&mut self) -> Option<()> {
+        let taken = self.call("checkpoint", |session| session.checkpoint())?;
+        self.or_violation(taken, CheckKind::Durability, "cannot-take-a-checkpoint")
     }
 
     /// Closes the target cleanly.

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::reads::Read;
+use super::reads::{Read, Through};
 use super::rows::{RowDigest, RowKey, RowMap, RowValue, StateDigest};
 use super::sight::{Moment, Sight};
 use super::transaction::{Change, Outcome, Request, Transaction};
@@ -96,13 +96,27 @@ impl History {
 
     /// Notes what a transaction read in a row that it had not written. What nobody wrote is not noted.
     pub fn read(&mut self, id: TransactionId, row: &RowKey, value: Option<&[u8]>) {
-        let reader = Some(id);
-        self.reads
-            .extend(self.source(row, value).map(|source| Read {
-                reader,
-                row: row.clone(),
-                source,
-            }));
+        self.read_through(Through::Key, id, row, value);
+    }
+
+    /// The same, of a row that was seen as one of a range, perhaps.
+    pub fn read_through(
+        &mut self,
+        through: Through,
+        id: TransactionId,
+        row: &RowKey,
+        value: Option<&[u8]>,
+    ) {
+        let Some(source) = self.source(row, value) else {
+            return;
+        };
+        self.reads.push(Read {
+            reader: Some(id),
+            row: row.clone(),
+            source,
+            value: value.map(Into::into),
+            through,
+        });
     }
 
     /// Notes that a commit is being asked for. Others may be waiting for their answers.

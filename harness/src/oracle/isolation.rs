@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::history::History;
 use super::judge::Judgement;
 use super::observed::Observed;
-use super::reads::{Read, Source};
+use super::reads::{Read, Source, Through};
 use super::rows::RowKey;
 use super::sequence::{Choice, Edge, Found, Link, Search, Span};
 use super::transaction::{Outcome, Transaction};
@@ -54,15 +54,17 @@ impl History {
     }
 
     /// What an observer of the last rows reads.
-    fn last_reads(&self, end: &Observed) -> Vec<Read> {
+    pub(super) fn last_reads(&self, end: &Observed) -> Vec<Read> {
         let rows = end.to_map();
         let read = |row: &RowKey| {
-            let source = self.source(row, rows.get(row).map(|value| &**value))?;
-            let (reader, row) = (None, row.clone());
+            let value = rows.get(row);
+            let source = self.source(row, value.map(|value| &**value))?;
             Some(Read {
-                reader,
-                row,
+                reader: None,
+                row: row.clone(),
                 source,
+                value: value.cloned(),
+                through: Through::Key,
             })
         };
         let all: BTreeSet<_> = self.known_rows().chain(rows.keys()).collect();

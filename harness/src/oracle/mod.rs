@@ -29,6 +29,8 @@ mod judge;
 
 mod isolation;
 
+mod dependency;
+
 #[cfg(test)]
 mod tests;
 
@@ -36,7 +38,8 @@ pub use history::History;
 pub use judge::Judgement;
 pub use obligations::{CrashKinds, Obligations};
 pub use observed::{Observed, ObservedRow};
+pub use reads::Through;
 pub use rows::{RowDigest, RowKey, RowMap, RowValue, StateDigest, TableId, bytes_of, plain_text};
 pub use transaction::{Change, Outcome, Request, Transaction};
-pub use value::{Garbage, Stamp, VALUE_LEN_MIN, client_and_sequence, transaction_id};
+pub use value::{Element, Garbage, Stamp, VALUE_LEN_MIN, client_and_sequence, transaction_id};
 pub use violation::{Violation, row_text, transaction_text, value_text};

@@ -1,7 +1,7 @@
 //! What transactions read, by who wrote it.
 
 use super::history::History;
-use super::rows::RowKey;
+use super::rows::{RowKey, RowValue};
 use super::value::Stamp;
 use crate::trace::TransactionId;
 
@@ -12,6 +12,17 @@ pub(super) struct Read {
     pub(super) reader: Option<TransactionId>,
     pub(super) row: RowKey,
     pub(super) source: Source,
+    pub(super) value: Option<RowValue>,
+    pub(super) through: Through,
+}
+
+/// How a row was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Through {
+    /// By its key.
+    Key,
+    /// As one of a range, in which others could have been.
+    Range,
 }
 
 /// Where a row's state comes from.
@@ -23,6 +34,20 @@ pub(super) enum Source {
     Base,
     /// The transaction put it.
     Transaction(TransactionId),
+}
+
+impl Read {
+    /// The transactions of whose writes something was seen: one, or all that added to a list.
+    pub(super) fn writers(&self) -> Vec<TransactionId> {
+        let Source::Transaction(writer) = self.source else {
+            return Vec::new();
+        };
+        let elements = self.value.as_deref().and_then(Stamp::elements);
+        elements.map_or_else(
+            || vec![writer],
+            |elements| elements.iter().map(|one| one.transaction).collect(),
+        )
+    }
 }
 
 impl History {

@@ -3,6 +3,8 @@
 //! Layout, little-endian: magic u16 | client u16 | sequence u32 | operation u32 | length u32 | row u64 |
 //! payload i64 | check u64 | filler. `row` is a hash of table and key, `check` one of everything else, `filler`
 //! follows from the rest. So garbage, a damaged, a cut and a misplaced value are recognised alone.
+//!
+//! A *list* has a magic of its own, and elements in the place of the filler, each the transaction u64 and the operation u32 that added it.
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -13,6 +15,8 @@ use crate::trace::TransactionId;
 pub const VALUE_LEN_MIN: usize = HEADER_LEN;
 
 const MAGIC: u16 = 0xa1c5;
+const MAGIC_OF_LISTS: u16 = 0xa1c6;
+const ELEMENT_LEN: usize = 12;
 const HEADER_LEN: usize = 40;
 const CHECK_AT: usize = 32;
 
@@ -25,6 +29,15 @@ pub struct Stamp {
     pub operation: u32,
     /// A number that means something to the workload.
     pub payload: i64,
+}
+
+/// Something that a transaction added to a list, or a value that it put: no two are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Element {
+    /// The transaction.
+    pub transaction: TransactionId,
+    /// Which of its operations.
+    pub operation: u32,
 }
 
 /// Why bytes are no value that a workload wrote.
@@ -76,10 +89,49 @@ impl Stamp {
         self.write_for(key_hash(key), len)
     }
 
+    /// The list of a row whose newest element is this one's.
+    pub fn write_list(&self, table: TableId, key: &[u8], elements: &[Element]) -> Vec<u8> {
+        let len = HEADER_LEN + elements.len() * ELEMENT_LEN;
+        let (mut value, _) = self.header(MAGIC_OF_LISTS, row_hash(table, key), len);
+        for element in elements {
+            value.extend_from_slice(&element.transaction.0.to_le_bytes());
+            value.extend_from_slice(&element.operation.to_le_bytes());
+        }
+        seal(value)
+    }
+
+    /// The elements of a value that is a list.
+    pub fn elements(value: &[u8]) -> Option<Vec<Element>> {
+        let (header, rest) = value.split_at_checked(HEADER_LEN)?;
+        if header[..2] != MAGIC_OF_LISTS.to_le_bytes() {
+            return None;
+        }
+        let element = |bytes: &[u8]| Element {
+            transaction: TransactionId(number(&bytes[..8])),
+            operation: u32::try_from(number(&bytes[8..])).unwrap_or(u32::MAX),
+        };
+        Some(rest.chunks_exact(ELEMENT_LEN).map(element).collect())
+    }
+
+    /// What this one put or added.
+    pub fn element(&self) -> Element {
+        Element {
+            transaction: self.transaction,
+            operation: self.operation,
+        }
+    }
+
     fn write_for(&self, row: u64, len: usize) -> Vec<u8> {
         let len = len.max(HEADER_LEN);
+        let (mut value, head) = self.header(MAGIC, row, len);
+        fill(&mut value, head, len);
+        seal(value)
+    }
+
+    /// A value without what follows its header, and the checksum of that.
+    fn header(&self, magic: u16, row: u64, len: usize) -> (Vec<u8>, u64) {
         let mut value = Vec::with_capacity(len);
-        value.extend_from_slice(&MAGIC.to_le_bytes());
+        value.extend_from_slice(&magic.to_le_bytes());
         value.extend_from_slice(&client_bytes(self.transaction));
         value.extend_from_slice(&client_and_sequence(self.transaction).1.to_le_bytes());
         value.extend_from_slice(&self.operation.to_le_bytes());
@@ -88,17 +140,14 @@ impl Stamp {
         value.extend_from_slice(&self.payload.to_le_bytes());
         let head = xxh3_64(&value);
         value.extend_from_slice(&head.to_le_bytes());
-        fill(&mut value, head, len);
-        let check = xxh3_64(&value);
-        value[CHECK_AT..HEADER_LEN].copy_from_slice(&check.to_le_bytes());
-        value
+        (value, head)
     }
 
     /// Reads a value found in a row.
     pub fn read(table: TableId, key: &[u8], value: &[u8]) -> Result<Self, Garbage> {
         let foreign = Garbage::Foreign { len: value.len() };
         let header: &[u8; HEADER_LEN] = value.first_chunk().ok_or(foreign)?;
-        if header[..2] != MAGIC.to_le_bytes() {
+        if header[..2] != MAGIC.to_le_bytes() && header[..2] != MAGIC_OF_LISTS.to_le_bytes() {
             return Err(foreign);
         }
         let written = number(&header[12..16]);
@@ -125,6 +174,13 @@ impl Stamp {
             payload: number(&header[24..CHECK_AT]).cast_signed(),
         })
     }
+}
+
+/// Puts the checksum of all of a value into its header.
+fn seal(mut value: Vec<u8>) -> Vec<u8> {
+    let check = xxh3_64(&value);
+    value[CHECK_AT..HEADER_LEN].copy_from_slice(&check.to_le_bytes());
+    value
 }
 
 fn client_bytes(id: TransactionId) -> [u8; 2] {
@@ -179,6 +235,27 @@ mod tests {
             let value = stamp().write(TableId(1), b"key", len);
             assert_eq!(value.len(), len.max(VALUE_LEN_MIN));
             assert_eq!(Stamp::read(TableId(1), b"key", &value), Ok(stamp()));
+        }
+    }
+
+    #[test]
+    fn a_list_reads_back_with_its_elements_and_any_flipped_bit_is_seen() {
+        let element = |operation| Element {
+            transaction: transaction_id(3, 70 + operation),
+            operation,
+        };
+        let elements: Vec<_> = (0..3).map(element).collect();
+        let value = stamp().write_list(TableId(1), b"key", &elements);
+        assert_eq!(Stamp::read(TableId(1), b"key", &value), Ok(stamp()));
+        assert_eq!(Stamp::elements(&value), Some(elements));
+        assert_eq!(
+            Stamp::elements(&stamp().write(TableId(1), b"key", 80)),
+            None
+        );
+        for bit in 0..value.len() * 8 {
+            let mut flipped = value.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(Stamp::read(TableId(1), b"key", &flipped).is_err());
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use lightning_report::{Report, ScenarioReport, ScenarioVerdict};
 
 use super::config::{Loaded, RunConfig};
+use super::grid::grid;
 use super::judge::{judge, left_out};
 use super::schedule::{Schedule, Snapshot, Ticket, Unfinished};
 use crate::batch::ExploreError;
@@ -199,8 +200,10 @@ impl Shared<'_> {
             cases.extend(files);
         }
         let (seed, target) = (self.config.seed.to_string(), self.config.target.clone());
+        let mut report = Report::new(seed, target, reports);
+        report.grid = grid();
         Outcome {
-            report: Report::new(seed, target, reports),
+            report,
             cases,
             failure: self
                 .failure

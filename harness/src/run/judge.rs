@@ -128,6 +128,7 @@ impl Judged {
             report.faults.insert(fault.name().to_owned(), counts);
         }
         report.failpoints = failpoints(loaded, tally);
+        report.varieties = tally.varieties();
         for (index, plant) in loaded.scenario.plants.iter().enumerate() {
             let fired = tally.plant_fired(index);
             let planted = ElisionReport { fired };

@@ -13,6 +13,7 @@ mod execute;
 
 mod schedule;
 
+mod grid;
 mod judge;
 mod tally;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use lightning_report::Histogram;
+use lightning_report::{FaultReport, Histogram};
 use num_bigint::BigUint;
 
 use crate::batch::{CoveredPoint, FaultCounts, Finding, PlantSwitch};
@@ -212,6 +212,19 @@ impl Tally {
                 self.faults.get(fault.name()).copied().unwrap_or_default()
             }
         }
+    }
+
+    /// The varieties of faults that came.
+    pub(super) fn varieties(&self) -> BTreeMap<String, FaultReport> {
+        let varieties = self.faults.iter();
+        let varieties = varieties.filter(|(name, counts)| name.contains(": ") && counts.fired > 0);
+        let count = |counts: &FaultCounts| FaultReport {
+            armed: counts.armed,
+            fired: counts.fired,
+        };
+        varieties
+            .map(|(name, counts)| (name.clone(), count(counts)))
+            .collect()
     }
 
     fn has_caught(&self, scenario: &Scenario) -> bool {

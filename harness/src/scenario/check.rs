@@ -35,6 +35,10 @@ pub enum CheckKind {
     Backup,
     /// Recovering twice, or crashing in the middle of recovery, changes nothing.
     IdempotentRecovery,
+    /// A recovery takes no more operations than the length of the log justifies.
+    BoundedRecovery,
+    /// A closed database has no file open, and opening one again and again takes neither files nor space.
+    NoLeak,
     /// Reads are right, and go on, while writes fail.
     ReadsGoOn,
     /// What is read from damaged storage is right, or an error.
@@ -49,7 +53,7 @@ pub enum CheckKind {
 
 impl CheckKind {
     /// Every kind, in the order of reports.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Durability,
         Self::Atomicity,
         Self::PrefixOrder,
@@ -58,6 +62,8 @@ impl CheckKind {
         Self::Integrity,
         Self::Backup,
         Self::IdempotentRecovery,
+        Self::BoundedRecovery,
+        Self::NoLeak,
         Self::ReadsGoOn,
         Self::NoWrongReads,
         Self::Liveness,
@@ -76,6 +82,8 @@ impl CheckKind {
             Self::Integrity => "integrity",
             Self::Backup => "backup",
             Self::IdempotentRecovery => "idempotent-recovery",
+            Self::BoundedRecovery => "bounded-recovery",
+            Self::NoLeak => "no-leak",
             Self::ReadsGoOn => "reads-go-on",
             Self::NoWrongReads => "no-wrong-reads",
             Self::Liveness => "liveness",

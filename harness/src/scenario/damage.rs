@@ -51,6 +51,17 @@ pub enum DamageKind {
 }
 
 impl DamageKind {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::FlippedBit,
+        Self::ZeroedSector,
+        Self::GarbageSector,
+        Self::Truncated,
+        Self::Missing,
+        Self::Swapped,
+        Self::Stale,
+    ];
+
     /// The name used in files and reports.
     pub fn name(self) -> &'static str {
         match self {

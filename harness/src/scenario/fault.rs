@@ -145,6 +145,15 @@ pub enum CrashModel {
 }
 
 impl CrashModel {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::Posix,
+        Self::Journaled,
+        Self::Prefix,
+        Self::ProcessCrash,
+        Self::Media,
+    ];
+
     /// The name used in files and reports.
     pub fn name(self) -> &'static str {
         match self {

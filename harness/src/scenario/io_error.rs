@@ -142,6 +142,16 @@ pub enum SystemError {
 }
 
 impl SystemError {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::Eio,
+        Self::Enospc,
+        Self::Edquot,
+        Self::Emfile,
+        Self::Erofs,
+        Self::Eintr,
+    ];
+
     /// The name used in reports.
     pub fn name(self) -> &'static str {
         match self {

@@ -56,4 +56,4 @@ pub use plant::{
 pub use schema::schema;
 pub use suggest::did_you_mean;
 pub use units::{ByteSize, Percent, TimeSpan, UnitError};
-pub use workload::{BankWorkload, DurabilityLevel, KvWorkload, Workload};
+pub use workload::{BankWorkload, ContendedWorkload, DurabilityLevel, KvWorkload, Workload};

@@ -83,6 +83,44 @@ pub enum Bug {
     NeverWritesAgain,
     /// Once a commit has failed, nothing can be read until the database is opened again.
     ReadsEndWithWrites,
+    /// Some reads show what a row was before its newest value.
+    StaleReads,
+    /// A read shows what another transaction has put and not committed.
+    UncommittedIsRead,
+    /// Some reads show what a transaction overwrote itself before its commit.
+    IntermediateIsRead,
+    /// Each read shows what is committed by then, and not what was when the transaction began.
+    SnapshotMoves,
+    /// Rows that a serializable transaction read are not validated; ranges are.
+    ReadsAreNotValidated,
+    /// Ranges that a serializable transaction read before its first write are not validated; rows are.
+    RangesAreNotValidated,
+    /// A commit that meets a conflict is forced through.
+    ConflictsAreOverruled,
+    /// A commit is two, each with half of what was written.
+    CommitInTwoParts,
+    /// What cannot be read for damage is said not to be there.
+    DamageIsHidden,
+    /// What cannot be read for damage is returned as it stands.
+    DamageIsReturned,
+    /// Damage is met with a panic.
+    DamageEndsTheProcess,
+    /// A database that cannot be opened for damage is replaced by an empty one.
+    DamagedIsMadeAnew,
+    /// Each opening leaves a file open for ever.
+    DescriptorsAreNotClosed,
+    /// Each opening of a database leaves one more file.
+    EveryOpeningLeavesAFile,
+    /// Each opening of a database takes space and never gives it back.
+    SpaceIsNotGivenBack,
+    /// A recovery comes to no end.
+    RecoveryLoops,
+    /// Two commits wait for each other.
+    LocksInTwoOrders,
+    /// A second recovery hides the first row of each table.
+    SecondRecoveryHidesARow,
+    /// A recovery takes operations with the square of the length of the files.
+    RecoveryReadsAgainAndAgain,
 }
 
 impl Bug {
@@ -99,6 +137,25 @@ impl Bug {
             Self::FailedCommitIsAcknowledged => "failed-commit-is-acknowledged",
             Self::NeverWritesAgain => "never-writes-again",
             Self::ReadsEndWithWrites => "reads-end-with-writes",
+            Self::StaleReads => "stale-reads",
+            Self::UncommittedIsRead => "uncommitted-is-read",
+            Self::IntermediateIsRead => "intermediate-is-read",
+            Self::SnapshotMoves => "snapshot-moves",
+            Self::ReadsAreNotValidated => "reads-are-not-validated",
+            Self::RangesAreNotValidated => "ranges-are-not-validated",
+            Self::ConflictsAreOverruled => "conflicts-are-overruled",
+            Self::CommitInTwoParts => "commit-in-two-parts",
+            Self::DamageIsHidden => "damage-is-hidden",
+            Self::DamageIsReturned => "damage-is-returned",
+            Self::DamageEndsTheProcess => "damage-ends-the-process",
+            Self::DamagedIsMadeAnew => "damaged-is-made-anew",
+            Self::DescriptorsAreNotClosed => "descriptors-are-not-closed",
+            Self::EveryOpeningLeavesAFile => "every-opening-leaves-a-file",
+            Self::SpaceIsNotGivenBack => "space-is-not-given-back",
+            Self::RecoveryLoops => "recovery-loops",
+            Self::LocksInTwoOrders => "locks-in-two-orders",
+            Self::SecondRecoveryHidesARow => "second-recovery-hides-a-row",
+            Self::RecoveryReadsAgainAndAgain => "recovery-reads-again-and-again",
         }
     }
 }

@@ -8,7 +8,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Problem;
 use super::validate_faults::validate_faults;
-use super::{BankWorkload, CheckKind, Chore, Expect, KvWorkload, Plant, Scenario, Workload};
+use super::{
+    BankWorkload, CheckKind, Chore, ContendedWorkload, Expect, KvWorkload, Plant, Scenario,
+    Workload,
+};
 
 const CLIENTS_MAX: u32 = 64;
 const TABLES_MAX: u32 = 64;
@@ -136,28 +139,14 @@ fn is_name(text: &str) -> bool {
 }
 
 fn validate_workload(chosen: &Workload) -> Verdict {
-    let (clients, tables, transactions, checkpoints, rollbacks) = match chosen {
-        Workload::Kv(kv) => {
-            validate_kv(kv)?;
-            (
-                kv.clients,
-                kv.tables,
-                kv.transactions,
-                kv.checkpoints,
-                kv.rollbacks,
-            )
-        }
-        Workload::Bank(bank) => {
-            validate_bank(bank)?;
-            (
-                bank.clients,
-                bank.tables,
-                bank.transactions,
-                bank.checkpoints,
-                bank.rollbacks,
-            )
-        }
-    };
+    match chosen {
+        Workload::Kv(kv) => validate_kv(kv)?,
+        Workload::Bank(bank) => validate_bank(bank)?,
+        Workload::Append(rows) => validate_contended(rows, true)?,
+        Workload::Register(rows) => validate_contended(rows, false)?,
+    }
+    let (clients, tables, rollbacks) = chosen.clients_tables_rollbacks();
+    let (transactions, checkpoints) = (chosen.transactions(), chosen.checkpoints());
     if clients.get() > CLIENTS_MAX {
         return refuse(
             workload("clients"),
@@ -172,7 +161,7 @@ fn validate_workload(chosen: &Workload) -> Verdict {
             "expected 64 at most",
         );
     }
-    if checkpoints > transactions.get() {
+    if checkpoints > transactions {
         let message = format!("{checkpoints} checkpoints in {transactions} transactions");
         return refuse(
             workload("checkpoints"),
@@ -297,6 +286,30 @@ fn validate_bank(bank: &BankWorkload) -> Verdict {
             workload("tables"),
             message,
             "expected an account a table at least",
+        );
+    }
+    Ok(())
+}
+
+fn validate_contended(rows: &ContendedWorkload, are_lists: bool) -> Verdict {
+    if rows.reads.get() == 100 {
+        let message = "every operation is a read, so nothing would be stored";
+        return refuse(workload("reads"), message, "expected less than \"100 %\"");
+    }
+    if rows.range_reads.get() > 0 && rows.reads.get() == 0 {
+        let help = "expected `reads` above \"0 %\"";
+        return refuse(workload("range_reads"), "range reads without reads", help);
+    }
+    if are_lists && rows.blind_writes.get() > 0 {
+        let help = "remove it: who adds to a list has to look at it";
+        return refuse(workload("blind_writes"), "blind writes of lists", help);
+    }
+    if rows.tables > rows.rows {
+        let message = format!("{} tables for {} rows", rows.tables, rows.rows);
+        return refuse(
+            workload("tables"),
+            message,
+            "expected a row a table at least",
         );
     }
     Ok(())

@@ -16,6 +16,10 @@ pub enum Workload {
     Kv(KvWorkload),
     /// Transfers between accounts, whose sum never changes.
     Bank(BankWorkload),
+    /// Lists that are read and added to, by all clients alike: each shows in which order it was added to.
+    Append(ContendedWorkload),
+    /// Values that are read and overwritten, by all clients alike.
+    Register(ContendedWorkload),
 }
 
 impl Workload {
@@ -24,6 +28,8 @@ impl Workload {
         match self {
             Self::Kv(_) => "kv",
             Self::Bank(_) => "bank",
+            Self::Append(_) => "append",
+            Self::Register(_) => "register",
         }
     }
 
@@ -36,6 +42,9 @@ impl Workload {
         let shares = match self {
             Self::Kv(kv) => [kv.range_reads, kv.range_deletes, kv.savepoints],
             Self::Bank(bank) => [Percent::default(), Percent::default(), bank.savepoints],
+            Self::Append(rows) | Self::Register(rows) => {
+                [rows.range_reads, Percent::default(), Percent::default()]
+            }
         };
         let of_shares = [
             Feature::RangeReads,
@@ -63,7 +72,7 @@ impl Workload {
     pub fn changes_tables(&self) -> bool {
         match self {
             Self::Kv(kv) => kv.table_changes.get() > 0,
-            Self::Bank(_) => false,
+            Self::Bank(_) | Self::Append(_) | Self::Register(_) => false,
         }
     }
 
@@ -72,6 +81,7 @@ impl Workload {
         let (compactions, backups, restore_points) = match self {
             Self::Kv(kv) => (kv.compactions, kv.backups, kv.restore_points),
             Self::Bank(bank) => (bank.compactions, bank.backups, bank.restore_points),
+            Self::Append(_) | Self::Register(_) => (0, 0, 0),
         };
         match chore {
             Chore::Compaction => compactions,
@@ -85,6 +95,7 @@ impl Workload {
         match self {
             Self::Kv(kv) => kv.checkpoints,
             Self::Bank(bank) => bank.checkpoints,
+            Self::Append(rows) | Self::Register(rows) => rows.checkpoints,
         }
     }
 
@@ -93,6 +104,7 @@ impl Workload {
         match self {
             Self::Kv(kv) => kv.transactions.get(),
             Self::Bank(bank) => bank.transactions.get(),
+            Self::Append(rows) | Self::Register(rows) => rows.transactions.get(),
         }
     }
 
@@ -101,6 +113,27 @@ impl Workload {
         match self {
             Self::Kv(kv) => kv.threads,
             Self::Bank(bank) => bank.threads,
+            Self::Append(rows) | Self::Register(rows) => rows.threads,
+        }
+    }
+
+    /// How many clients there are, tables, and transactions that their clients roll back.
+    pub(crate) fn clients_tables_rollbacks(&self) -> (NonZeroU32, NonZeroU32, Percent) {
+        match self {
+            Self::Kv(kv) => (kv.clients, kv.tables, kv.rollbacks),
+            Self::Bank(bank) => (bank.clients, bank.tables, bank.rollbacks),
+            Self::Append(rows) | Self::Register(rows) => {
+                (rows.clients, rows.tables, rows.rollbacks)
+            }
+        }
+    }
+
+    /// The durability of commits, drawn from anew for each.
+    pub(crate) fn durability(&self) -> &OneOrMany<DurabilityLevel> {
+        match self {
+            Self::Kv(kv) => &kv.durability,
+            Self::Bank(bank) => &bank.durability,
+            Self::Append(rows) | Self::Register(rows) => &rows.durability,
         }
     }
 }
@@ -226,6 +259,50 @@ pub struct BankWorkload {
     pub restore_points: u32,
 }
 
+/// A few rows that all clients read and write, so that each transaction depends on others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContendedWorkload {
+    /// Transactions of one run, all clients together.
+    pub transactions: NonZeroU32,
+    /// Logical clients, whose open transactions interleave.
+    #[serde(default = "three")]
+    #[schemars(range(max = 64))]
+    pub clients: NonZeroU32,
+    /// Each client has a thread of its own, interleaved with the others and the target's own at disk operations and where they
+    /// block; else one thread drives them all, and commits don't overlap.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub threads: bool,
+    /// Tables, used alike.
+    #[serde(default = "one")]
+    #[schemars(range(max = 64))]
+    pub tables: NonZeroU32,
+    /// Different rows, all tables together.
+    #[serde(default = "rows_by_default")]
+    pub rows: NonZeroU32,
+    /// Operations in one transaction, at most; at least 1.
+    #[serde(default = "operations_by_default")]
+    pub operations_max: NonZeroU32,
+    /// Share of operations that only read.
+    #[serde(default = "half")]
+    pub reads: Percent,
+    /// Share of reads that are of a range.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub range_reads: Percent,
+    /// Share of writes that overwrite a row without looking at it. A list is always looked at.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub blind_writes: Percent,
+    /// Share of transactions that their client rolls back.
+    #[serde(default)]
+    pub rollbacks: Percent,
+    /// Durability of commits: a level, or a list that each transaction draws from.
+    #[serde(default = "sync")]
+    pub durability: OneOrMany<DurabilityLevel>,
+    /// Checkpoints asked for, spread over the run.
+    #[serde(default)]
+    pub checkpoints: u32,
+}
+
 /// How durable a commit is asked to be.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -270,6 +347,18 @@ fn sync() -> OneOrMany<DurabilityLevel> {
 
 fn one() -> NonZeroU32 {
     NonZeroU32::MIN
+}
+
+fn three() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(2)
+}
+
+fn rows_by_default() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(5)
+}
+
+fn half() -> Percent {
+    Percent::clamped(50)
 }
 
 fn keys_by_default() -> NonZeroU32 {

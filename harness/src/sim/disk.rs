@@ -119,6 +119,11 @@ impl SimDisk {
         self.machine().calls
     }
 
+    /// How many files are open: every descriptor that somebody holds.
+    pub fn open_files(&self) -> u64 {
+        self.machine().open_files
+    }
+
     /// Whether the budget of operations was used up.
     pub fn is_hung(&self) -> bool {
         self.machine().stopped == Some(SimError::Hang)

@@ -22,6 +22,7 @@ pub(super) struct SimFile {
 
 impl SimFile {
     pub(super) fn new(disk: SimDisk, inode: InodeId, name: Name, mode: OpenMode) -> Self {
+        disk.machine().open_files += 1;
         Self {
             disk,
             inode,
@@ -43,6 +44,13 @@ impl SimFile {
             OpenMode::Read => Err(io::ErrorKind::PermissionDenied.into()),
             OpenMode::Write | OpenMode::Create => Ok(machine),
         }
+    }
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        let mut machine = self.disk.machine();
+        machine.open_files = machine.open_files.saturating_sub(1);
     }
 }
 

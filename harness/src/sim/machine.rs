@@ -30,6 +30,8 @@ pub(super) struct Machine {
     /// The files of which failed syncs are ignored, and how often they were.
     pub(super) ignored: Vec<(FileGlob, u64)>,
     pub(super) calls: u64,
+    /// Descriptors that somebody holds.
+    pub(super) open_files: u64,
     pub(super) stopped: Option<SimError>,
     /// What a power cut has left open and nobody has looked at, if that is decided as it is read.
     pub(super) lazy: Option<Lazy>,
@@ -55,6 +57,7 @@ impl Machine {
             injector: None,
             ignored: config.ignore.into_iter().map(|file| (file, 0)).collect(),
             calls: 0,
+            open_files: 0,
             stopped: None,
             lazy: None,
             budget: config.operation_budget,

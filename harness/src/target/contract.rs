@@ -41,6 +41,11 @@ pub trait Target: Debug + Send + Sync {
             .iter()
             .try_for_each(|(name, value)| KnownOption::check(self.known_options(), name, value))
     }
+    /// Whether a file is part of the log that a recovery has to read: its length bounds what a recovery may take. All files, if the target
+    /// does not say.
+    fn is_log(&self, _name: &str) -> bool {
+        true
+    }
     /// Makes a database on the empty disk `to`, of backups on `from`, the disk of the database that they were taken of.
     fn restore(
         &self,

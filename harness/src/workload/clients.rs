@@ -5,7 +5,7 @@ use super::plan::{End, Plan, Setting, levels, table_names};
 use super::script::{Deed, Line, Script};
 use super::upkeep::{Due, INCREMENTAL, Upkeep};
 use super::work::Work;
-use super::{bank, kv};
+use super::{bank, contended, kv};
 use crate::oracle::{RowMap, Violation, transaction_id};
 use crate::rng::Rng;
 use crate::scenario::{Chore, Feature, Workload};
@@ -61,10 +61,7 @@ enum Turn {
 impl Clients {
     /// The clients of a database whose transactions so far have sequence numbers below `first_sequence`.
     pub fn new(workload: &Workload, setting: Setting, rng: Rng, first_sequence: u32) -> Self {
-        let (count, tables) = match workload {
-            Workload::Kv(kv) => (kv.clients, kv.tables),
-            Workload::Bank(bank) => (bank.clients, bank.tables),
-        };
+        let (count, tables, _) = workload.clients_tables_rollbacks();
         let client = |id| Client {
             id: ClientId(id),
             next_sequence: first_sequence,
@@ -106,7 +103,7 @@ impl Clients {
     /// What is wrong with a set of rows, whatever the history: the workload's own invariant.
     pub fn check_rows(&self, rows: &RowMap) -> Option<Violation> {
         match &self.workload {
-            Workload::Kv(_) => None,
+            Workload::Kv(_) | Workload::Append(_) | Workload::Register(_) => None,
             Workload::Bank(bank) => bank::check_sum(bank, rows),
         }
     }
@@ -294,16 +291,18 @@ impl Clients {
     }
 
     fn draw_plan(&mut self) -> Plan {
-        let (steps, rollbacks) = match &self.workload {
-            Workload::Kv(kv) => {
-                let steps = kv::steps(kv, &self.setting, &mut self.rng);
-                (steps, kv.rollbacks)
+        let (setting, rng) = (&self.setting, &mut self.rng);
+        let steps = match &self.workload {
+            Workload::Kv(kv) => kv::steps(kv, setting, rng),
+            Workload::Bank(bank) => bank::steps(bank, setting, rng),
+            Workload::Append(rows) => {
+                contended::steps(rows, contended::Write::Append, setting, rng)
             }
-            Workload::Bank(bank) => {
-                let steps = bank::steps(bank, &self.setting, &mut self.rng);
-                (steps, bank.rollbacks)
+            Workload::Register(rows) => {
+                contended::steps(rows, contended::Write::Overwrite, setting, rng)
             }
         };
+        let (_, _, rollbacks) = self.workload.clients_tables_rollbacks();
         let end = match self.rng.pick(&self.levels) {
             _ if self.setting.roll_back && self.rng.clone().chance(kv::share(rollbacks.get())) => {
                 End::Rollback

@@ -13,8 +13,8 @@ use super::plan::RowRange;
 use super::record::Record;
 use super::taken::Taken;
 use crate::oracle::{
-    Change, History, Outcome, Request, RowKey, TableId, Violation, row_text, transaction_text,
-    value_text,
+    Change, History, Outcome, Request, RowKey, TableId, Through, Violation, row_text,
+    transaction_text, value_text,
 };
 use crate::scenario::{CheckKind, Chore, Feature};
 use crate::target::{Applied, ClientId, Durability, KeyRange, Session, TargetError};
@@ -64,7 +64,7 @@ impl Desk<'_> {
         let value = self
             .session
             .get(open.client, table_name(self.tables, row.table), &row.key)?;
-        self.note_read(open, row, value.as_deref());
+        self.note_read(Through::Key, open, row, value.as_deref());
         Ok(value)
     }
 
@@ -89,7 +89,7 @@ impl Desk<'_> {
             ));
         }
         for (row, value) in rows.iter().zip(&values) {
-            self.note_read(open, row, value.as_deref());
+            self.note_read(Through::Key, open, row, value.as_deref());
         }
         self.record.did(Feature::RangeReads);
         Ok(())
@@ -123,7 +123,7 @@ impl Desk<'_> {
         }
         for row in &range.rows {
             let value = found.remove(row);
-            self.note_read(open, row, value.as_deref());
+            self.note_read(Through::Range, open, row, value.as_deref());
         }
         for (row, value) in found {
             let nobody_wrote = [None];
@@ -135,7 +135,13 @@ impl Desk<'_> {
     }
 
     /// Notes what was read in a row, and whether the transaction should see another value.
-    fn note_read(&self, open: &OpenTransaction, row: &RowKey, value: Option<&[u8]>) {
+    fn note_read(
+        &self,
+        through: Through,
+        open: &OpenTransaction,
+        row: &RowKey,
+        value: Option<&[u8]>,
+    ) {
         let wrong = {
             let history = self.record.history();
             let expected = expected(&history, open, row);
@@ -147,7 +153,8 @@ impl Desk<'_> {
         }
         // A row that came with its table's name was written as another one.
         if !self.changes_tables && matches!(open.own(row), Own::Below(_)) {
-            self.record.history().read(open.id, row, value);
+            let mut history = self.record.history();
+            history.read_through(through, open.id, row, value);
         }
     }
 

@@ -16,6 +16,7 @@ mod upkeep;
 mod work;
 
 mod bank;
+mod contended;
 mod kv;
 mod plan;
 

@@ -62,6 +62,10 @@ pub(super) enum Step {
         from: RowKey,
         to: RowKey,
     },
+    /// Adds to the list in a row.
+    Append(RowKey),
+    /// Looks at a row and overwrites it.
+    Overwrite(RowKey),
     /// Moves money between the accounts looked at last.
     Move {
         amount: i64,
@@ -90,10 +94,7 @@ pub(super) enum End {
 
 /// The levels that a workload draws from and a target offers.
 pub(super) fn levels(workload: &Workload, setting: &Setting) -> Vec<Durability> {
-    let asked = match workload {
-        Workload::Kv(kv) => kv.durability.as_slice(),
-        Workload::Bank(bank) => bank.durability.as_slice(),
-    };
+    let asked = workload.durability().as_slice();
     let level = |asked: &DurabilityLevel| match asked {
         DurabilityLevel::Sync => Durability::Sync,
         DurabilityLevel::Buffered => Durability::Buffered,

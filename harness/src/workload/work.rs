@@ -44,6 +44,11 @@ impl Work {
             Step::Savepoint => desk.savepoint(&mut self.open),
             Step::RollbackTo(savepoint) => desk.rollback_to(&mut self.open, savepoint),
             Step::Release(savepoint) => desk.release(&mut self.open, savepoint),
+            Step::Append(row) => self.append(desk, row),
+            Step::Overwrite(row) => {
+                desk.get(&self.open, &row)?;
+                self.put(desk, row, 0, 0)
+            }
             Step::Look { from, to } => self.look(desk, [from, to]),
             Step::Move { amount } => self.transfer(desk, amount),
         }
@@ -72,6 +77,24 @@ impl Work {
             self.put(desk, row, 0, balance.wrapping_add(change))?;
         }
         Ok(())
+    }
+
+    /// Adds what this one is to a list. What was there goes with it, whoever put it there.
+    fn append(&mut self, desk: &mut Desk<'_>, row: RowKey) -> Result<(), TargetError> {
+        let there = desk.get(&self.open, &row)?;
+        let mut elements = there
+            .as_deref()
+            .and_then(Stamp::elements)
+            .unwrap_or_default();
+        let stamp = Stamp {
+            transaction: self.open.id,
+            operation: self.open.next_operation(),
+            payload: 0,
+        };
+        elements.push(stamp.element());
+        let value = stamp.write_list(row.table, &row.key, &elements);
+        let value = Some(value.into());
+        desk.change(&mut self.open, Change { row, value })
     }
 
     fn put(

@@ -17,7 +17,8 @@ pub fn render(report: &Report) -> Markup {
                 h2 #heat-title { "Faults and invariants" }
                 p.note { "How many states each check judged in scenarios in which the fault fired." }
                 div.scroll { (table(&map)) }
-                (legend())
+                (legend(&map))
+                (impossible(&map))
             }
         }
     }
@@ -36,7 +37,7 @@ fn table(map: &HeatMap) -> Markup {
                 @for fault in &map.faults {
                     tr {
                         th scope="row" { (fault) }
-                        @for check in &map.checks { (cell(fault, check, map.cell(fault, check))) }
+                        @for check in &map.checks { (cell(map, fault, check)) }
                     }
                 }
             }
@@ -44,7 +45,12 @@ fn table(map: &HeatMap) -> Markup {
     }
 }
 
-fn cell(fault: &str, check: &str, cell: Cell) -> Markup {
+fn cell(map: &HeatMap, fault: &str, check: &str) -> Markup {
+    let cell = map.cell(fault, check);
+    if let (Heat::NotExercised, Some(reason)) = (cell.heat(), map.why_not(fault, check)) {
+        let title = format!("{check} under {fault} cannot be exercised: {reason}");
+        return html! { td.impossible title=(title) { span.hush { "cannot be exercised" } } };
+    }
     let (class, text) = match cell.heat() {
         Heat::NotExercised => ("none".to_owned(), "–".to_owned()),
         Heat::PlantedOnly => ("planted-only".to_owned(), String::new()),
@@ -81,12 +87,38 @@ fn describe(fault: &str, check: &str, cell: Cell) -> String {
     text
 }
 
-fn legend() -> Markup {
+/// What has no cell, and why.
+fn impossible(map: &HeatMap) -> Markup {
+    let reasons = map.impossible();
+    html! {
+        @if !reasons.is_empty() {
+            details {
+                summary { "What cannot be exercised, and why" }
+                ul {
+                    @for (reason, cells) in &reasons {
+                        li { (reason) ": " (cells_text(cells)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn cells_text(cells: &[(&str, &str)]) -> String {
+    let texts = cells.iter();
+    let texts: Vec<_> = texts
+        .map(|(fault, check)| format!("{check} under {fault}"))
+        .collect();
+    texts.join(", ")
+}
+
+fn legend(map: &HeatMap) -> Markup {
     html! {
         ul.legend.heat-legend {
             li { span.ramp aria-hidden="true" { @for level in 1..=5 { i class={ "held-" (level) } {} } } "held, few to many states" }
             li { span.swatch.broken aria-hidden="true" {} "broken" }
             li { span.swatch.none aria-hidden="true" {} "not exercised" }
+            @if !map.impossible().is_empty() { li { span.swatch.impossible aria-hidden="true" {} "cannot be exercised" } }
             li { span.diamond aria-hidden="true" { "◆" } "caught a planted bug: able to fail" }
         }
     }

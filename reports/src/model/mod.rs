@@ -1,6 +1,7 @@
 //! What a report holds: the types of `report.json`.
 
 mod finding;
+mod grid;
 mod histogram;
 mod report;
 mod scenario;
@@ -8,6 +9,7 @@ mod shrunk;
 mod verdict;
 
 pub use finding::{Fate, Finding, TimelineEntry, TimelineKind};
+pub use grid::{Grid, Impossible};
 pub use histogram::{Histogram, HistogramBucket};
 pub use report::{
     Counts, CrashStates, Environment, Report, SCHEMA_VERSION, Skipped, Timing, Totals,

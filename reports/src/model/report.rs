@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ScenarioReport, ScenarioVerdict, Verdict};
+use super::{Grid, ScenarioReport, ScenarioVerdict, Verdict};
 
 /// The schema version that this crate writes, and the newest that it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -27,6 +27,9 @@ pub struct Report {
     pub scenarios: Vec<ScenarioReport>,
     /// What was asked for and did not run.
     pub skipped: Vec<Skipped>,
+    /// What there is to exercise, whatever this run did.
+    #[serde(default, skip_serializing_if = "Grid::is_empty")]
+    pub grid: Grid,
     /// How long it took. Not reproducible.
     #[serde(default)]
     pub timing: Timing,
@@ -119,6 +122,7 @@ impl Report {
     /// `scenarios`.
     pub fn new(seed: String, target: String, scenarios: Vec<ScenarioReport>) -> Self {
         Self {
+            grid: Grid::default(),
             schema_version: SCHEMA_VERSION,
             verdict: Verdict::of_run(scenarios.iter().map(|s| s.verdict)),
             seed,

@@ -40,6 +40,9 @@ pub struct ScenarioReport {
     pub checks: BTreeMap<String, CheckReport>,
     /// Every fault that its file names, by kind.
     pub faults: BTreeMap<String, FaultReport>,
+    /// The same by variety, as `kind: variety`, where a kind has several: those that struck.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub varieties: BTreeMap<String, FaultReport>,
     /// Every elision that its file plants, by the rule as the file writes it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub elisions: BTreeMap<String, ElisionReport>,
@@ -163,6 +166,7 @@ impl ScenarioReport {
             totals: Counts::default(),
             checks: BTreeMap::new(),
             faults: BTreeMap::new(),
+            varieties: BTreeMap::new(),
             elisions: BTreeMap::new(),
             failpoints: BTreeMap::new(),
             must_be_caught_by: Vec::new(),

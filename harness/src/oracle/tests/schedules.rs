@@ -342,7 +342,7 @@ impl Enumeration<'_> {
 
 #[test]
 fn reads_are_legal_exactly_if_an_order_of_all_points_gives_them() {
-    let (mut legal, mut illegal, mut missed) = (0, 0, 0);
+    let (mut legal, mut illegal, mut missed, mut with_a_name) = (0, 0, 0, 0);
     for seed in 0..6_000 {
         let mut schedule = Schedule::run(seed);
         let (end, rows) = schedule.end();
@@ -355,6 +355,11 @@ fn reads_are_legal_exactly_if_an_order_of_all_points_gives_them() {
                     schedule.done
                 )
             };
+            let named = schedule.history.anomalies(promised, Some(&observed(&rows)));
+            if let Judgement::Illegal(why) = &named {
+                assert!(!is_legal, "{why:#?} {}", text());
+                with_a_name += 1;
+            }
             match &judgement {
                 Judgement::Legal if is_legal => legal += 1,
                 // No claim is made where one of several deletes may have been seen, or come between two puts.
@@ -376,4 +381,5 @@ fn reads_are_legal_exactly_if_an_order_of_all_points_gives_them() {
     }
     assert!(legal > 2_000 && illegal > 2_000, "{legal} {illegal}");
     assert!(missed * 20 < illegal, "{missed} of {illegal}");
+    assert!(with_a_name > 500, "{with_a_name} of {illegal} have a name");
 }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::oracle::{
     Change, CrashKinds, History, Judgement, Obligations, Observed, Outcome, Request, RowKey,
-    RowMap, RowValue, Stamp, TableId, Violation, client_and_sequence, transaction_id,
+    RowMap, RowValue, Stamp, TableId, Through, Violation, client_and_sequence, transaction_id,
 };
 use crate::target::{CrashKind, Durability, Isolation, Promise, Promises};
 use crate::trace::{Event, Mark, TracePosition, TransactionId};
@@ -78,6 +78,15 @@ pub(super) fn rows(state: &str) -> RowMap {
         (row, value)
     });
     rows.collect()
+}
+
+/// The fingerprint of a verdict.
+pub(super) fn verdict(judgement: Judgement) -> String {
+    match judgement {
+        Judgement::Legal => "legal".to_owned(),
+        Judgement::Illegal(violations) => violations[0].fingerprint(),
+        Judgement::Undecided => "undecided".to_owned(),
+    }
 }
 
 /// A history in the making.
@@ -154,14 +163,36 @@ impl Story {
         }
     }
 
+    /// The same as one range.
+    pub(super) fn read_range(&mut self, client: u16, state: &str) {
+        let id = self.name(client);
+        for text in state.split_whitespace() {
+            let name = text.strip_prefix('-').unwrap_or(text);
+            let row = row(name.split('@').next().unwrap());
+            let seen = rows(if text.starts_with('-') { "" } else { text });
+            let value = seen.get(&row).map(|value| &**value);
+            self.history.read_through(Through::Range, id, &row, value);
+        }
+    }
+
     /// The fingerprint of what is wrong with what was read, the last rows among it.
     pub(super) fn isolation(&self, promised: Isolation, end: &str) -> String {
         let end = observed(&rows(end));
-        match self.history.isolation(promised, Some(&end)) {
-            Judgement::Legal => "legal".to_owned(),
-            Judgement::Illegal(violations) => violations[0].fingerprint(),
-            Judgement::Undecided => "undecided".to_owned(),
-        }
+        verdict(self.history.isolation(promised, Some(&end)))
+    }
+
+    /// The fingerprint of what the dependencies among all that were read and written say.
+    pub(super) fn anomaly(&self, promised: Isolation, end: &str) -> String {
+        let end = observed(&rows(end));
+        verdict(self.history.anomalies(promised, Some(&end)))
+    }
+
+    /// The same after a crash now that left these rows.
+    pub(super) fn anomaly_after(&self, promised: Isolation, end: &str) -> String {
+        let (at, kinds) = (TracePosition(self.events), CrashKinds::one(self.kind));
+        let obligations = Obligations::new(&self.history, &self.promises, at, kinds);
+        let end = observed(&rows(end));
+        verdict(self.history.anomalies_after(promised, &obligations, &end))
     }
 
     /// A client asks for the commit of its next transaction.

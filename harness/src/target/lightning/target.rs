@@ -70,6 +70,10 @@ impl Target for Lightning {
         check(options)
     }
 
+    fn is_log(&self, name: &str) -> bool {
+        name.starts_with("wal/")
+    }
+
     fn restore(
         &self,
         from: Arc<dyn Disk>,

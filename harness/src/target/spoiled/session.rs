@@ -1,123 +1,18 @@
-//! A target with a bug put between it and the workload: what the harness must see.
-//!
-//! Promises are those of the sound target. Every call but those that the bug is about goes through unchanged.
+//! Bugs of what one client's transaction does, and of what comes after a failure.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use lightning_db::disk::Disk;
-
-use super::{
-    Ability, Breakdown, ClientId, Copied, Durability, ErrorKind, KeyRange, KnownOption, Mode,
-    OptionError, Options, Promises, RowSink, Session, Target, TargetError,
+use super::super::{
+    Breakdown, ClientId, Durability, ErrorKind, KeyRange, RowSink, Session, TargetError,
 };
 use crate::scenario::Bug;
-use crate::sim::SimDisk;
-
-/// A target with a bug.
-#[derive(Debug)]
-pub struct Spoiled {
-    sound: Box<dyn Target>,
-    bug: Bug,
-    fired: Arc<AtomicU64>,
-}
-
-impl Spoiled {
-    /// Puts a bug into a target, and counts in `fired` how often it showed.
-    pub fn new(sound: Box<dyn Target>, bug: Bug, fired: Arc<AtomicU64>) -> Self {
-        Self { sound, bug, fired }
-    }
-
-    /// The options with which the sound target is opened.
-    fn options(&self, options: &Options) -> Options {
-        let mut options = options.clone();
-        if self.bug == Bug::NothingIsValidated && options.remove("isolation").is_some() {
-            self.fired.fetch_add(1, Relaxed);
-        }
-        options
-    }
-
-    fn session(&self, sound: Box<dyn Session>) -> SpoiledSession<dyn Session> {
-        SpoiledSession {
-            bug: self.bug,
-            fired: Arc::clone(&self.fired),
-            undone: BTreeMap::new(),
-            has_failed: false,
-            sound,
-        }
-    }
-}
-
-impl Target for Spoiled {
-    fn name(&self) -> &'static str {
-        self.sound.name()
-    }
-
-    fn can(&self, ability: Ability) -> bool {
-        self.sound.can(ability)
-    }
-
-    fn known_options(&self) -> &'static [KnownOption] {
-        self.sound.known_options()
-    }
-
-    fn promises(&self, options: &Options) -> Promises {
-        self.sound.promises(options)
-    }
-
-    fn check_options(&self, options: &Options) -> Result<(), OptionError> {
-        self.sound.check_options(options)
-    }
-
-    fn restore(
-        &self,
-        from: Arc<dyn Disk>,
-        copy: Copied<'_>,
-        options: &Options,
-        to: Arc<dyn Disk>,
-    ) -> Result<(), TargetError> {
-        let mut copy = copy;
-        match self.bug {
-            Bug::LastBackupIsNotRestored if copy.chain.len() > 1 => {
-                self.fired.fetch_add(1, Relaxed);
-                copy.chain = &copy.chain[..copy.chain.len() - 1];
-            }
-            Bug::RestoreGoesTooFar if copy.point.is_some() => {
-                self.fired.fetch_add(1, Relaxed);
-                copy.point = Some(u64::MAX);
-            }
-            _ => {}
-        }
-        self.sound.restore(from, copy, options, to)
-    }
-
-    fn open(
-        &self,
-        disk: Arc<dyn Disk>,
-        options: &Options,
-        mode: Mode,
-    ) -> Result<Box<dyn Session>, TargetError> {
-        let sound = self.sound.open(disk, &self.options(options), mode)?;
-        Ok(Box::new(self.session(sound)))
-    }
-
-    fn open_simulated(
-        &self,
-        disk: &SimDisk,
-        options: &Options,
-        mode: Mode,
-    ) -> Result<Box<dyn Session>, TargetError> {
-        let options = self.options(options);
-        let sound = self.sound.open_simulated(disk, &options, mode)?;
-        Ok(Box::new(self.session(sound)))
-    }
-}
 
 /// A row and its value.
 type Write = (String, Vec<u8>, Vec<u8>);
 
-struct SpoiledSession<S: Session + ?Sized> {
+pub(super) struct SpoiledSession<S: Session + ?Sized> {
     bug: Bug,
     fired: Arc<AtomicU64>,
     /// The first write since each savepoint, the outermost first.
@@ -128,6 +23,16 @@ struct SpoiledSession<S: Session + ?Sized> {
 }
 
 impl<S: Session + ?Sized> SpoiledSession<S> {
+    pub(super) fn new(bug: Bug, fired: Arc<AtomicU64>, sound: Box<S>) -> Self {
+        Self {
+            bug,
+            fired,
+            undone: BTreeMap::new(),
+            has_failed: false,
+            sound,
+        }
+    }
+
     /// Whether the bug is this one; then it shows.
     fn shows(&self, bug: Bug) -> bool {
         let shows = self.bug == bug;
@@ -338,13 +243,8 @@ impl<S: Session + ?Sized> Session for SpoiledSession<S> {
 
     fn share(&self) -> Option<Box<dyn Session + Send>> {
         let sound = self.sound.share()?;
-        Some(Box::new(SpoiledSession {
-            bug: self.bug,
-            fired: Arc::clone(&self.fired),
-            undone: BTreeMap::new(),
-            has_failed: false,
-            sound,
-        }))
+        let fired = Arc::clone(&self.fired);
+        Some(Box::new(SpoiledSession::new(self.bug, fired, sound)))
     }
 
     fn close(self: Box<Self>) -> Result<(), TargetError> {

@@ -1,0 +1,70 @@
+//! What there is to exercise: every fault by every check, but for those that have nothing to do with each other.
+
+use lightning_report::{Grid, Impossible};
+
+use crate::scenario::{CheckKind, CrashModel, DamageKind, SystemError};
+
+/// All that could be exercised on a simulated disk.
+pub(super) fn grid() -> Grid {
+    let models = CrashModel::ALL.map(|model| format!("power-loss: {model}"));
+    let errors = SystemError::ALL.map(|error| format!("io-error: {error}"));
+    let damages = DamageKind::ALL.map(|kind| format!("damage: {kind}"));
+    Grid {
+        faults: models.into_iter().chain(errors).chain(damages).collect(),
+        checks: CheckKind::ALL.map(|kind| kind.name().to_owned()).to_vec(),
+        impossible: CheckKind::ALL.into_iter().flat_map(impossible).collect(),
+    }
+}
+
+/// The faults under which a check has nothing to look at.
+fn impossible(check: CheckKind) -> Vec<Impossible> {
+    let because = |fault: &str, reason: &str| Impossible {
+        fault: fault.to_owned(),
+        check: check.name().to_owned(),
+        reason: reason.to_owned(),
+    };
+    let mut all = Vec::new();
+    if matches!(check, CheckKind::ReadsGoOn | CheckKind::Liveness) {
+        let reason = "nothing fails while the database is open";
+        all.push(because("power-loss", reason));
+        all.push(because("damage", reason));
+    } else if check == CheckKind::NoWrongReads {
+        let reason =
+            "what may be read is said by durability, atomicity, no-garbage and reads-go-on";
+        all.push(because("power-loss", reason));
+        all.push(because("io-error", reason));
+        let reason = "an old copy that is whole cannot be told from the newest one";
+        all.push(because("damage: stale", reason));
+    } else if !matches!(check, CheckKind::NoPanic | CheckKind::NoHang) {
+        let reason =
+            "damage may take what was durable: what is owed is that reads are right, or fail";
+        all.push(because("damage", reason));
+    }
+    let reason = "the engine promises nothing on media that tear a sector";
+    all.push(because("power-loss: media", reason));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panics_and_hangs_are_possible_everywhere_but_where_nothing_is_promised() {
+        let grid = grid();
+        for fault in &grid.faults {
+            for check in ["no-panic", "no-hang"] {
+                let why = grid.why_not(fault, check);
+                assert_eq!(
+                    why.is_some(),
+                    fault == "power-loss: media",
+                    "{fault} {check}"
+                );
+            }
+            let checks = grid.checks.iter();
+            let mut possible = checks.filter(|check| grid.why_not(fault, check).is_none());
+            let is_media = fault == "power-loss: media";
+            assert_eq!(possible.next().is_none(), is_media, "{fault}");
+        }
+    }
+}
