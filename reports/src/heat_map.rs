@@ -70,6 +70,15 @@ impl HeatMap {
         self.grid.why_not(fault, check)
     }
 
+    /// How many cells were exercised, if only by planted bugs.
+    pub fn exercised(&self) -> usize {
+        let all = self.faults.iter().flat_map(|fault| {
+            let checks = self.checks.iter();
+            checks.map(|check| self.cell(fault, check).heat())
+        });
+        all.filter(|heat| *heat != Heat::NotExercised).count()
+    }
+
     /// What could have been exercised and was not: faults and checks.
     pub fn gaps(&self) -> Vec<(&str, &str)> {
         let all = self.faults.iter().flat_map(|fault| {

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lightning_report::heat_map::HeatMap;
 use lightning_report::{
     Environment, Fate, Finding, Report, ScenarioReport, ScenarioVerdict, Timing,
 };
 
-use super::args::{LimitArguments, RunArguments};
+use super::args::{LimitArguments, RunArguments, Tier};
 use super::check::problems_with_options;
 use super::exit::Exit;
 use super::failure::Failure;
@@ -67,6 +68,9 @@ pub(super) fn run(arguments: &RunArguments, out: &mut dyn Write) -> Result<Exit,
     let written = write_run_files(&report, &outcome, &dir)?;
     print_smaller(out, &smaller)?;
     print_end(out, &report, &outcome, &scenarios)?;
+    if arguments.selection.tier == Some(Tier::Nightly) {
+        print_gaps(out, &report)?;
+    }
     writeln!(out, "report: {}", written.html.display())?;
     let is_wrong = |one: &Smaller| one.shrunk.is_ok() && !one.replays;
     if smaller.iter().any(is_wrong) {
@@ -256,6 +260,23 @@ fn median(numbers: impl Iterator<Item = u64>) -> u64 {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a run of everything left out and could have exercised.
+fn print_gaps(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let map = HeatMap::of(report);
+    let gaps = map.gaps();
+    for (fault, check) in &gaps {
+        writeln!(out, "not exercised: {check} under {fault}")?;
+    }
+    let all = map.faults.len() * map.checks.len();
+    let impossible = all - gaps.len() - map.exercised();
+    writeln!(
+        out,
+        "{} of {all} cells exercised, {} not, {impossible} cannot be (the report says why)",
+        map.exercised(),
+        gaps.len()
+    )
 }
 
 fn seconds(milliseconds: u64) -> String {

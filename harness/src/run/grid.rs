@@ -33,6 +33,7 @@ fn impossible(check: CheckKind) -> Vec<Impossible> {
             "what may be read is said by durability, atomicity, no-garbage and reads-go-on";
         all.push(because("power-loss", reason));
         all.push(because("io-error", reason));
+        all.push(because("failpoint", reason));
         let reason = "an old copy that is whole cannot be told from the newest one";
         all.push(because("damage: stale", reason));
     } else if !matches!(check, CheckKind::NoPanic | CheckKind::NoHang) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lightning_report::{ScenarioReport, ScenarioVerdict};
+use lightning_report::ScenarioReport;
 
 use super::compose::{Composition, compose};
 use super::corpus::Corpus;
@@ -198,7 +198,7 @@ fn what_is_new(
     report: &ScenarioReport,
     seen: &mut BTreeSet<String>,
 ) -> String {
-    if report.verdict == ScenarioVerdict::Fail {
+    if !report.findings.is_empty() {
         return format!("failed: {}", report.reason.as_deref().unwrap_or_default());
     }
     let threads = if scenario.workload.has_threads() {

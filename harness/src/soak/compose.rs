@@ -34,6 +34,8 @@ struct Parts {
     changes_tables: bool,
     backups: bool,
     archive: bool,
+    /// Values that need more memory than the least there is.
+    large_values: bool,
     /// Storage fails.
     io_error: bool,
     damage: bool,
@@ -145,14 +147,22 @@ fn workload(parts: &mut Parts, rng: &mut Rng) -> String {
     );
     // A sweep runs all of it for each operation.
     let is_swept = parts.io_error || parts.damage;
-    table.number("transactions", 6, if is_swept { 24 } else { 70 });
+    table.number("transactions", 12, if is_swept { 24 } else { 70 });
     table.number("clients", 2, 6);
     parts.threads = !is_swept && table.rng.chance(0.35);
     if parts.threads {
         table.bare("threads", true);
     }
     let tables = table.number("tables", 1, 4);
-    table.some_of("durability", &["sync", "buffered", "none"]);
+    let levels: &[_] = match table.rng.index(3) {
+        // What is not synced may be gone without any damage.
+        _ if parts.damage => &["sync"],
+        0 => &["sync", "buffered", "none"],
+        1 => &["sync", "buffered"],
+        _ => &["sync"],
+    };
+    let quoted: Vec<_> = levels.iter().map(|level| format!("\"{level}\"")).collect();
+    table.bare("durability", format!("[{}]", quoted.join(", ")));
     table.number("checkpoints", 0, 3);
     table.share("rollbacks", 0.5, 30);
     match kind {
@@ -183,6 +193,7 @@ fn kv(parts: &mut Parts, tables: u64, table: &mut Table<'_>) {
     table.one_of("value_len_max", &longest);
     if table.share("large_values", 0.3, 20) {
         table.text("large_value_len_max", "30 KiB");
+        parts.large_values = true;
     }
     table.share("savepoints", 0.3, 60);
     if tables > 1 && !parts.threads && !parts.damage {
@@ -212,10 +223,10 @@ fn options(target: &str, parts: &Parts, rng: &mut Rng) -> String {
         return String::new();
     }
     let mut table = Table::new("[options.lightning]", rng);
-    table.one_of("page_size", &["4 KiB", "4 KiB", "8 KiB", "1 KiB", "16 KiB"]);
+    table.one_of("page_size", &["4 KiB", "4 KiB", "8 KiB", "16 KiB"]);
     table.one_of("log_segment", &["16 KiB", "16 KiB", "64 KiB"]);
     table.one_of("checkpoint_after", &["32 KiB", "64 KiB", "256 KiB"]);
-    if table.rng.chance(0.3) {
+    if !parts.large_values && table.rng.chance(0.3) {
         table.number("frames", 16, 64);
     }
     if table.rng.chance(0.5) {

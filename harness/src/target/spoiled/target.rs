@@ -19,6 +19,9 @@ use super::storage::{self, Forgotten};
 use crate::scenario::Bug;
 use crate::sim::SimDisk;
 
+/// What opening gives.
+type Opened = Result<Box<dyn Session>, TargetError>;
+
 /// A target with a bug.
 #[derive(Debug)]
 pub struct Spoiled {
@@ -109,7 +112,7 @@ impl Spoiled {
         &self,
         disk: &dyn Disk,
         options: &Options,
-        open: &dyn Fn(&Options) -> Result<Box<dyn Session>, TargetError>,
+        open: &dyn Fn(&Options) -> Opened,
     ) -> Result<Box<dyn Session>, TargetError> {
         let mut options = options.clone();
         self.before_opening(disk, &mut options);
