@@ -131,7 +131,12 @@ fn print_end(
         .filter(|(_, outcome)| is_told(outcome))
     {
         for scenario in &outcome.report.scenarios {
-            print_findings(out, scenario)?;
+            if scenario.findings.is_empty() {
+                let reason = scenario.reason.as_deref().unwrap_or_default();
+                writeln!(out, "\n{} decided nothing: {reason}", scenario.id)?;
+            } else {
+                print_findings(out, scenario)?;
+            }
         }
         if let Some(failure) = &outcome.failure {
             writeln!(out, "\nerror: {failure}")?;
@@ -145,18 +150,21 @@ fn print_end(
             "\ncomposition {number} of seed {seed} ends differently when repeated"
         )?;
     }
-    let of = |verdict| {
-        let all = soaked.outcomes.iter();
-        let all = all.flat_map(|(_, outcome)| &outcome.report.scenarios);
-        all.filter(|one| one.verdict == verdict).count()
-    };
+    let all = soaked.outcomes.iter();
+    let all = all.flat_map(|(_, outcome)| &outcome.report.scenarios);
+    let passed = all
+        .clone()
+        .filter(|one| one.verdict == ScenarioVerdict::Pass)
+        .count();
+    let failed = all.clone().filter(|one| !one.findings.is_empty()).count();
+    let undecided = all.count() - passed - failed;
     writeln!(
         out,
         "\n{} compositions: {} passed, {} failed, {} decided nothing; {} repeated, {} of them differently; {} in the corpus; {} states",
         soaked.outcomes.len(),
-        of(ScenarioVerdict::Pass),
-        of(ScenarioVerdict::Fail),
-        of(ScenarioVerdict::Inconclusive),
+        passed,
+        failed,
+        undecided,
         soaked.repeated,
         soaked.differing.len(),
         soaked.corpus.kept.len(),
@@ -170,14 +178,18 @@ fn exit_of(soaked: &Soaked) -> Exit {
     if !soaked.differing.is_empty() {
         return Exit::Internal;
     }
-    let exits = soaked
-        .outcomes
-        .iter()
-        .map(|(_, outcome)| Exit::of_run(outcome));
-    let worst = exits.fold(Exit::Pass, Exit::max);
-    let has_passed = soaked.outcomes.iter().any(|(_, outcome)| !is_told(outcome));
-    if worst == Exit::Inconclusive && has_passed {
-        return Exit::Pass;
+    let has_findings = |outcome: &Outcome| {
+        let mut all = outcome.report.scenarios.iter();
+        outcome.failure.is_some() || all.any(|one| !one.findings.is_empty())
+    };
+    let outcomes = soaked.outcomes.iter().map(|(_, outcome)| outcome);
+    let failed = outcomes
+        .clone()
+        .filter(|outcome| has_findings(outcome) || outcome.interrupted);
+    let worst = failed.map(Exit::of_run).fold(Exit::Pass, Exit::max);
+    let has_passed = outcomes.clone().any(|outcome| !is_told(outcome));
+    if worst == Exit::Pass && !has_passed {
+        return Exit::Inconclusive;
     }
     worst
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::validate::{Step, Verdict, fault, refuse, top};
 use super::validate_failpoint::validate_failpoint;
 use super::{
-    CrashModel, CrashPoints, Damage, DamagePlaces, Fault, FileSystem, FirstFailure, IoError,
-    IoOperation, Plane, Plant, PowerLoss, Scenario, SurvivalCoverage,
+    CrashModel, CrashPoints, Damage, DamagePlaces, DurabilityLevel, Fault, FileSystem,
+    FirstFailure, IoError, IoOperation, Plane, Plant, PowerLoss, Scenario, SurvivalCoverage,
 };
 
 const GENERATIONS_MAX: u32 = 4;
@@ -134,6 +134,12 @@ fn validate_composition(scenario: &Scenario) -> Verdict {
         if scenario.faults.len() > 1 {
             let help = "remove one: damage meets a database that nothing else has troubled";
             return refuse(top("fault"), "damage beside other faults", help);
+        }
+        let levels = scenario.workload.durability().as_slice();
+        if levels != [DurabilityLevel::Sync] {
+            let path = vec![Step::Key("workload"), Step::Key("durability")];
+            let help = "remove `durability`: what is not synced may be gone without any damage";
+            return refuse(path, "damage, and commits that are not synced", help);
         }
         if scenario.workload.has_threads() || scenario.workload.changes_tables() {
             let help = "remove `threads` and `table_changes`: what a row may be is known where there is one order";

@@ -18,12 +18,10 @@ impl Folder {
         Self { disk, name }
     }
 
-    /// The directory of this name, created durably if it is not there.
+    /// The directory of this name, there for good: one that is there may be so since a sync that failed.
     pub fn create(disk: Arc<dyn Disk>, name: &'static str) -> io::Result<Self> {
-        if !disk.list("")?.iter().any(|there| there == name) {
-            disk.create_dir(name)?;
-            disk.sync_dir("")?;
-        }
+        disk.create_dir(name)?;
+        disk.sync_dir("")?;
         Ok(Self::of(disk, name))
     }
 
