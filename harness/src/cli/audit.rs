@@ -30,6 +30,7 @@ pub(super) fn audit_syncs(
             Vec::new()
         },
         without: Vec::new(),
+        tier: None,
     };
     let scenarios = root.select(&selection)?;
     refuse_unknown_target(&arguments.target)?;

@@ -21,6 +21,9 @@ const STEPS: [Step; 9] = [
     |scenario| match &mut scenario.workload {
         Workload::Kv(kv) => (kv.clients, kv.threads) = (NonZeroU32::MIN, false),
         Workload::Bank(bank) => (bank.clients, bank.threads) = (NonZeroU32::MIN, false),
+        Workload::Append(rows) | Workload::Register(rows) => {
+            (rows.clients, rows.threads) = (NonZeroU32::MIN, false);
+        }
     },
     |scenario| {
         if let Workload::Kv(kv) = &mut scenario.workload {
@@ -30,10 +33,12 @@ const STEPS: [Step; 9] = [
     |scenario| match &mut scenario.workload {
         Workload::Kv(kv) => kv.checkpoints = 0,
         Workload::Bank(bank) => bank.checkpoints = 0,
+        Workload::Append(rows) | Workload::Register(rows) => rows.checkpoints = 0,
     },
     |scenario| match &mut scenario.workload {
         Workload::Kv(kv) => (kv.compactions, kv.backups, kv.restore_points) = (0, 0, 0),
         Workload::Bank(bank) => (bank.compactions, bank.backups, bank.restore_points) = (0, 0, 0),
+        Workload::Append(_) | Workload::Register(_) => {}
     },
     |scenario| {
         let none = Percent::default();
@@ -43,6 +48,9 @@ const STEPS: [Step; 9] = [
                 (kv.range_reads, kv.range_deletes, kv.large_values) = (none, none, none);
             }
             Workload::Bank(bank) => (bank.rollbacks, bank.savepoints) = (none, none),
+            Workload::Append(rows) | Workload::Register(rows) => {
+                (rows.rollbacks, rows.range_reads, rows.blind_writes) = (none, none, none);
+            }
         }
     },
     |scenario| {
@@ -53,6 +61,7 @@ const STEPS: [Step; 9] = [
     |scenario| match &mut scenario.workload {
         Workload::Kv(kv) => kv.tables = NonZeroU32::MIN,
         Workload::Bank(bank) => (bank.tables, bank.accounts) = (NonZeroU32::MIN, 2),
+        Workload::Append(rows) | Workload::Register(rows) => rows.tables = NonZeroU32::MIN,
     },
     |scenario| {
         if let Workload::Kv(kv) = &mut scenario.workload {
@@ -88,6 +97,7 @@ impl Simpler<'_, '_> {
             match &mut fewer.workload {
                 Workload::Kv(kv) => kv.transactions = count,
                 Workload::Bank(bank) => bank.transactions = count,
+                Workload::Append(rows) | Workload::Register(rows) => rows.transactions = count,
             }
             if self.take(fewer)? {
                 break;
