@@ -21,7 +21,7 @@ def open_database(request):
     for name in options:
         if name not in OPTIONS:
             raise Refused(f"unknown option {name}")
-    db = sqlite3.connect(request["dir"] + "/db", isolation_level=None)
+    db = sqlite3.connect(request["dir"] + "/db", isolation_level=None, timeout=0)
     for name in sorted(options):
         db.execute(f"pragma {name}={options[name]}")
     db.execute("create table if not exists kv(k blob primary key, v blob) without rowid")
@@ -41,7 +41,13 @@ def commit(db, ops):
 
 def get(db, key):
     row = db.execute("select v from kv where k = ?", (bytes.fromhex(key),)).fetchone()
-    return row and row[0].hex()
+    return row and hex_of(row[0])
+
+
+def hex_of(value):
+    if not isinstance(value, bytes):
+        raise sqlite3.DatabaseError(f"malformed row: {value!r} is not a blob")
+    return value.hex()
 
 
 def kind_of(text):
@@ -72,7 +78,7 @@ def main():
                 answer["value"] = get(db, request["key"])
             elif op == "scan":
                 rows = db.execute("select k, v from kv order by k")
-                answer["rows"] = [[key.hex(), value.hex()] for key, value in rows]
+                answer["rows"] = [[hex_of(key), hex_of(value)] for key, value in rows]
             elif op == "checkpoint":
                 db.execute("pragma wal_checkpoint(passive)").fetchall()
             elif op == "verify":

@@ -43,6 +43,8 @@ pub(super) enum Command {
     TruthTable(TruthArguments),
     /// Holds the models of power loss against real file systems
     Calibrate(CalibrateArguments),
+    /// Checks that a program speaks the driver protocol (docs/drivers.md)
+    DriverCheck(DriverArguments),
     /// Says what can be tested on this machine
     Doctor(OutArguments),
     /// Serves batches on standard input; started by `run` and `replay`
@@ -175,6 +177,13 @@ pub(super) struct CalibrateArguments {
     /// Rename from one directory to another on btrfs too, which may leave both names
     #[arg(long)]
     pub(super) renames_across: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DriverArguments {
+    /// The command that starts the driver, in quotes
+    #[arg(value_name = "COMMAND")]
+    pub(super) command: String,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,9 @@ use super::exit::Exit;
 use super::failure::Failure;
 #[cfg(feature = "sqlite")]
 use super::truth_table;
-use super::{audit, calibrate, check, doctor, list, replay, run, shrink, soak, targets};
+use super::{
+    audit, calibrate, check, doctor, driver_check, list, replay, run, shrink, soak, targets,
+};
 use crate::scenario;
 use crate::worker;
 
@@ -57,6 +59,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, Failure> {
         #[cfg(feature = "sqlite")]
         Command::TruthTable(arguments) => truth_table::truth_table(arguments, out),
         Command::Failpoints => targets::failpoints(out),
+        Command::DriverCheck(arguments) => driver_check::driver_check(arguments, out),
         Command::Targets => targets::targets(out),
         Command::Calibrate(arguments) => calibrate::calibrate(arguments, out),
         Command::Doctor(arguments) => doctor::doctor(arguments, out),

@@ -11,6 +11,7 @@ mod audit;
 mod calibrate;
 mod check;
 mod doctor;
+mod driver_check;
 mod list;
 mod replay;
 mod run;

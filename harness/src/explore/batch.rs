@@ -24,6 +24,9 @@ use crate::target::{Promise, Promises};
 use crate::trace::{DiskState, Entry, TracePosition};
 use crate::workload::Features;
 
+/// So many states of a batch that hang say enough.
+const HANGS_MAX: usize = 2;
+
 /// One state in so many is examined twice: five in a hundred.
 pub(super) const TWICE: u128 = 20;
 /// Share of sampled states that are recovered a second time.
@@ -488,9 +491,13 @@ impl<'s> Explorer<'s> {
         hasher.digest128()
     }
 
+    /// Whether there are states enough, or hangs: each of those costs all the patience that there is.
     pub(super) fn is_done(&self) -> bool {
+        let findings = self.result.findings.iter();
+        let hangs = findings.filter(|finding| finding.check == CheckKind::NoHang);
         let is_wanted = |finding: &Finding| self.wanted.as_ref() == Some(&finding.fingerprint);
         self.result.distinct.len() as u64 >= self.setup.batch.states_max
+            || hangs.take(HANGS_MAX).count() == HANGS_MAX
             || self.wanted.is_some() && self.result.findings.iter().any(is_wanted)
     }
 

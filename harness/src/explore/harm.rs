@@ -5,6 +5,7 @@
 //! 3. Rows come from a scan of each table and from a look at each row by itself. Each is right, or the call fails; a scan shows all rows up
 //!    to where it fails. Right is also what was there before the newest transaction: the newest group of a log cannot be told from a torn one.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,9 +19,9 @@ use super::sweep::CUT_OFF;
 use super::trial::Trial;
 use crate::batch::FaultCounts;
 use crate::crash::CrashWalker;
-use crate::oracle::{RowKey, RowMap, Violation, row_text, value_text};
+use crate::oracle::{RowKey, RowMap, RowValue, Violation, row_text, value_text};
 use crate::scenario::{CheckKind, Damage, DamageKind, DamagePlaces, Owes};
-use crate::target::Mode;
+use crate::target::{Mode, Promises};
 use crate::trace::{
     DiskState, Effect, Entry, Event, FileRef, FileState, InodeId, Name, Operation, TracePosition,
 };
@@ -40,12 +41,19 @@ struct Rest {
     /// The disk in the middle of the workload.
     earlier: DiskState,
     files: Vec<File>,
+    rows: Right,
+}
+
+/// What may be read in a damaged database.
+struct Right {
     /// The rows, and what they were before the newest transaction.
-    rows: [RowMap; 2],
+    states: [RowMap; 2],
+    /// Every value that was ever asked for, with its row, where nothing more is promised than that.
+    ever: Option<BTreeSet<(RowKey, RowValue)>>,
 }
 
 impl Rest {
-    fn of(life: &Life, fault: &Damage) -> Self {
+    fn of(life: &Life, fault: &Damage, promises: &Promises) -> Self {
         let mut walker = CrashWalker::new(&life.trace);
         walker.advance_to(TracePosition(life.trace.end().0 / 2));
         let earlier = walker.state().clone();
@@ -65,7 +73,10 @@ impl Rest {
         let files = state.names().iter().filter_map(file).collect();
         Self {
             files,
-            rows: rows_of(life),
+            rows: Right {
+                states: rows_of(life),
+                ever: (!promises.damage_is_detected()).then(|| ever_written(life)),
+            },
             earlier,
             state,
         }
@@ -196,10 +207,20 @@ fn rows_of(life: &Life) -> [RowMap; 2] {
     [history.rows_after(count), history.rows_after(before)]
 }
 
+/// Every value that a transaction of a life asked for, with its row.
+fn ever_written(life: &Life) -> BTreeSet<(RowKey, RowValue)> {
+    let changes = life.history.transactions().iter().flat_map(|t| &t.changes);
+    let written = changes.filter_map(|change| {
+        let value = change.value.as_ref()?;
+        Some((change.row.clone(), Arc::clone(value)))
+    });
+    written.collect()
+}
+
 impl Explorer<'_> {
     /// Damages a database wherever the fault asks for it.
     pub(super) fn damage(&mut self, fault: &Damage, life: &Life) {
-        let rest = Rest::of(life, fault);
+        let rest = Rest::of(life, fault, &self.setup.promises);
         for (variant, &kind) in fault.what.as_slice().iter().enumerate() {
             let places = rest.places(kind);
             let chosen: Vec<u64> = match fault.at {
@@ -235,7 +256,7 @@ impl Explorer<'_> {
         life: &Life,
         harm: &Harm,
     ) -> Option<DiskState> {
-        let rest = Rest::of(life, fault);
+        let rest = Rest::of(life, fault, &self.setup.promises);
         let kind = *fault.what.as_slice().get(harm.variant)?;
         let (state, _) = rest.harmed(harm, kind)?;
         self.try_harm(fault, &rest, harm);
@@ -317,7 +338,14 @@ impl Explorer<'_> {
 }
 
 /// What is wrong with the rows that scans showed, all of them or those up to an error.
-fn wrong_rows(rows: &[RowMap; 2], shown: &RowMap, whole: bool, owes: Owes) -> Option<Violation> {
+fn wrong_rows(right: &Right, shown: &RowMap, whole: bool, owes: Owes) -> Option<Violation> {
+    let rows = &right.states;
+    if let Some(ever) = &right.ever {
+        let mut shown = shown.iter();
+        let strange =
+            shown.find(|(row, value)| !ever.contains(&((*row).clone(), Arc::clone(value))));
+        return strange.map(|(row, value)| wrong_read("scan", shown_text(row, Some(&**value))));
+    }
     let last = shown.keys().next_back();
     let is_prefix = |rows: &RowMap| {
         let all = rows
@@ -345,15 +373,21 @@ fn wrong_rows(rows: &[RowMap; 2], shown: &RowMap, whole: bool, owes: Owes) -> Op
 fn wrong_row(
     trial: &mut Trial<'_>,
     tables: &[String],
-    rows: &[RowMap; 2],
+    right: &Right,
     owes: Owes,
 ) -> (Option<Violation>, usize) {
+    let rows = &right.states;
     let legal = if owes == Owes::Survive { 1 } else { 2 };
+    let was_ever = |row: &RowKey, value: Option<&[u8]>| match (&right.ever, value) {
+        (Some(ever), Some(value)) => ever.contains(&(row.clone(), Arc::from(value))),
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
     let (mut wrong, mut answers) = (None, 0);
     trial.look_up(tables, rows[0].keys(), &mut |row, value| {
         answers += 1;
         let is = |rows: &RowMap| rows.get(row).map(|value| &**value) == value;
-        if wrong.is_none() && !rows.iter().take(legal).any(is) {
+        if wrong.is_none() && !rows.iter().take(legal).any(is) && !was_ever(row, value) {
             wrong = Some(wrong_read("get", shown_text(row, value)));
         }
     });

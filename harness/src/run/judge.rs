@@ -12,7 +12,8 @@ use super::schedule::{Schedule, Track, TrackEnd, Unfinished};
 use super::tally::{Coverage, Found, Tally};
 use crate::batch::{FaultCounts, PlantSwitch};
 use crate::case::{COMMIT, CaseFile, CaseIdentity};
-use crate::scenario::Expect;
+use crate::scenario::{CheckKind, Expect};
+use crate::target::{self, Ability, Target};
 
 /// A scenario's report and the case files of its findings, by their path beside the report.
 #[derive(Debug)]
@@ -86,6 +87,12 @@ fn model(loaded: &Loaded) -> String {
     models.join(", ")
 }
 
+/// Whether the target has what a check looks at.
+fn can_be_asked(config: &RunConfig, check: CheckKind) -> bool {
+    let lacks = |target: Box<dyn Target>| !target.can(Ability::Verify);
+    check != CheckKind::Integrity || !target::find(&config.target).is_some_and(lacks)
+}
+
 impl Judged {
     fn fill(&mut self, config: &RunConfig, loaded: &Loaded, track: &Track) {
         let (report, tally) = (&mut self.report, &track.tally);
@@ -95,7 +102,8 @@ impl Judged {
         report.totals.crash_states.distinct = tally.distinct.len() as u64;
         report.totals.crash_states.checked = tally.checked;
         report.unpromised = tally.unpromised;
-        for check in &loaded.scenario.checks {
+        let checks = loaded.scenario.checks.iter();
+        for check in checks.filter(|check| can_be_asked(config, check.kind)) {
             let examined = tally.checks_seen.get(&check.kind).copied().unwrap_or(0);
             let violations = tally.violations(check.kind);
             report.checks.insert(

@@ -11,6 +11,8 @@ use crate::worker::Explored;
 
 /// A scenario whose runs give nothing new for this long has no more to give.
 const BARREN_RUNS_MAX: u32 = 32;
+/// So many states that hang say enough.
+const HANGS_MAX: u64 = 2;
 
 /// What the batches merged so far gave.
 #[derive(Debug, Default)]
@@ -144,6 +146,14 @@ impl Tally {
             || self.runs >= scenario.budget.runs.get()
             || self.barren_runs >= BARREN_RUNS_MAX
             || (hunting && self.has_caught(scenario))
+            || self.hangs() >= HANGS_MAX
+    }
+
+    /// How many states hung. Each costs all the patience that there is.
+    fn hangs(&self) -> u64 {
+        let found = self.findings.values();
+        let hangs = found.filter(|found| found.finding.check == CheckKind::NoHang);
+        hangs.map(|found| found.count).sum()
     }
 
     /// How the states of the crash points were chosen.

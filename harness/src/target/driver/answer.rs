@@ -106,12 +106,6 @@ impl Answer {
         let rows = self.members.get("rows").and_then(Value::as_array);
         let rows = rows.ok_or("the answer to `scan` has no array `rows`")?;
         let rows: Vec<_> = rows.iter().map(row_of).collect::<Result<_, _>>()?;
-        if let Some(pair) = rows.windows(2).find(|pair| pair[0].0 >= pair[1].0) {
-            let (first, second) = (hex(&pair[0].0), hex(&pair[1].0));
-            return Err(format!(
-                "rows are not in ascending order of keys: {first}, {second}"
-            ));
-        }
         let more = self.members.get("more").and_then(Value::as_bool);
         Ok((rows, more.unwrap_or(false)))
     }
@@ -201,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_pairs_of_hex_in_ascending_order() {
+    fn rows_are_pairs_of_hex() {
         let rows = answer(r#"{"ok":true,"rows":[["6b","00ff"],["6b32",""]],"more":true}"#).rows();
         let expected = vec![(b"k".to_vec(), vec![0, 255]), (b"k2".to_vec(), vec![])];
         assert_eq!(rows, Ok((expected, true)));
@@ -210,7 +204,6 @@ mod tests {
             (r#"{"ok":true,"rows":[["6b"]]}"#, "not a pair"),
             (r#"{"ok":true,"rows":[["6B",""]]}"#, "lower-case hex"),
             (r#"{"ok":true,"rows":[["6","" ]]}"#, "lower-case hex"),
-            (r#"{"ok":true,"rows":[["6b",""],["6b",""]]}"#, "ascending"),
         ] {
             let error = answer(text).rows().unwrap_err();
             assert!(error.contains(why), "{error}");

@@ -17,4 +17,7 @@ mod rows;
 mod session;
 mod target;
 
+mod check;
+
+pub use check::{Step, StepEnd, check_driver};
 pub use target::Driver;

@@ -5,6 +5,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +34,9 @@ pub(super) struct DriverSession {
     pub(super) hello: Arc<Hello>,
     pub(super) disk: SimDisk,
     pub(super) process: Option<Process>,
-    /// After the process, which works on it.
+    /// Where the database is.
+    pub(super) dir: PathBuf,
+    /// Keeps the disk there. After the process, which works on it.
     pub(super) attached: Option<Attached>,
     pub(super) keys: Keys,
     pub(super) broken: OnceCell<Breakdown>,
@@ -52,21 +55,18 @@ pub(super) struct Buffered {
 impl DriverSession {
     /// Opens the database in the directory of the disk.
     pub(super) fn open(&mut self, options: &Options, mode: Mode) -> Result<(), TargetError> {
-        let dir = self
-            .attached
-            .as_ref()
-            .map(|attached| attached.dir().to_owned());
+        let dir = self.dir.clone();
         let mode = match mode {
             Mode::CreateOrOpen => "create-or-open",
             Mode::Existing => "existing",
         };
         self.done(
             "open",
-            json!({"dir": dir.unwrap_or_default(), "mode": mode, "options": options}),
+            json!({"dir": dir, "mode": mode, "options": options}),
         )
     }
 
-    fn can(&self, capability: Capability) -> bool {
+    pub(super) fn can(&self, capability: Capability) -> bool {
         self.hello.can(capability)
     }
 
@@ -76,8 +76,37 @@ impl DriverSession {
         }
     }
 
+    /// A database in a directory, to be opened by a process that has none; or by one that broke down over its greeting.
+    pub(super) fn new(
+        command: &str,
+        greeted: Result<(Process, Arc<Hello>), Breakdown>,
+        dir: PathBuf,
+        disk: SimDisk,
+    ) -> Self {
+        let broken = OnceCell::new();
+        let (process, hello) = match greeted {
+            Ok((process, hello)) => (Some(process), hello),
+            Err(breakdown) => {
+                broken.get_or_init(|| breakdown);
+                (None, Arc::new(Hello::silent()))
+            }
+        };
+        Self {
+            command: command.to_owned(),
+            hello,
+            disk,
+            process,
+            dir,
+            attached: None,
+            keys: Keys::default(),
+            broken,
+            transaction: None,
+            cannot_get: false,
+        }
+    }
+
     /// Asks, and gets an answer of either kind.
-    fn ask(&mut self, op: &str, members: Value) -> Result<Answer, TargetError> {
+    pub(super) fn ask(&mut self, op: &str, members: Value) -> Result<Answer, TargetError> {
         let members = match members {
             Value::Object(members) => members,
             _ => Map::new(),
@@ -101,7 +130,7 @@ impl DriverSession {
         failure.map_or(Ok(answer), Err)
     }
 
-    fn done(&mut self, op: &str, members: Value) -> Result<(), TargetError> {
+    pub(super) fn done(&mut self, op: &str, members: Value) -> Result<(), TargetError> {
         self.request(op, members).map(drop)
     }
 
@@ -204,7 +233,7 @@ impl DriverSession {
             let (rows, more) = self.understand(answer.rows())?;
             let Some((last, _)) = rows.last().filter(|_| more) else {
                 all.extend(rows);
-                return Ok(all);
+                return in_order(all);
             };
             // The first key after the last one.
             members = json!({"from": hex(&[last, &[0][..]].concat())});
@@ -361,6 +390,18 @@ impl Drop for DriverSession {
         let closed = process.ask("close", Map::new(), wait);
         if closed.is_ok_and(|answer| answer.is_ok()) {
             keep(&self.command, process);
+        }
+    }
+}
+
+/// Rows out of order are no answer; but they may be what an engine makes of damaged files, and no fault of its driver.
+fn in_order(rows: Vec<Row>) -> Result<Vec<Row>, TargetError> {
+    match rows.windows(2).find(|pair| pair[0].0 >= pair[1].0) {
+        None => Ok(rows),
+        Some(pair) => {
+            let (first, second) = (hex(&pair[0].0), hex(&pair[1].0));
+            let text = format!("rows are not in ascending order of keys: {first}, {second}");
+            Err(TargetError::refused(ErrorKind::Other, text))
         }
     }
 }

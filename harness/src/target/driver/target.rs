@@ -1,6 +1,6 @@
 //! A driver as a target.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -138,25 +138,12 @@ impl Target for Driver {
             (Some(process), Ok(hello)) => Ok((process, Arc::clone(hello))),
             _ => greeted(&self.command),
         };
-        let broken = OnceCell::new();
-        let (process, hello) = match greeted {
-            Ok((process, hello)) => (Some(process), hello),
-            Err(breakdown) => {
-                broken.get_or_init(|| breakdown);
-                (None, Arc::new(Hello::silent()))
-            }
-        };
-        let mut session = Box::new(DriverSession {
-            command: self.command.clone(),
-            hello,
-            disk: disk.clone(),
-            process,
-            attached: Some(mount.attach(disk.clone())),
-            keys: Arc::clone(&self.keys),
-            broken,
-            transaction: None,
-            cannot_get: false,
-        });
+        let attached = mount.attach(disk.clone());
+        let dir = attached.dir().to_owned();
+        let session = DriverSession::new(&self.command, greeted, dir, disk.clone());
+        let mut session = Box::new(session);
+        session.attached = Some(attached);
+        session.keys = Arc::clone(&self.keys);
         match session.open(options, mode) {
             Err(_) if session.breakdown().is_some() => Ok(session),
             opened => opened.map(|()| session as Box<dyn Session>),
@@ -175,7 +162,7 @@ pub(super) fn keep(command: &str, process: Process) {
 }
 
 /// A new process that has said hello.
-fn greeted(command: &str) -> Result<(Process, Arc<Hello>), Breakdown> {
+pub(super) fn greeted(command: &str) -> Result<(Process, Arc<Hello>), Breakdown> {
     let mut process = Process::start(command).map_err(|text| Breakdown {
         how: BreakdownKind::Died,
         text,
