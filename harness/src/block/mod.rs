@@ -6,6 +6,7 @@
 
 mod device;
 mod file_system;
+mod guard;
 mod image;
 mod log;
 mod mount;

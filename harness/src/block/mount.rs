@@ -15,6 +15,7 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::device::{Device, Served};
 use super::file_system::{disk_len, maker, maker_arguments, mount_options};
+use super::guard::Guard;
 use super::image::Image;
 use super::serve::Server;
 use crate::scenario::FileSystem;
@@ -27,6 +28,7 @@ const PLACE: &str = "/mnt";
 pub struct Stage {
     served: Served,
     session: Option<BackgroundSession>,
+    guard: Option<Guard>,
 }
 
 /// A file system in use. Dropping it takes it out of use.
@@ -84,6 +86,7 @@ impl Stage {
         let mut stage = Self {
             served: Served::default(),
             session: None,
+            guard: None,
         };
         for name in ["disks", "mounted"] {
             fs::create_dir(place(name))?;
@@ -94,6 +97,7 @@ impl Stage {
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("chaos".to_owned())];
         stage.session = Some(fuser::spawn_mount(server, place("disks"), &config)?);
+        stage.guard = Some(Guard::over(&place("disks"))?);
         Ok(stage)
     }
 
@@ -183,6 +187,7 @@ impl Drop for Mounted {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        drop(self.guard.take());
         drop(self.session.take());
         umount2(PLACE, MntFlags::MNT_DETACH).ok();
     }
