@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use lightning_chaos::fuse::Mount;
+
 /// A place for a run, and how its driver is started.
 struct Place {
     dir: tempfile::TempDir,
@@ -14,12 +16,8 @@ struct Place {
 impl Place {
     /// Nothing, and the reason printed, where drivers cannot be run.
     fn new() -> Option<Self> {
-        let doctor = chaos().arg("doctor").output().unwrap();
-        let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
-        let plane = said.lines().find(|line| line.starts_with("plane fuse"));
-        let plane = plane.expect("the doctor looks at the plane");
-        if !plane.contains(" yes ") {
-            eprintln!("skipped: {plane}");
+        if let Err(reason) = Mount::probe() {
+            eprintln!("skipped: {reason}");
             return None;
         }
         let python = Command::new("python3")
