@@ -26,13 +26,13 @@ impl Guard {
     /// Watches over the FUSE file system at `mounted`.
     pub(super) fn over(mounted: &Path) -> io::Result<Self> {
         let none: Option<&str> = None;
-        mount(
+        let control = mount(
             Some("chaos"),
             CONNECTIONS,
             Some("fusectl"),
             MsFlags::empty(),
             none,
-        )?;
+        );
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             sender.send(nix::unistd::gettid()).ok();
@@ -46,6 +46,10 @@ impl Guard {
         let device = std::fs::metadata(mounted)?.dev();
         let minor = device & 0xff | device >> 12 & 0xfff_ff00;
         let abort: PathBuf = [CONNECTIONS, &minor.to_string(), "abort"].iter().collect();
+        // It may have been mounted there before.
+        if !abort.exists() {
+            control?;
+        }
         let child = Command::new("sh")
             .args(["-c", WATCH, "guard", &idle])
             .arg(abort)
