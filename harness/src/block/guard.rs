@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use nix::mount::{MsFlags, mount};
@@ -20,6 +20,8 @@ const WATCH: &str = r#"while [ -d "$1" ]; do sleep 0.05; done; echo 1 > "$2""#;
 #[derive(Debug)]
 pub(super) struct Guard {
     child: Child,
+    /// The idle thread ends with it.
+    _idle: Sender<()>,
 }
 
 impl Guard {
@@ -34,11 +36,10 @@ impl Guard {
             none,
         );
         let (sender, receiver) = mpsc::channel();
+        let (idling, ended) = mpsc::channel();
         thread::spawn(move || {
             sender.send(nix::unistd::gettid()).ok();
-            loop {
-                thread::park();
-            }
+            ended.recv().ok();
         });
         let idle = receiver.recv().map_err(io::Error::other)?;
         let idle = format!("/proc/{}/task/{idle}", nix::unistd::getpid());
@@ -57,12 +58,16 @@ impl Guard {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        Ok(Self { child })
+        Ok(Self {
+            child,
+            _idle: idling,
+        })
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        // Before the idle thread ends, which it would take for the end of the process.
         self.child.kill().ok();
         self.child.wait().ok();
     }

@@ -17,11 +17,6 @@ pub enum Unit {
     Block = 4096,
 }
 
-impl Unit {
-    /// Both, the smaller first.
-    pub const ALL: [Self; 2] = [Self::Sector, Self::Block];
-}
-
 /// Which of the writes that no flush has covered survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Survival {

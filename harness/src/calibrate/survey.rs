@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::iter::{once, once_with};
 use std::sync::Arc;
 
 use lightning_db::disk::RealDisk;
@@ -99,10 +100,12 @@ pub fn survey(plan: &Plan) -> io::Result<Measured> {
             let rng = rng.split("image", number as u64);
             let base = flushed.before(at);
             let left = |unit| survivor(base, &ran.log, at, survival, unit, &mut rng.clone());
-            if !seen.insert((program, ran.running(at), left(Unit::Sector).digest())) {
+            let image = left(Unit::Sector);
+            if !seen.insert((program, ran.running(at), image.digest())) {
                 continue;
             }
-            let mounted = stage.mount_one_of(Unit::ALL.map(left), plan.file_system);
+            let images = once(image).chain(once_with(|| left(Unit::Block)));
+            let mounted = stage.mount_one_of(images, plan.file_system);
             let Ok((device, mounted)) = mounted else {
                 measured.unreadable += 1;
                 continue;

@@ -6,6 +6,7 @@
 //! 3. When the kernel writes what nobody synced is its own affair: the record differs from run to run. A finding is found again by running its batch again,
 //!    on a record made anew.
 
+use std::iter::{once, once_with};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -88,7 +89,6 @@ impl Explorer<'_> {
             }
             (self.announce)(&case);
             self.result.distinct.push(key);
-            self.count_fault(fault, 1);
             let tried = Tried {
                 case,
                 ground,
@@ -96,18 +96,24 @@ impl Explorer<'_> {
                 survival,
                 at,
             };
-            match stage.mount_one_of(Unit::ALL.map(left), fault.file_system) {
+            let images = once(image).chain(once_with(|| left(Unit::Block)));
+            match stage.mount_one_of(images, fault.file_system) {
                 Ok((device, mounted)) => {
+                    self.count_fault(fault, 1);
                     self.try_image(&mounted, &device, &tried);
                     drop(mounted);
                     stage.forget(&device);
                 }
-                Err(error) => self.note_unmountable(&tried, &error),
+                Err(error) => {
+                    self.count_fault(fault, 0);
+                    self.note_unmountable(&tried, &error);
+                }
             }
         }
         Ok(())
     }
 
+    /// A cut counts once its disk is mounted: on one that is not nothing is checked.
     fn count_fault(&mut self, fault: &DevicePowerLoss, fired: u64) {
         let name = crate::scenario::Fault::DevicePowerLoss(fault.clone()).name();
         let counts = self.result.faults.entry(name.to_owned()).or_default();
