@@ -141,10 +141,7 @@ impl Scheduler for Inner {
     fn begin(&self, thread: ThreadNo) {
         drop(wait_for_turn(self.state(), thread));
         let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if watched.is_some() {
-            // For as long as the thread lives.
-            std::mem::forget(Watch::by(&watched));
-        }
+        Watch::for_good(&watched);
     }
 
     fn end(&self, thread: ThreadNo, panicked: Option<Panicked<'_>>) {
