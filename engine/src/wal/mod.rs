@@ -1,6 +1,7 @@
 //! The log: opaque payloads in order, one a commit group, read back after a crash up to where it was cut.
 //! See docs/design/log.md; what a payload means is `transaction`'s business.
 
+mod demand;
 mod making;
 mod pool;
 mod position;

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
+use super::demand::Demand;
 use super::making::{FreeFile, Made, NewFile, ReadyFile, ReserveError};
 use super::pool::{Pool, Surplus};
 use super::position::{BLOCK, DIRECTORY, HEADER, WalConfig, next_block, next_frame};
@@ -40,6 +41,7 @@ pub struct Wal {
     buffer_at: u64,
     /// There was no space for a segment beside the log.
     is_full: bool,
+    demand: Demand,
     poison: Option<String>,
 }
 
@@ -227,7 +229,7 @@ impl Wal {
     }
 
     /// Frees the segments wholly before `start`, which a complete checkpoint's superblock names, but keeps those from `keep`
-    /// on. As many free ones are kept as were in use until now, at least one; others are returned, to be removed.
+    /// on. As many free ones are kept as [`Demand`] says; others are returned, to be removed.
     pub fn recycle(&mut self, start: Lsn, keep: Option<Lsn>) -> Option<Surplus> {
         if self.is_poisoned() {
             return None;
@@ -237,7 +239,7 @@ impl Wal {
         let keep = keep.map_or(self.log_start, |keep| keep.min(self.log_start));
         failpoint!("wal.recycle.before");
         let first = self.config.segment_of(keep);
-        let in_use = self.live.len();
+        self.demand.note(self.live.len());
         while self.live.len() > 1 && self.live.front().is_some_and(|oldest| oldest.seq < first) {
             if let Some(oldest) = self.live.pop_front() {
                 self.pool.put(FreeFile {
@@ -246,7 +248,7 @@ impl Wal {
                 });
             }
         }
-        let surplus = self.pool.trim(in_use);
+        let surplus = self.pool.trim(self.demand.segments());
         failpoint!("wal.recycle.after");
         Some(surplus)
     }
@@ -279,7 +281,11 @@ impl Wal {
 
     /// Gives a file away, to be made ready without the log and then delivered, if one is wanted.
     pub fn order_segment(&mut self) -> Option<NewFile> {
-        self.wants_segment().then(|| self.pool.order())
+        let order = self.wants_segment();
+        order.then(|| {
+            self.demand.note_order();
+            self.pool.order()
+        })
     }
 
     /// Takes the file that was ordered. If there was no space for it no other is wanted until the log has moved on. If something else
@@ -340,6 +346,7 @@ impl Wal {
             buffer: Vec::new(),
             buffer_at: BLOCK,
             is_full: false,
+            demand: Demand::default(),
             poison: None,
         })
     }

@@ -96,3 +96,23 @@ fn a_segment_that_was_never_delivered_is_free_in_the_next_session() {
     assert_eq!(next.segments(), disk.list("wal").unwrap().len());
     append(&mut next, 0..20);
 }
+
+#[test]
+fn a_steady_log_neither_makes_nor_removes_files() {
+    let (disk, mut wal) = half_full();
+    let files = || disk.list("wal").unwrap();
+    for checkpoint in 0..20 {
+        let before = files();
+        // Not a whole number of segments, so that it is not always the same part of one that is written at last.
+        for number in 0..11 {
+            if let Some(ordered) = wal.order_segment() {
+                wal.deliver(ordered.make_beside_the_log()).unwrap();
+            }
+            append(&mut wal, number..number + 1);
+        }
+        remove(wal.recycle(wal.end().lsn, None));
+        if checkpoint > 2 {
+            assert_eq!(files(), before, "checkpoint {checkpoint}");
+        }
+    }
+}
