@@ -153,21 +153,23 @@ fn hit(subject: &Subject, damaged: &Image) -> BTreeSet<PageNo> {
 }
 
 /// Certain rows are those of the state that the log was replayed to, the others were right once.
-fn check_rows(salvaged: &Salvaged, states: &[Rows]) -> Result<(), String> {
+fn check_rows(salvaged: &Salvaged, subject: &Subject) -> Result<(), String> {
+    let states = &subject.states;
     let reached = usize::try_from(salvaged.report.groups).unwrap();
-    let state = states.get(reached).ok_or("more groups than there were")?;
+    // Where nothing is certain, pieces of the log from before the last checkpoint may have been replayed.
+    let state = states.get(reached);
+    let ever = || subject.history.iter().chain(states);
     for ((table, key), value) in &salvaged.rows {
         let is_uncertain = salvaged.uncertain.contains(table);
         let was_in =
             |rows: &Rows, table: &str| rows.get(&(table.to_owned(), key.clone())) == Some(value);
         let is_right = if let Some(name) = table.strip_prefix("uncertain-") {
-            is_uncertain
-                && (name.starts_with("lost-") || states.iter().any(|rows| was_in(rows, name)))
+            is_uncertain && (name.starts_with("lost-") || ever().any(|rows| was_in(rows, name)))
         } else if table.starts_with("lost-") {
             let first = &states[0];
             first.keys().any(|(table, _)| was_in(first, table))
         } else {
-            was_in(state, table)
+            state.is_some_and(|state| was_in(state, table))
         };
         if !is_right {
             let key = key.escape_ascii();
@@ -216,7 +218,7 @@ fn check(subject: &Subject, owners: &Owners, damaged: &Image) -> Result<Option<S
         Err(error) => return Err(error),
     };
     let states = &subject.states;
-    check_rows(&salvaged, states)?;
+    check_rows(&salvaged, subject)?;
     let hit = hit(subject, damaged);
     let lost = hit.iter().filter_map(|page| owners.get(page)).flatten();
     let mut lost: BTreeSet<_> = lost.cloned().collect();

@@ -46,12 +46,33 @@ impl Replay<'_> {
 
     /// Replays what log there is, where no checkpoint is known. What it holds is set once more where the pages have it
     /// already; and over a gap it goes on.
+    ///
+    /// Segments that a checkpoint gave up may still be there, and those after them not: what such a piece of the log says was overwritten
+    /// by commits that only the pages have. So of a piece that does not go on to the log's end only those groups count that are
+    /// newer than every page.
     pub(super) fn any(&mut self) -> Result<(), SalvageError> {
-        self.version = Version(0);
+        let newest_page = std::mem::replace(&mut self.version, Version(0));
         for config in wal::configs(self.disk) {
-            for start in wal::starts(self.disk, &config).unwrap_or_default() {
+            let starts = wal::starts(self.disk, &config).unwrap_or_default();
+            let pieces = starts.into_iter().map(|start| {
+                let last = last_version(self.disk, &config, start);
+                (start, last)
+            });
+            let pieces: Vec<_> = pieces.collect();
+            let end = pieces.iter().map(|(_, last)| *last).max();
+            for (start, last) in pieces {
+                let applied = self.version;
+                let known = if Some(last) < end {
+                    applied.max(newest_page)
+                } else {
+                    applied
+                };
+                self.version = known;
                 // An end that is not sound is nothing new here: all of it is in doubt.
                 drop(self.from(&config, start)?);
+                if self.version == known {
+                    self.version = applied;
+                }
             }
         }
         Ok(())
@@ -131,6 +152,19 @@ impl Replay<'_> {
             Action::DeleteRange { low, high } => self.output.delete_range(place, (low, high)),
         }
     }
+}
+
+/// The version of the last group that is read from a position on.
+fn last_version(disk: &dyn Disk, config: &WalConfig, start: LogPosition) -> Version {
+    let mut last = Version(0);
+    // Where it ends, and why, is found once more when it is replayed.
+    drop(wal::read_log(disk, config, start, &mut |group| {
+        if let Ok(group) = CommitGroup::decode(group.payload) {
+            last = last.max(group.version);
+        }
+        Ok(())
+    }));
+    last
 }
 
 fn log_damage(error: &StorageError) -> Damage {

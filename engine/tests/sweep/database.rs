@@ -25,6 +25,9 @@ pub struct Subject {
     /// What it held at the last checkpoint and after each commit since.
     #[allow(dead_code, reason = "for the tests of salvage")]
     pub states: Vec<Rows>,
+    /// What it held before that, after each commit. Of those there may still be a piece of the log.
+    #[allow(dead_code, reason = "for the tests of salvage")]
+    pub history: Vec<Rows>,
 }
 
 pub fn options() -> Options {
@@ -147,7 +150,7 @@ impl Subject {
         builder.db.checkpoint().unwrap();
         let sealed = sealed(&before, &image(&disk));
         let at_seal = builder.rows.clone();
-        builder.states = vec![at_seal.clone()];
+        let history = std::mem::replace(&mut builder.states, vec![at_seal.clone()]);
         for i in 0..12 {
             builder.put("small", (i * 20..i * 20 + 3).map(small), 50);
         }
@@ -171,6 +174,7 @@ impl Subject {
             sealed,
             at_seal,
             states,
+            history,
         }
     }
 }

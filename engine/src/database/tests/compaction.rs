@@ -180,8 +180,8 @@ fn wherever_a_compaction_is_cut_off_every_row_is_there() {
         let memory = MemoryDisk::new();
         let faulty = FaultyDisk::new(memory.clone());
         let db = Database::create_on(Arc::new(faulty.clone()), options()).unwrap();
-        load(&db, 0..300);
-        delete(&db, (0..300).filter(|number| number % 4 != 0));
+        load(&db, 0..1_500);
+        delete(&db, (0..1_500).filter(|number| number % 4 != 0));
         let expected = rows(&db).unwrap();
         faulty.end_at(nth);
         let compacted = db.compact().is_ok();
