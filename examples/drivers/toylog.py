@@ -232,6 +232,7 @@ class Driver:
         if request.get("options"):
             raise ValueError(f"unknown options {request['options']}")
         self.commits = 0
+        self.store = None
         self.store = Store(request["dir"], request["mode"])
 
     def commit(self, request, answer):
@@ -260,6 +261,8 @@ class Driver:
         self.store.checkpoint()
 
     def close(self, request, answer):
+        if self.store is None:
+            raise ValueError("nothing is open")
         self.store.close()
         self.store = None
 

@@ -327,7 +327,14 @@ impl<'s> Trial<'s> {
         let closed = self.watched(|| session.close());
         let closed = closed.map_err(|note| no_panic("close", &note));
         match closed {
-            Ok(closed) => self.or_violation(closed, CheckKind::Durability, "cannot-close"),
+            Ok(closed) => {
+                let closed = closed.map_err(|error| match &error.breakdown {
+                    Some(breakdown) => broke_down("close", breakdown),
+                    None => refused(CheckKind::Durability, "cannot-close", &error),
+                });
+                let closed = closed.map_err(|violation| self.violations.push(violation));
+                closed.ok()
+            }
             Err(violation) => {
                 self.violations.push(violation);
                 None

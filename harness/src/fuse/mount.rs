@@ -113,6 +113,11 @@ impl Attached {
     pub fn dir(&self) -> &Path {
         &self.dir
     }
+
+    /// Puts another disk, which holds the same, in the place of this one: what is done from now on is done to that.
+    pub fn replace(&self, by: &SimDisk) {
+        self.mount.nodes.replace(self.volume, by);
+    }
 }
 
 impl Drop for Attached {

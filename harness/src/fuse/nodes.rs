@@ -82,6 +82,16 @@ impl Nodes {
         (volume, slot_name(slot))
     }
 
+    /// Puts another disk, which holds the same, in the place of one: whoever works on it goes on without a change.
+    pub(super) fn replace(&self, volume: VolumeId, by: &SimDisk) {
+        let mut table = self.table();
+        let nodes = table.nodes.values_mut();
+        for node in nodes.filter(|node| node.volume() == volume) {
+            let (Node::File { disk, .. } | Node::Dir { disk, .. }) = node;
+            *disk = by.clone();
+        }
+    }
+
     /// Forgets a disk: whatever still asks for something on it is answered with an error.
     pub(super) fn detach(&self, volume: VolumeId) {
         let mut table = self.table();

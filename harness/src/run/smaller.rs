@@ -15,7 +15,7 @@ use lightning_report::{Expect, Finding, ScenarioReport, ScenarioVerdict, Shrunk 
 use super::config::RunConfig;
 use super::execute::Outcome;
 use crate::case::CaseFile;
-use crate::scenario::Plane;
+use crate::scenario::{CheckKind, Plane};
 use crate::shrink::{Limits, ShrinkError, Shrinker, Shrunk, same_job};
 use crate::target;
 use crate::worker::{JobEnd, Supervisor, Task};
@@ -64,7 +64,7 @@ pub fn shrink_findings(
         return Vec::new();
     }
     for (scenario, report) in outcome.report.scenarios.iter().enumerate() {
-        for finding in chosen(report) {
+        for finding in chosen(report, &config.target) {
             let found = report.findings.get(finding);
             let name = found.and_then(|found| found.case_file.clone());
             if let Some(name) = name
@@ -120,7 +120,7 @@ fn next(waiting: &Mutex<VecDeque<Waiting>>, interrupted: &AtomicBool) -> Option<
 }
 
 /// The findings of a scenario that are shrunk, by their places.
-fn chosen(report: &ScenarioReport) -> Vec<usize> {
+fn chosen(report: &ScenarioReport, target: &str) -> Vec<usize> {
     if report.plane != Plane::Sim.name() {
         // What runs on real file systems is neither quick nor made of pieces.
         return Vec::new();
@@ -131,6 +131,10 @@ fn chosen(report: &ScenarioReport) -> Vec<usize> {
     let is_asked =
         |(_, found): &(usize, &Finding)| !is_caught || by.is_empty() || by.contains(&found.check);
     let most = if is_caught { 1 } else { FINDINGS_MAX };
+    // Each try of a process that hangs costs all the patience that there is.
+    let is_patience =
+        |found: &Finding| target::is_process(target) && found.check == CheckKind::NoHang.name();
+    let findings = findings.filter(|(_, found)| !is_patience(found));
     let places = findings.filter(is_asked).map(|(place, _)| place);
     places.take(most).collect()
 }

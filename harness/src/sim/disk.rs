@@ -20,6 +20,9 @@ use crate::scenario::IoOperation;
 use crate::survival::Survival;
 use crate::trace::{DiskState, Entry, Mark, Name, Operation, Trace, TracePosition};
 
+/// Calls that a spare disk takes.
+const SPARE_CALLS_MAX: u64 = 20_000;
+
 /// A simulated disk. Clones share it.
 #[derive(Clone, Debug)]
 pub struct SimDisk {
@@ -64,6 +67,19 @@ impl SimDisk {
         disk.machine().lazy = lazy;
         disk.machine().injector = injector;
         disk
+    }
+
+    /// A second disk that holds what readers of this one see, in working order whatever became of this one: for somebody who has to
+    /// leave in good order, and of whom nothing is expected any more.
+    #[must_use]
+    pub fn spare(&self) -> Self {
+        let mut state = self.machine().state.clone();
+        state.settle();
+        let config = SimConfig {
+            operation_budget: SPARE_CALLS_MAX,
+            ..SimConfig::default()
+        };
+        Self::boot(state, config)
     }
 
     /// Lets operations fail from now on.

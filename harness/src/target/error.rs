@@ -12,6 +12,8 @@ pub struct TargetError {
     pub applied: Applied,
     /// The engine's words.
     pub text: String,
+    /// What became of the target's process, if it broke down over the call.
+    pub breakdown: Option<Box<Breakdown>>,
 }
 
 /// The process that a target runs in is of no more use: it gave no answer, or none that can be understood.
@@ -75,6 +77,7 @@ impl TargetError {
             kind,
             applied: Applied::No,
             text: text.into(),
+            breakdown: None,
         }
     }
 
@@ -84,6 +87,15 @@ impl TargetError {
             kind,
             applied: Applied::Unknown,
             text: text.into(),
+            breakdown: None,
+        }
+    }
+
+    /// The process that was asked broke down.
+    pub fn broken_down(breakdown: Breakdown) -> Self {
+        Self {
+            breakdown: Some(Box::new(breakdown)),
+            ..Self::unknown(ErrorKind::Other, "the driver broke down")
         }
     }
 

@@ -22,7 +22,7 @@ mod find;
 mod folder;
 mod spoiled;
 
-pub use driver::{Driver, Step, StepEnd, check_driver};
+pub use driver::{Driver, Step, StepEnd, check_driver, is_process};
 
 pub use contract::{Ability, ClientId, Copied, KeyRange, Mode, Options, RowSink, Session, Target};
 pub use error::{Applied, Breakdown, BreakdownKind, ErrorKind, TargetError};

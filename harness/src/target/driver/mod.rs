@@ -13,6 +13,7 @@ mod watch;
 mod answer;
 mod process;
 
+mod idle;
 mod rows;
 mod session;
 mod target;
@@ -20,4 +21,4 @@ mod target;
 mod check;
 
 pub use check::{Step, StepEnd, check_driver};
-pub use target::Driver;
+pub use target::{Driver, is_process};

@@ -41,6 +41,8 @@ pub(super) struct Process {
     /// On which output it answers, once that is known.
     speaks_on: Option<usize>,
     asked: u64,
+    /// How many databases it had open.
+    pub(super) databases: u32,
 }
 
 #[derive(Debug)]
@@ -95,6 +97,7 @@ impl Process {
             said: VecDeque::new(),
             speaks_on: None,
             asked: 0,
+            databases: 0,
         })
     }
 

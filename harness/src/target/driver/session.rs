@@ -7,23 +7,19 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Row, hex};
 use super::hello::{Capability, Hello};
+use super::idle::{dismiss, keep};
 use super::process::{Process, Wait};
 use super::rows::Layout;
-use super::target::keep;
 use crate::fuse::Attached;
 use crate::sim::SimDisk;
 use crate::target::{
     Breakdown, ClientId, Durability, ErrorKind, Mode, Options, RowSink, Session, TargetError,
 };
-
-/// How long a driver whose disk is gone may take to close before it is killed.
-const FAREWELL: Duration = Duration::from_millis(300);
 
 /// Every key that a driver was ever given, for those that cannot list them.
 pub(super) type Keys = Arc<Mutex<BTreeSet<Vec<u8>>>>;
@@ -41,6 +37,8 @@ pub(super) struct DriverSession {
     pub(super) keys: Keys,
     pub(super) broken: OnceCell<Breakdown>,
     pub(super) transaction: Option<Buffered>,
+    /// Whether it has said that it opened the database.
+    pub(super) is_open: bool,
     /// Whether single rows can only be found by reading all.
     pub(super) cannot_get: bool,
 }
@@ -60,10 +58,10 @@ impl DriverSession {
             Mode::CreateOrOpen => "create-or-open",
             Mode::Existing => "existing",
         };
-        self.done(
-            "open",
-            json!({"dir": dir, "mode": mode, "options": options}),
-        )
+        let members = json!({"dir": dir, "mode": mode, "options": options});
+        self.done("open", members)?;
+        self.is_open = true;
+        Ok(())
     }
 
     pub(super) fn can(&self, capability: Capability) -> bool {
@@ -101,6 +99,7 @@ impl DriverSession {
             keys: Keys::default(),
             broken,
             transaction: None,
+            is_open: false,
             cannot_get: false,
         }
     }
@@ -147,8 +146,8 @@ impl DriverSession {
 
     fn break_down(&mut self, breakdown: Breakdown) -> TargetError {
         self.process = None;
-        self.broken.get_or_init(|| breakdown);
-        gone()
+        let breakdown = self.broken.get_or_init(|| breakdown);
+        TargetError::broken_down(breakdown.clone())
     }
 
     /// The members of a request that a client makes.
@@ -377,20 +376,15 @@ impl Session for DriverSession {
     }
 }
 
-/// The end of the process, as far as it can be one: a driver that can still close is good for another database.
+/// The end of the process, as far as it can be one: nothing that it does from now on reaches its disk. A driver that closes what it has
+/// open, on a disk that takes it all, is good for another database.
 impl Drop for DriverSession {
     fn drop(&mut self) {
-        let Some(mut process) = self.process.take().filter(|_| self.disk.is_off()) else {
+        let (Some(process), Some(attached)) = (self.process.take(), &self.attached) else {
             return;
         };
-        let wait = Wait {
-            calls: &|| 0,
-            at_most: Some(FAREWELL),
-        };
-        let closed = process.ask("close", Map::new(), wait);
-        if closed.is_ok_and(|answer| answer.is_ok()) {
-            keep(&self.command, process);
-        }
+        attached.replace(&self.disk.spare());
+        dismiss(&self.command, process, self.is_open);
     }
 }
 

@@ -1,6 +1,5 @@
 //! A driver as a target.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,6 +7,7 @@ use lightning_db::disk::Disk;
 use serde_json::json;
 
 use super::hello::{Capability, Hello, PROTOCOL};
+use super::idle;
 use super::process::{Process, Wait};
 use super::session::{DriverSession, Keys};
 use crate::fuse::Mount;
@@ -27,21 +27,21 @@ pub struct Driver {
     keys: Keys,
 }
 
+/// What the name of a program begins with, as a target.
+const PROCESS: &str = "driver:";
+
+/// Whether a target's name stands for a program.
+pub fn is_process(name: &str) -> bool {
+    name.starts_with(PROCESS)
+}
+
 /// What each command said of itself in this process.
 static HELLOS: Mutex<BTreeMap<String, Arc<Hello>>> = Mutex::new(BTreeMap::new());
-
-/// So many databases at most are open at once: one after a crash, and the same after another.
-const IDLE_MAX: usize = 3;
-
-thread_local! {
-    /// Processes that have no database open, by command. They end with this thread.
-    static IDLE: RefCell<BTreeMap<String, Vec<Process>>> = const { RefCell::new(BTreeMap::new()) };
-}
 
 impl Driver {
     /// The target of a name `driver:COMMAND`.
     pub fn named(name: &str) -> Option<Self> {
-        let command = name.strip_prefix("driver:")?.trim().to_owned();
+        let command = name.strip_prefix(PROCESS)?.trim().to_owned();
         let known = HELLOS.lock().unwrap_or_else(PoisonError::into_inner);
         let hello = known.get(&command).cloned();
         drop(known);
@@ -133,8 +133,7 @@ impl Target for Driver {
     ) -> Result<Box<dyn Session>, TargetError> {
         let mount = Mount::of_this_thread()
             .map_err(|error| TargetError::refused(ErrorKind::Unsupported, error.to_string()))?;
-        let idle = IDLE.with_borrow_mut(|idle| idle.get_mut(&self.command)?.pop());
-        let greeted = match (idle, &self.hello) {
+        let greeted = match (idle::take(&self.command), &self.hello) {
             (Some(process), Ok(hello)) => Ok((process, Arc::clone(hello))),
             _ => greeted(&self.command),
         };
@@ -149,16 +148,6 @@ impl Target for Driver {
             opened => opened.map(|()| session as Box<dyn Session>),
         }
     }
-}
-
-/// Keeps a process that has no database open for the next one.
-pub(super) fn keep(command: &str, process: Process) {
-    IDLE.with_borrow_mut(|idle| {
-        let idle = idle.entry(command.to_owned()).or_default();
-        if idle.len() < IDLE_MAX {
-            idle.push(process);
-        }
-    });
 }
 
 /// A new process that has said hello.
