@@ -9,7 +9,7 @@
     reason = "a tool for developers stops at what it did not expect"
 )]
 
-#[path = "../tests/sweep/mod.rs"]
+#[path = "../tests/damage/sweep/mod.rs"]
 mod sweep;
 
 use sweep::{Findings, Subject, highest_level, sweep_buffer, sweep_dead, sweep_live};

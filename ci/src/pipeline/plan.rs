@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::Step;
 
-const FUZZ_SECONDS: u32 = 20;
+const FUZZ_SECONDS: u32 = 12;
 
 /// What a step does here.
 #[derive(Debug)]

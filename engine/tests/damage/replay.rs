@@ -1,33 +1,16 @@
 //! A log whose replay meets damaged pages: everything beside the damage is as the log says, what lies behind it is an error, and
 //! nothing is ever wrong.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
-
-#[allow(dead_code, reason = "shared with the sweep of bit flips")]
-#[path = "sweep/database.rs"]
-mod database;
-#[allow(dead_code, reason = "shared with the sweep of bit flips")]
-#[path = "sweep/live.rs"]
-mod live;
-#[allow(dead_code, reason = "shared with the sweep of bit flips")]
-#[path = "sweep/rng.rs"]
-mod rng;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use database::{Image, disk_of, flip, image, options};
+use crate::sweep::database::{self, Image, disk_of, flip, image, options};
+use crate::sweep::live::{Live, What, live};
+use crate::sweep::rng::Rng;
 use lightning_db::disk::MemoryDisk;
 use lightning_db::error::StorageError;
 use lightning_db::ids::PageNo;
 use lightning_db::{CommitError, Database, ReadError, WriteFailure};
-use live::{Live, What, live};
-use rng::Rng;
 
 type Table = BTreeMap<Vec<u8>, Vec<u8>>;
 

@@ -1,28 +1,14 @@
 //! Damage costs what it hits: everything else can be read, and where that is sound, written.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
-
-#[allow(dead_code, reason = "shared with the sweep of bit flips")]
-#[path = "sweep/database.rs"]
-mod database;
-#[allow(dead_code, reason = "shared with the sweep of bit flips")]
-#[path = "sweep/live.rs"]
-mod live;
-
 use std::sync::Arc;
 
-use database::{Image, disk_of, flip, image, options};
+use crate::sweep::database::{self, Image, disk_of, flip, image, options};
+use crate::sweep::live::{Live, What, live};
 use lightning_db::disk::MemoryDisk;
 use lightning_db::disk_format::{MapKind, MapPageId};
 use lightning_db::error::StorageError;
 use lightning_db::ids::PageNo;
 use lightning_db::{Database, Durability, ReadError, WriteError};
-use live::{Live, What, live};
 
 fn key(i: u32) -> Vec<u8> {
     format!("{i:05}").into_bytes()

@@ -2,16 +2,7 @@
 //!
 //! `FLIPS=all` flips one bit of every byte in use; `FLIPS=N` another number of positions than 10,000.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
-
-mod sweep;
-
-use sweep::{Findings, Subject, highest_level, sweep_buffer, sweep_dead, sweep_live};
+use crate::sweep::{Findings, Subject, highest_level, sweep_buffer, sweep_dead, sweep_live};
 
 fn count() -> Option<u64> {
     match std::env::var("FLIPS").as_deref() {

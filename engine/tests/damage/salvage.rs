@@ -1,30 +1,14 @@
 //! What a salvage brings back of a damaged database: every record outside the damaged pages, and never a wrong one.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
-
-#[allow(dead_code, reason = "shared with the sweep of bit flips")]
-#[path = "sweep/database.rs"]
-mod database;
-#[allow(dead_code, reason = "shared with the sweep of bit flips")]
-#[path = "sweep/live.rs"]
-mod live;
-#[path = "sweep/rng.rs"]
-mod rng;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use database::{Image, Rows, Subject, disk_of, flip, options};
+use crate::sweep::database::{Image, Rows, Subject, disk_of, flip, options};
+use crate::sweep::live::{Live, What, live};
+use crate::sweep::rng::Rng;
 use lightning_db::disk::{Disk, MemoryDisk};
 use lightning_db::ids::PageNo;
 use lightning_db::{Database, SalvageReport, salvage_on};
-use live::{Live, What, live};
-use rng::Rng;
 
 /// Pages by number, with the rows that cannot be read without them.
 type Owners = BTreeMap<PageNo, BTreeSet<(String, Vec<u8>)>>;

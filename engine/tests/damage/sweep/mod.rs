@@ -1,9 +1,9 @@
 //! A sweep of single-bit flips over a database's files: what each one must and must not do.
 
-mod database;
+pub mod database;
 mod flips;
-mod live;
-mod rng;
+pub mod live;
+pub mod rng;
 
 pub use database::Subject;
 pub use flips::{Findings, sweep_buffer, sweep_dead, sweep_live};

@@ -1,26 +1,12 @@
 //! A format newer than this engine's, under sound checksums, is refused and left as it is: never taken for damage to be
 //! repaired, nor for data.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
-
-#[allow(dead_code, reason = "shared with the sweep of bit flips")]
-#[path = "sweep/database.rs"]
-mod database;
-#[allow(dead_code, reason = "shared with the sweep of bit flips")]
-#[path = "sweep/live.rs"]
-mod live;
-
 use std::sync::Arc;
 
-use database::{Image, Subject, disk_of, image, options};
+use crate::sweep::database::{Image, Subject, disk_of, image, options};
+use crate::sweep::live::{What, live};
 use lightning_db::disk_format::codec::checksum;
 use lightning_db::{Database, OpenError, SalvageError, salvage_on};
-use live::{What, live};
 
 /// Changes a `u32` of a structure whose checksum takes its own field as zeroes.
 fn patch_zeroed(bytes: &mut [u8], (at, value): (usize, u32), crc_at: usize) {

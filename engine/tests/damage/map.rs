@@ -1,27 +1,13 @@
 //! Damage in the `map` file: what can be proven is rebuilt, what cannot is named, and `salvage` returns all that lies outside.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
-
-#[allow(dead_code, reason = "shared with the sweep of bit flips")]
-#[path = "sweep/database.rs"]
-mod database;
-#[allow(dead_code, reason = "shared with the sweep of bit flips")]
-#[path = "sweep/live.rs"]
-mod live;
-
 use std::sync::Arc;
 
-use database::{Image, disk_of, flip, image, options};
+use crate::sweep::database::{self, Image, disk_of, flip, image, options};
+use crate::sweep::live::{Live, What, live};
 use lightning_db::disk::MemoryDisk;
 use lightning_db::disk_format::{MapKind, MapPageId};
 use lightning_db::error::StorageError;
 use lightning_db::{Database, OpenError, salvage_on};
-use live::{Live, What, live};
 
 const ROWS: u32 = 11_000;
 

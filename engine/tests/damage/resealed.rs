@@ -1,34 +1,18 @@
 //! Bytes that are wrong under checksums that are right: nothing panics, hangs, or asks for memory without bound, and
 //! whatever is done afterwards ends in a result.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
-
-#[allow(dead_code, reason = "shared with the sweep of bit flips")]
-#[path = "sweep/database.rs"]
-mod database;
-#[allow(dead_code, reason = "shared with the sweep of bit flips")]
-#[path = "sweep/live.rs"]
-mod live;
-#[path = "sweep/rng.rs"]
-mod rng;
-
 use std::ops::Bound;
 use std::sync::Arc;
 
-use database::{Image, Subject, disk_of, options};
+use crate::sweep::database::{Image, Subject, disk_of, options};
+use crate::sweep::live::{Live, What, live, superblock};
+use crate::sweep::rng::Rng;
 use lightning_db::Database;
 use lightning_db::disk::{Disk, MemoryDisk};
 use lightning_db::disk_format::codec::checksum;
 use lightning_db::disk_format::commit_group::{Action, Encoder, Operation};
 use lightning_db::disk_format::{MAP_FANOUT, MapKind, MapPageId};
 use lightning_db::ids::Version;
-use live::{Live, What, live, superblock};
-use rng::Rng;
 
 fn seal(bytes: &mut [u8], crc_at: usize) -> u32 {
     let crc = checksum(&[&bytes[..crc_at], &[0; 4], &bytes[crc_at + 4..]]);
