@@ -1,5 +1,6 @@
 //! The header of a log segment: the first 64 bytes of its first 4 KiB block, all little-endian; so it lies in
-//! one sector and is written whole or not at all. The rest of the block is zero and says nothing.
+//! one sector and is written whole or not at all. In the second sector of the block a *note* may stand (see [`NextFile`]); the rest is
+//! zero and says nothing.
 //!
 //! `magic u32 | header_crc u32 | format version u32 | continues: chain u32 | salt u64 | seq u64 | segment_len u64 |
 //! continues: LSN u64 | durable u64 | origin u8 | zeroes`. `header_crc` covers the other 60 bytes and is the chain value
@@ -10,10 +11,15 @@ use crate::ids::{Lsn, SegmentSeq};
 
 /// Length of a segment's header in bytes.
 pub const SEGMENT_HEADER_LEN: usize = 64;
+/// Where in a segment's file the note lies that names the next one: in a sector that the header does not reach.
+pub const NEXT_FILE_AT: u64 = 512;
+/// Length of that note in bytes.
+pub const NEXT_FILE_LEN: usize = 64;
 /// Version of the log's format.
 pub const LOG_FORMAT_VERSION: u32 = 1;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"LDBs");
+const NEXT_MAGIC: u32 = u32::from_le_bytes(*b"LDBn");
 const CRC_AT: usize = 4;
 
 /// The format of an undamaged header, if it is one that this engine does not know.
@@ -99,6 +105,54 @@ impl SegmentHeader {
     }
 }
 
+/// Which file the log goes on in once this segment is full: there, in full length and durably, before the note is written, and not given
+/// up as long as the log has the segment.
+///
+/// `magic u32 | crc u32 | salt u64 | seq u64 | header_crc u32 | file number u32 | zeroes`. Segments written before there were notes have
+/// none, so one that does not read is as none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextFile {
+    /// The database's.
+    pub salt: u64,
+    /// The segment in whose file the note lies.
+    pub seq: SegmentSeq,
+    /// The checksum of that segment's header: a note of the file's last life says nothing.
+    pub header_crc: u32,
+    /// The number of the next file.
+    pub number: u32,
+}
+
+impl NextFile {
+    /// The note's bytes.
+    pub fn encode(&self) -> [u8; NEXT_FILE_LEN] {
+        let crc = crc_around(&self.layout(0));
+        self.layout(crc)
+    }
+
+    fn layout(&self, crc: u32) -> [u8; NEXT_FILE_LEN] {
+        Writer::new()
+            .u32(NEXT_MAGIC)
+            .u32(crc)
+            .u64(self.salt)
+            .u64(self.seq.0)
+            .u32(self.header_crc)
+            .u32(self.number)
+            .finish()
+    }
+
+    /// The note at the start of `bytes`, if there is a sound one.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; NEXT_FILE_LEN] = bytes.first_chunk()?;
+        let note = Self {
+            salt: u64_at(bytes, 8),
+            seq: SegmentSeq(u64_at(bytes, 16)),
+            header_crc: u32_at(bytes, 24),
+            number: u32_at(bytes, 28),
+        };
+        (note.encode() == *bytes).then_some(note)
+    }
+}
+
 impl Origin {
     fn code(self) -> u8 {
         match self {
@@ -164,7 +218,35 @@ mod tests {
         assert_eq!(error.what, "log segment magic");
     }
 
+    fn notes() -> impl Strategy<Value = NextFile> {
+        let parts = (any::<u64>(), any::<u64>(), any::<u32>(), any::<u32>());
+        parts.prop_map(|(salt, seq, header_crc, number)| NextFile {
+            salt,
+            seq: SegmentSeq(seq),
+            header_crc,
+            number,
+        })
+    }
+
+    #[test]
+    fn zeroes_are_no_note() {
+        assert_eq!(NextFile::decode(&[0; NEXT_FILE_LEN]), None);
+        assert_eq!(NextFile::decode(&[]), None);
+    }
+
     proptest! {
+        #[test]
+        fn a_note_reads_back_as_written(note in notes()) {
+            prop_assert_eq!(NextFile::decode(&note.encode()), Some(note));
+        }
+
+        #[test]
+        fn a_note_with_a_flipped_bit_is_none(note in notes(), at in 0_usize..64, bit in 0_u8..8) {
+            let mut bytes = note.encode();
+            bytes[at] ^= 1 << bit;
+            prop_assert_eq!(NextFile::decode(&bytes), None);
+        }
+
         #[test]
         fn a_header_reads_back_as_written(header in headers()) {
             let (bytes, chain) = header.encode();

@@ -3,6 +3,7 @@
 
 mod demand;
 mod making;
+mod next;
 mod pool;
 mod position;
 mod reader;

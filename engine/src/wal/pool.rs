@@ -2,13 +2,15 @@
 //!
 //! A file with a header of this database was ready when it was headed. Any other one found (short, empty, or left by a crash before its
 //! sync) is made ready anew (`making`).
+//!
+//! One of them may be *promised*: the segment that is written to names it as the next (`next`), so it is not given up.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::making::{FreeFile, Haste, Made, NewFile, ReadyFile, ReserveError, Unmade, open};
 use super::position::WalConfig;
-use super::survey::file_name;
+use super::survey::{file_name, file_number};
 use crate::disk::{Disk, DiskFile, OpenMode};
 
 /// The free files.
@@ -18,6 +20,8 @@ pub(super) struct Pool {
     segment_len: u64,
     free: Vec<FreeFile>,
     reserved: VecDeque<ReadyFile>,
+    /// The first reserved file is promised.
+    is_promised: bool,
     next_number: u32,
     is_ordered: bool,
 }
@@ -57,6 +61,7 @@ impl Pool {
             segment_len: config.segment_len,
             free,
             reserved: VecDeque::new(),
+            is_promised: false,
             next_number,
             is_ordered: false,
         }
@@ -87,9 +92,28 @@ impl Pool {
         Ok(())
     }
 
-    /// A reserved file.
+    /// A reserved file; the promised one, if there is one.
     pub(super) fn take(&mut self) -> Option<ReadyFile> {
+        self.is_promised = false;
         self.reserved.pop_front()
+    }
+
+    /// Promises the file that [`Self::take`] will return, and says its number; `None` where none is ready.
+    pub(super) fn promise(&mut self) -> Option<u32> {
+        if self.reserved.is_empty() {
+            let index = self.free.iter().rposition(|file| file.ready)?;
+            // Want of a descriptor, say, is met again where the file is needed.
+            let file = self.open(index).ok()?;
+            self.reserved.push_back(file);
+        }
+        let number = file_number(&self.reserved.front()?.name)?;
+        self.is_promised = true;
+        Some(number)
+    }
+
+    /// Whether [`Self::take`] will return what was promised.
+    pub(super) fn is_promised(&self) -> bool {
+        self.is_promised
     }
 
     /// Takes a file in whose last use has ended.
@@ -97,15 +121,16 @@ impl Pool {
         self.free.push(file);
     }
 
-    /// Gives files up until at most `count` are free, first those that are not ready.
+    /// Gives files up until at most `count` and what is promised are free, first those that are not ready.
     pub(super) fn trim(&mut self, count: usize) -> Surplus {
-        self.free
-            .extend(self.reserved.drain(..).map(|file| FreeFile {
-                name: file.name,
-                ready: true,
-            }));
+        let promised = usize::from(self.is_promised);
+        let others = self.reserved.drain(promised.min(self.reserved.len())..);
+        self.free.extend(others.map(|file| FreeFile {
+            name: file.name,
+            ready: true,
+        }));
         self.free.sort_by_key(|file| !file.ready);
-        let count = count.min(self.free.len());
+        let count = count.saturating_sub(promised).min(self.free.len());
         Surplus {
             disk: Arc::clone(&self.disk),
             files: self.free.split_off(count),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::next::{check_lengths, next_file};
 use super::position::{BLOCK, DIRECTORY, HEADER, WalConfig, next_block, next_frame};
 use super::survey::{SegmentFile, SegmentHead, survey};
 use super::tail::{Hole, judge};
@@ -41,6 +42,8 @@ pub struct LogEnd {
     /// Segments from this position on are kept, though the log starts later.
     pub(super) keep: Option<Lsn>,
     pub(super) files: Vec<SegmentFile>,
+    /// The number of the file that the last segment names as the next.
+    pub(super) next: Option<u32>,
     /// The largest sequence number seen.
     pub(super) seq_seen: SegmentSeq,
     /// The largest position that anything seen says was durable.
@@ -77,12 +80,15 @@ pub fn read_log(
     reader.run()?;
     let (position, pending) = (reader.position, reader.pending.take());
     let (groups, bytes, durable) = (reader.groups, reader.bytes, reader.durable);
+    let last = reader.at;
     let hole = Hole {
         position,
-        seq: reader.at.head.header.seq,
+        seq: last.head.header.seq,
         start: segments.first,
     };
     let torn = judge(disk, config, &files, hole)?;
+    check_lengths(config, segments.by_seq.values().map(|segment| segment.file))?;
+    let next = next_file(disk, config, &files, last)?;
     Ok(LogEnd {
         position,
         groups,
@@ -92,6 +98,7 @@ pub fn read_log(
             .or(torn.map(|_| position.lsn)),
         start: start.lsn,
         keep: None,
+        next,
         seq_seen: segments.seq_seen,
         durable: durable.max(torn.unwrap_or_default()),
         files,

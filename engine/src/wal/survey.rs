@@ -63,6 +63,11 @@ pub(super) fn file_name(number: u32) -> String {
     format!("{DIRECTORY}/{number:06}")
 }
 
+/// The number in a segment file's name, its directory included.
+pub(super) fn file_number(name: &str) -> Option<u32> {
+    number(name.strip_prefix(DIRECTORY)?.strip_prefix('/')?)
+}
+
 fn number(name: &str) -> Option<u32> {
     let number = name.parse().ok()?;
     (format!("{number:06}") == name).then_some(number)

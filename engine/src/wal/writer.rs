@@ -13,11 +13,11 @@ use super::making::{FreeFile, Made, NewFile, ReadyFile, ReserveError};
 use super::pool::{Pool, Surplus};
 use super::position::{BLOCK, DIRECTORY, HEADER, WalConfig, next_block, next_frame};
 use super::reader::LogEnd;
-use super::survey::{SegmentFile, file_name, numbers};
+use super::survey::{SegmentFile, file_name, file_number, numbers};
 use crate::disk::{Disk, DiskFile};
 use crate::disk_format::codec::checksum;
 use crate::disk_format::frame::FrameHeader;
-use crate::disk_format::segment::{Origin, SegmentHeader};
+use crate::disk_format::segment::{NEXT_FILE_AT, NextFile, Origin, SegmentHeader};
 use crate::error::StorageError;
 use crate::ids::{LogPosition, Lsn, SegmentSeq};
 
@@ -28,6 +28,8 @@ pub struct Wal {
     pool: Pool,
     /// Segments that recovery would need, oldest first; the last is written to.
     live: VecDeque<LiveSegment>,
+    /// The chain value of the last one's header.
+    chain: u32,
     file: Arc<dyn DiskFile>,
     /// Where the log's live part starts.
     log_start: Lsn,
@@ -47,6 +49,8 @@ pub struct Wal {
 
 /// Free segments that a group leaves where it takes one: in such a one the next session begins.
 const SPARE_SEGMENTS: u64 = 1;
+/// What a note is written with, in bytes: a sector, so that none is read before.
+const NOTE_SECTOR: usize = 512;
 
 /// What a group leaves free of the log's segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +70,13 @@ struct LiveSegment {
     ready: bool,
 }
 
-/// What a new segment continues.
+/// What a new segment continues, and the file promised for what continues it.
 #[derive(Clone, Copy)]
-struct Predecessor {
+struct Neighbours {
     end: LogPosition,
     durable: Lsn,
     origin: Origin,
+    next: Option<u32>,
 }
 
 impl Wal {
@@ -91,10 +96,11 @@ impl Wal {
         failpoint!("wal.create.named", fails);
         let mut pool = Pool::new(disk, &config, Vec::new(), 1);
         pool.reserve(2).map_err(ReserveError::into_storage)?;
-        let nothing = Predecessor {
+        let nothing = Neighbours {
             end: LogPosition::default(),
             durable: Lsn::default(),
             origin: Origin::Session,
+            next: None,
         };
         Self::head_first(config, pool, VecDeque::new(), SegmentSeq(1), nothing)
     }
@@ -118,17 +124,18 @@ impl Wal {
             .max()
             .unwrap_or(0)
             .saturating_add(1);
-        let predecessor = Predecessor {
+        let neighbours = Neighbours {
             end: end.position,
             durable: end.durable,
             origin: Origin::Session,
+            next: None,
         };
         failpoint!("wal.session.before", fails);
-        let (live, free) = divide(&config, first, end.files);
+        let (live, free) = divide(&config, (first, end.next), end.files);
         let mut pool = Pool::new(disk, &config, free, next_number);
         check_seq(&config, seq)?;
         pool.reserve(1).map_err(ReserveError::into_storage)?;
-        let mut wal = Self::head_first(config, pool, live, seq, predecessor)?;
+        let mut wal = Self::head_first(config, pool, live, seq, neighbours)?;
         wal.log_start = end.start;
         Ok(wal)
     }
@@ -320,10 +327,11 @@ impl Wal {
         mut pool: Pool,
         mut live: VecDeque<LiveSegment>,
         seq: SegmentSeq,
-        predecessor: Predecessor,
+        mut neighbours: Neighbours,
     ) -> Result<Self, StorageError> {
         let ready = take(&mut pool)?;
-        let chain = head(&config, &ready, seq, predecessor).map_err(not_full)?;
+        neighbours.next = pool.promise();
+        let chain = head(&config, &ready, seq, neighbours).map_err(not_full)?;
         live.push_back(LiveSegment {
             seq,
             name: ready.name,
@@ -337,6 +345,7 @@ impl Wal {
             config,
             pool,
             live,
+            chain,
             file: ready.file,
             log_start: start.lsn,
             session_start: start,
@@ -429,20 +438,26 @@ impl Wal {
         Ok(())
     }
 
-    /// Goes on in a new segment. L3: the old one is synced to its end, then the new header is written and synced.
+    /// Goes on in a new segment. L3: the old one is synced to its end, then the new header is written and synced. L8: before that the
+    /// old one names the new one's file.
     fn roll(&mut self) -> Result<(), StorageError> {
         failpoint!("wal.roll.before", fails);
         self.sync_file()?;
         failpoint!("wal.roll.synced", fails);
         self.is_full = false;
+        let was_promised = self.pool.is_promised();
         let ready = take(&mut self.pool)?;
+        if !was_promised {
+            self.note_next(&ready)?;
+        }
         let seq = SegmentSeq(self.seq().0.saturating_add(1));
-        let predecessor = Predecessor {
+        let neighbours = Neighbours {
             end: self.end,
             durable: self.durable,
             origin: Origin::Roll,
+            next: self.pool.promise(),
         };
-        let chain = head(&self.config, &ready, seq, predecessor)?;
+        let chain = head(&self.config, &ready, seq, neighbours)?;
         failpoint!("wal.roll.headed", fails);
         self.live.push_back(LiveSegment {
             seq,
@@ -450,12 +465,30 @@ impl Wal {
             ready: true,
         });
         self.file = ready.file;
+        self.chain = chain;
         self.end = LogPosition {
             lsn: self.config.at(seq, BLOCK),
             chain,
         };
         self.durable = self.end.lsn;
         Ok(())
+    }
+
+    /// Notes in the segment that is full which file the next one is: no file was ready when it was headed.
+    fn note_next(&self, next: &ReadyFile) -> Result<(), StorageError> {
+        let note = NextFile {
+            salt: self.config.salt,
+            seq: self.seq(),
+            header_crc: self.chain,
+            number: file_number(&next.name).unwrap_or_default(),
+        };
+        let failed = |operation, error| StorageError::io(operation, self.name(), error);
+        let mut sector = note.encode().to_vec();
+        sector.resize(NOTE_SECTOR, 0);
+        self.file
+            .write_at(NEXT_FILE_AT, &sector)
+            .map_err(|error| failed("write", error))?;
+        self.file.sync().map_err(|error| failed("sync", error))
     }
 
     fn sync_file(&mut self) -> Result<(), StorageError> {
@@ -560,20 +593,23 @@ fn not_full(error: StorageError) -> StorageError {
 }
 
 /// What a new session keeps until it recycles, oldest first, and what is free. Every segment from the log's start on is kept, even
-/// one that the log does not reach.
+/// one that the log does not reach. The file that the log's last segment names as the next was ready before it was named.
 fn divide(
     config: &WalConfig,
-    first: SegmentSeq,
+    (first, next): (SegmentSeq, Option<u32>),
     mut files: Vec<SegmentFile>,
 ) -> (VecDeque<LiveSegment>, Vec<FreeFile>) {
     let (mut live, mut free) = (Vec::new(), Vec::new());
     // Of those that are to be made ready the longest comes first: it may need no space.
     files.sort_by_key(|file| file.len);
     for SegmentFile {
-        name, len, head, ..
+        number,
+        name,
+        len,
+        head,
     } in files
     {
-        let ready = head.is_some() && len == config.segment_len;
+        let ready = (head.is_some() || next == Some(number)) && len == config.segment_len;
         match head.map(|head| head.header.seq).filter(|seq| *seq >= first) {
             Some(seq) => live.push(LiveSegment { seq, name, ready }),
             None => free.push(FreeFile { name, ready }),
@@ -597,26 +633,35 @@ fn take(pool: &mut Pool) -> Result<ReadyFile, StorageError> {
         .ok_or_else(|| StorageError::io("take a segment of", DIRECTORY, missing()))
 }
 
-/// Writes and syncs a segment's header: its whole block, though only the first sector says something. Returns the chain
-/// value.
+/// Writes and syncs a segment's header: its whole block, though only two sectors say something. Returns the chain value.
 fn head(
     config: &WalConfig,
     ready: &ReadyFile,
     seq: SegmentSeq,
-    predecessor: Predecessor,
+    neighbours: Neighbours,
 ) -> Result<u32, StorageError> {
     let header = SegmentHeader {
         salt: config.salt,
         seq,
         segment_len: config.segment_len,
-        continues: predecessor.end.lsn,
-        continues_chain: predecessor.end.chain,
-        durable: predecessor.durable,
-        origin: predecessor.origin,
+        continues: neighbours.end.lsn,
+        continues_chain: neighbours.end.chain,
+        durable: neighbours.durable,
+        origin: neighbours.origin,
     };
     let (bytes, chain) = header.encode();
     let mut block = bytes.to_vec();
-    block.resize(usize::try_from(BLOCK).unwrap_or(bytes.len()), 0);
+    if let Some(number) = neighbours.next {
+        let note = NextFile {
+            salt: config.salt,
+            seq,
+            header_crc: chain,
+            number,
+        };
+        block.resize(usize::try_from(NEXT_FILE_AT).unwrap_or_default(), 0);
+        block.extend_from_slice(&note.encode());
+    }
+    block.resize(usize::try_from(BLOCK).unwrap_or(block.len()), 0);
     let failed = |operation, error| StorageError::io(operation, &ready.name, error);
     ready
         .file

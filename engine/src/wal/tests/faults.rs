@@ -232,23 +232,22 @@ fn leftovers_of_a_crash_are_made_ready_before_use() {
         wal.append(b"one").unwrap();
         wal.sync().unwrap();
         let start = wal.start();
-        let spare = disk.open("wal/000002", OpenMode::Write).unwrap();
-        spare.set_len(0).unwrap();
+        let spare = disk.open("wal/000003", OpenMode::Create).unwrap();
         spare.write_at(0, &leftover).unwrap();
         disk.open("wal/notes", OpenMode::Create).unwrap();
         disk.take_asked();
         let (contents, mut wal) = reopen(&disk, start);
         assert_eq!(contents.groups, [b"one"]);
-        assert_made_before_headed(&disk, "wal/000002");
         wal.append(&payload(1, 30_000)).unwrap();
         wal.sync().unwrap();
+        assert_made_before_headed(&disk, "wal/000003");
         let LogPosition { lsn, .. } = wal.start();
         remove(wal.recycle(lsn, None));
         assert_eq!(
             read(&disk, wal.start()).unwrap().0.groups,
             [payload(1, 30_000)]
         );
-        assert!(image(&disk)["wal/000002"].len() == len);
+        assert!(image(&disk)["wal/000003"].len() == len);
     }
 }
 

@@ -5,6 +5,7 @@ mod support;
 mod ahead;
 mod damage;
 mod faults;
+mod next;
 mod power;
 mod sessions;
 mod torn;
