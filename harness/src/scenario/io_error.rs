@@ -135,6 +135,8 @@ pub enum SystemError {
     Edquot,
     /// The process has too many files open.
     Emfile,
+    /// The system has too many files open.
+    Enfile,
     /// The file system has become read-only.
     Erofs,
     /// A signal came in between.
@@ -143,11 +145,12 @@ pub enum SystemError {
 
 impl SystemError {
     /// Every one.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Eio,
         Self::Enospc,
         Self::Edquot,
         Self::Emfile,
+        Self::Enfile,
         Self::Erofs,
         Self::Eintr,
     ];
@@ -159,6 +162,7 @@ impl SystemError {
             Self::Enospc => "ENOSPC",
             Self::Edquot => "EDQUOT",
             Self::Emfile => "EMFILE",
+            Self::Enfile => "ENFILE",
             Self::Erofs => "EROFS",
             Self::Eintr => "EINTR",
         }
@@ -179,8 +183,8 @@ impl SystemError {
                 Open, Create, Read, Write, SetLen, Allocate, Sync, SyncDir, Rename, Remove,
             ],
             Self::Enospc | Self::Edquot => &[Create, Write, Allocate, Rename],
-            Self::Emfile => &[Open, Create],
-            Self::Erofs => &[Create, Write, SetLen, Allocate, Rename, Remove],
+            Self::Emfile | Self::Enfile => &[Open, Create],
+            Self::Erofs => &[Open, Create, Write, SetLen, Allocate, Rename, Remove],
             Self::Eintr => &[Open, Create, Read, Write, Sync],
         }
     }

@@ -204,7 +204,12 @@ impl Disk for SimDisk {
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut machine = self.enter_names()?;
         let inode = match mode {
-            OpenMode::Read | OpenMode::Write => {
+            OpenMode::Read => {
+                let found = machine.find(name)?;
+                machine.fail_to_read(name)?;
+                found
+            }
+            OpenMode::Write => {
                 let found = machine.find(name)?;
                 machine.fail(IoOperation::Open, name)?;
                 found
@@ -236,7 +241,7 @@ impl Disk for SimDisk {
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
         let mut machine = self.enter_names()?;
         machine.find_dir(dir)?;
-        machine.fail(IoOperation::Open, dir)?;
+        machine.fail_to_read(dir)?;
         Ok(machine.state.names().list(dir))
     }
 

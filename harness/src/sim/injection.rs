@@ -193,6 +193,15 @@ impl Machine {
         self.fail_if(operation, name, true)
     }
 
+    /// The same for opening something only to read it, which a file system that cannot be written allows.
+    pub(super) fn fail_to_read(&mut self, name: &str) -> io::Result<()> {
+        let injector = self.injector.as_ref();
+        if injector.is_some_and(|injector| injector.injection.error == SystemError::Erofs) {
+            return Ok(());
+        }
+        self.fail(IoOperation::Open, name)
+    }
+
     /// The same for one that needs space in a file.
     pub(super) fn fail_in_range(
         &mut self,
@@ -269,6 +278,7 @@ fn errno(error: SystemError) -> Errno {
         SystemError::Enospc => Errno::NOSPC,
         SystemError::Edquot => Errno::DQUOT,
         SystemError::Emfile => Errno::MFILE,
+        SystemError::Enfile => Errno::NFILE,
         SystemError::Erofs => Errno::ROFS,
         SystemError::Eintr => Errno::INTR,
     }

@@ -31,7 +31,7 @@ impl SimDisk {
         let mut machine = self.enter_names()?;
         let file = machine.label(inode, name);
         machine.file(inode)?;
-        machine.fail(IoOperation::Open, &file.name)
+        machine.fail_to_read(&file.name)
     }
 
     /// A new file.
@@ -68,7 +68,7 @@ impl SimDisk {
     pub fn entries(&self, dir: &str) -> io::Result<Vec<(String, Entry)>> {
         let mut machine = self.enter_names()?;
         machine.find_dir(dir)?;
-        machine.fail(IoOperation::Open, dir)?;
+        machine.fail_to_read(dir)?;
         let names = machine.state.names();
         let entry = |name: String| {
             let path = if dir.is_empty() {
