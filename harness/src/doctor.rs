@@ -6,6 +6,7 @@ use std::thread;
 
 use crate::block;
 use crate::fuse::Mount;
+use crate::process::Need;
 use crate::scenario::FileSystem;
 
 /// What was looked at.
@@ -31,8 +32,6 @@ pub struct Symptom {
 pub enum State {
     /// It works here.
     Works,
-    /// This version cannot do it anywhere.
-    NotBuilt,
     /// It does not work here; what needs it is skipped.
     Unavailable,
     /// It is needed and does not work here.
@@ -42,11 +41,6 @@ pub enum State {
 impl Diagnosis {
     /// Looks at this machine; reports are to go to `out`.
     pub fn of_this_machine(out: &Path) -> Self {
-        let not_built = |what, detail: &str| Symptom {
-            what,
-            state: State::NotBuilt,
-            detail: detail.to_owned(),
-        };
         let findings = vec![
             Symptom {
                 what: "plane sim",
@@ -55,7 +49,9 @@ impl Diagnosis {
             },
             fuse(),
             block(),
-            not_built("plane process", "a real process on a real disk"),
+            process(),
+            needs("control groups", Need::Cgroup),
+            needs("loop mounts", Need::LoopMount),
             processors(),
             memory(),
             output(out),
@@ -103,6 +99,30 @@ fn block() -> Symptom {
     };
     Symptom {
         what: "plane block",
+        state,
+        detail,
+    }
+}
+
+fn process() -> Symptom {
+    Symptom {
+        what: "plane process",
+        state: State::Works,
+        detail: "a real process on a real disk, killed and starved".to_owned(),
+    }
+}
+
+/// Some faults of the plane `process` need more than others: what is not there is skipped.
+fn needs(what: &'static str, need: Need) -> Symptom {
+    let (state, detail) = match need.lacks() {
+        None => (State::Works, "for faults of the plane process".to_owned()),
+        Some(why) => (
+            State::Unavailable,
+            format!("{why}; its scenarios are skipped"),
+        ),
+    };
+    Symptom {
+        what,
         state,
         detail,
     }

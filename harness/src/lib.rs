@@ -33,6 +33,7 @@ pub mod target;
 pub mod workload;
 
 pub mod explore;
+pub mod process;
 
 #[cfg(feature = "sqlite")]
 pub mod truth;

@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+use lightning_chaos::process::FailingAllocator;
+
+#[global_allocator]
+static ALLOCATOR: FailingAllocator = FailingAllocator;
+
 fn main() -> ExitCode {
     lightning_chaos::cli::main()
 }

@@ -32,6 +32,8 @@ impl Forbidden {
             "harness/drivers/lmdb/src/main.rs",
             // Between fork and exec.
             "harness/src/target/driver/spawn.rs",
+            // A global allocator.
+            "harness/src/process/allocator.rs",
             "harness/src/target/sqlite/connection.rs",
             "harness/src/target/sqlite/methods.rs",
             "harness/src/target/sqlite/vfs.rs",

@@ -47,6 +47,7 @@ pub const HARNESS: Layers = Layers {
         &["oracle"],
         &["workload"],
         &["explore"],
+        &["process"],
         &["doctor", "truth", "worker"],
         &["case"],
         &["shrink"],

@@ -15,5 +15,5 @@ mod survive;
 
 pub use device::Device;
 pub use log::{BlockEvent, BlockLog};
-pub use mount::{Mounted, Stage, unavailable};
+pub use mount::{Mounted, Stage, leave_namespace, run, unavailable};
 pub use survive::{Flushed, Survival, Unit, survivor};

@@ -55,7 +55,7 @@ fn lacking(file_system: FileSystem) -> Option<String> {
     }
     for tool in [maker(file_system), "mount", "umount"] {
         if let Err(error) = run(Command::new(tool).arg("-V")) {
-            return Some(format!("the block plane needs the program {tool}: {error}"));
+            return Some(format!("the block plane needs a program: {error}"));
         }
     }
     // In a thread of its own, since it leaves the namespace that it was in.
@@ -78,10 +78,8 @@ fn probe(file_system: FileSystem) -> io::Result<()> {
 impl Stage {
     /// Moves this thread, and those that it starts, to a mount namespace of their own, and serves disks there.
     pub fn set_up() -> io::Result<Self> {
-        unshare(CloneFlags::CLONE_NEWNS)?;
-        let all = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        leave_namespace()?;
         let none: Option<&str> = None;
-        mount(none, "/", none, all, none)?;
         mount(Some("chaos"), PLACE, Some("tmpfs"), MsFlags::empty(), none)?;
         let mut stage = Self {
             served: Served::default(),
@@ -197,13 +195,23 @@ fn place(name: &str) -> PathBuf {
     Path::new(PLACE).join(name)
 }
 
+/// Moves this thread, and those that it starts, to a mount namespace of their own: what is mounted there nobody else sees, and it is gone with the
+/// last process there.
+pub fn leave_namespace() -> io::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    let all = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    let none: Option<&str> = None;
+    Ok(mount(none, "/", none, all, none)?)
+}
+
 /// Runs a program to its end. What it says on failure is the error's text.
-fn run(command: &mut Command) -> io::Result<()> {
-    let output = command.stdin(Stdio::null()).output()?;
+pub fn run(command: &mut Command) -> io::Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.map_err(|error| Error::new(error.kind(), format!("{name}: {error}")))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let name = command.get_program().to_string_lossy().into_owned();
     Err(Error::other(format!("{name}: {}", said.trim())))
 }

@@ -50,6 +50,15 @@ pub(super) enum Command {
     /// Serves batches on standard input; started by `run` and `replay`
     #[command(hide = true)]
     Worker(WorkerArguments),
+    /// One life of a target on a real disk; started by a worker
+    #[command(hide = true)]
+    ProcessChild,
+    /// Removes files when whoever started it is gone; started by a worker
+    #[command(hide = true)]
+    ProcessJanitor(JanitorArguments),
+    /// Tries a mount where nobody sees it; started by `run` and `doctor`
+    #[command(hide = true)]
+    ProcessProbe,
 }
 
 #[derive(Debug, Args)]
@@ -274,6 +283,14 @@ fn file_system_of(text: &str) -> Result<FileSystem, String> {
     let mut all = FileSystem::ALL.into_iter();
     let found = all.find(|file_system| file_system.name() == text);
     found.ok_or_else(|| "expected ext4, xfs or btrfs".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(super) struct JanitorArguments {
+    /// A directory to remove
+    pub(super) dir: PathBuf,
+    /// A control group to remove
+    pub(super) cgroup: PathBuf,
 }
 
 /// Reads `name=value`.

@@ -17,7 +17,6 @@ pub(super) fn doctor(arguments: &OutArguments, out: &mut dyn Write) -> Result<Ex
     for finding in &diagnosis.findings {
         let state = match finding.state {
             State::Works => "yes",
-            State::NotBuilt => "not built yet",
             State::Unavailable => "no",
             State::Broken => "NO",
         };

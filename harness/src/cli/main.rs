@@ -13,6 +13,7 @@ use super::truth_table;
 use super::{
     audit, calibrate, check, doctor, driver_check, list, replay, run, shrink, soak, targets,
 };
+use crate::process;
 use crate::scenario;
 use crate::worker;
 
@@ -64,7 +65,23 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, Failure> {
         Command::Calibrate(arguments) => calibrate::calibrate(arguments, out),
         Command::Doctor(arguments) => doctor::doctor(arguments, out),
         Command::Worker(arguments) => serve(arguments),
+        Command::ProcessChild => Ok(process::serve_child().map(|()| Exit::Pass)?),
+        Command::ProcessProbe => probe(out),
+        Command::ProcessJanitor(arguments) => {
+            process::serve_janitor(&arguments.dir, &arguments.cgroup)?;
+            Ok(Exit::Pass)
+        }
     }
+}
+
+fn probe(out: &mut dyn Write) -> Result<Exit, Failure> {
+    Ok(match process::probe() {
+        Ok(()) => Exit::Pass,
+        Err(why) => {
+            write!(out, "{why}")?;
+            Exit::Inconclusive
+        }
+    })
 }
 
 fn serve(arguments: &WorkerArguments) -> Result<Exit, Failure> {

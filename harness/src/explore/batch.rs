@@ -76,6 +76,8 @@ fn explore_all(
         for (place, fault) in setup.batch.scenario.faults.iter().enumerate() {
             match fault {
                 Fault::IoError(fault) => explorer.sweep(fault)?,
+                // Of another plane.
+                Fault::Kill(_) | Fault::Resource(_) => {}
                 Fault::Failpoint(fault) => explorer.stop_at_failpoints(place, fault, &life)?,
                 Fault::Damage(fault) => explorer.damage(fault, &life),
                 Fault::DevicePowerLoss(fault) => explorer.device(fault)?,
@@ -626,7 +628,7 @@ impl Examined {
 }
 
 /// Each level's promises, in the words of the driver protocol.
-fn promise_texts(promises: &Promises) -> BTreeMap<String, String> {
+pub fn promise_texts(promises: &Promises) -> BTreeMap<String, String> {
     let text = |process: Promise, power: Promise| {
         format!("process {}, power {}", process.name(), power.name())
     };

@@ -49,8 +49,9 @@ mod caught;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{hunt, run_batch, run_case};
+pub use batch::{hunt, promise_texts, run_batch, run_case};
 pub use exact::{ExactResult, Reach, Searched, exact_of, least_survival, run_exact, search_exact};
 pub use exact_case::{ExactCase, ExactCut, ExactLife, Pieces, Survives};
 pub use explain::{Explanation, explain};
+pub use setup::draw_options;
 pub use syncs::{IssuedSyncs, issued_syncs};

@@ -184,7 +184,8 @@ fn refuse_without_promise(batch: &Batch, promises: &Promises) -> Result<(), Expl
     }
 }
 
-fn draw_options(batch: &Batch, target: &str, rng: &Rng) -> Options {
+/// The options of a run, drawn where a scenario gives several, or given.
+pub fn draw_options(batch: &Batch, target: &str, rng: &Rng) -> Options {
     let asked = batch.scenario.options.get(target);
     let mut rng = rng.split("options", 0);
     let mut draw = |values: &[String]| rng.pick(values).cloned().unwrap_or_default();

@@ -15,7 +15,8 @@ use super::schedule::{Schedule, Snapshot, Ticket, Unfinished};
 use crate::batch::ExploreError;
 use crate::block;
 use crate::case::CaseFile;
-use crate::scenario::Feature;
+use crate::process;
+use crate::scenario::{Fault, Feature, Plane};
 use crate::target::{self, Ability};
 use crate::worker::{Job, JobEnd, Supervisor, Task};
 
@@ -101,16 +102,34 @@ pub fn execute(
     shared.outcome(judged, interrupted)
 }
 
-/// Why the target cannot run a scenario, if it can't.
-fn unable(config: &RunConfig, loaded: &Loaded) -> Option<&'static str> {
-    let target = target::find(&config.target)?;
-    if let Some(fault) = loaded.scenario.device_power_loss()
-        && let Some(reason) = block::unavailable(fault.file_system)
-    {
-        return Some(reason);
+/// Why a scenario cannot be run, if it can't.
+fn unable(config: &RunConfig, loaded: &Loaded) -> Option<String> {
+    lacking_plane(config, loaded).or_else(|| cannot(config, loaded).map(str::to_owned))
+}
+
+/// Why this machine does not have the plane of a scenario, or not all of it that the scenario needs; nothing if it has.
+pub fn lacking_plane(config: &RunConfig, loaded: &Loaded) -> Option<String> {
+    let scenario = &loaded.scenario;
+    match scenario.plane {
+        Plane::Sim => None,
+        Plane::Block => {
+            let fault = scenario.device_power_loss()?;
+            block::unavailable(fault.file_system).map(str::to_owned)
+        }
+        Plane::Process => process::lacks(scenario, &config.target),
     }
+}
+
+/// What the target has not.
+fn cannot(config: &RunConfig, loaded: &Loaded) -> Option<&'static str> {
+    let target = target::find(&config.target)?;
     let workload = &loaded.scenario.workload;
-    let workload_has_failpoints = loaded.scenario.failpoints().next().is_some();
+    let at_failpoint = |fault: &Fault| match fault {
+        Fault::Failpoint(_) => true,
+        Fault::Kill(kill) => kill.name.is_some(),
+        _ => false,
+    };
+    let workload_has_failpoints = loaded.scenario.faults.iter().any(at_failpoint);
     let asked = workload.features();
     let lacks = |ability, is_asked: bool| is_asked && !target.can(ability);
     let asks_for = |features: &[Feature]| features.iter().any(|feature| asked.contains(feature));
@@ -176,7 +195,7 @@ impl Shared<'_> {
                 .iter()
                 .any(|(r, _)| r.verdict == ScenarioVerdict::Fail);
             let scenario = if let Some(reason) = unable(self.config, loaded) {
-                left_out(loaded, reason)
+                left_out(loaded, &reason)
             } else if self.config.fail_fast && has_failed {
                 // It may have run already, but whether it did depends on chance.
                 left_out(loaded, AN_EARLIER_ONE_FAILED)

@@ -2,15 +2,18 @@
 
 use lightning_report::{Grid, Impossible};
 
-use crate::scenario::{CheckKind, CrashModel, DamageKind, SystemError};
+use crate::scenario::{CheckKind, CrashModel, DamageKind, KillMoment, ResourceKind, SystemError};
 
-/// All that could be exercised on a simulated disk.
+/// All that could be exercised on a simulated disk, and by processes that end or lack something.
 pub(super) fn grid() -> Grid {
     let models = CrashModel::ALL.map(|model| format!("power-loss: {model}"));
     let errors = SystemError::ALL.map(|error| format!("io-error: {error}"));
     let damages = DamageKind::ALL.map(|kind| format!("damage: {kind}"));
+    let kills = KillMoment::ALL.map(|moment| format!("kill: {}", moment.name()));
+    let resources = ResourceKind::ALL.map(|what| format!("resource: {}", what.name()));
+    let faults = models.into_iter().chain(errors).chain(damages);
     Grid {
-        faults: models.into_iter().chain(errors).chain(damages).collect(),
+        faults: faults.chain(kills).chain(resources).collect(),
         checks: CheckKind::ALL.map(|kind| kind.name().to_owned()).to_vec(),
         impossible: CheckKind::ALL.into_iter().flat_map(impossible).collect(),
     }
@@ -41,9 +44,34 @@ fn impossible(check: CheckKind) -> Vec<Impossible> {
             "damage may take what was durable: what is owed is that reads are right, or fail";
         all.push(because("damage", reason));
     }
+    let in_processes = impossible_in_processes(check).into_iter();
+    all.extend(in_processes.map(|(fault, reason)| because(&fault, reason)));
     let reason = "the engine promises nothing on media that tear a sector";
     all.push(because("power-loss: media", reason));
     all
+}
+
+/// The same for faults of processes.
+fn impossible_in_processes(check: CheckKind) -> Vec<(String, &'static str)> {
+    let all = |reason| vec![("kill".to_owned(), reason), ("resource".to_owned(), reason)];
+    match check {
+        CheckKind::Liveness => {
+            let reason = "what lacks is there again for the next process only";
+            let others = ResourceKind::ALL.into_iter();
+            let others = others.filter(|&what| what != ResourceKind::Disk);
+            let others = others.map(|what| (format!("resource: {}", what.name()), reason));
+            let kill = "nothing fails while the database is open";
+            others.chain([("kill".to_owned(), kill)]).collect()
+        }
+        CheckKind::Durability
+        | CheckKind::Atomicity
+        | CheckKind::PrefixOrder
+        | CheckKind::NoGarbage
+        | CheckKind::Integrity
+        | CheckKind::NoPanic
+        | CheckKind::NoHang => Vec::new(),
+        _ => all("not looked at in processes of their own, where no run repeats to the byte"),
+    }
 }
 
 #[cfg(test)]

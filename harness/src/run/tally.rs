@@ -215,12 +215,7 @@ impl Tally {
                 armed: self.generated,
                 fired: self.faults_fired,
             },
-            Fault::IoError(_)
-            | Fault::Damage(_)
-            | Fault::Failpoint(_)
-            | Fault::DevicePowerLoss(_) => {
-                self.faults.get(fault.name()).copied().unwrap_or_default()
-            }
+            _ => self.faults.get(fault.name()).copied().unwrap_or_default(),
         }
     }
 

@@ -6,7 +6,10 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AtFailpoints, Damage, DevicePowerLoss, FailpointFault, IoError, OneOrMany};
+use super::{
+    AtFailpoints, Damage, DevicePowerLoss, FailpointFault, IoError, Kill, OneOrMany, Plane,
+    Resource,
+};
 
 /// Survivals tried at a crash point that is to be covered, where the scenario does not say how many.
 const LEAVES_BY_DEFAULT: u64 = 4096;
@@ -26,6 +29,10 @@ pub enum Fault {
     Failpoint(FailpointFault),
     /// The disk under a real file system loses power. On the plane `block` only.
     DevicePowerLoss(DevicePowerLoss),
+    /// A process that has the database open is killed. Plane `process`.
+    Kill(Kill),
+    /// Something that a process needs runs out. Plane `process`.
+    Resource(Resource),
 }
 
 impl Fault {
@@ -37,6 +44,17 @@ impl Fault {
             Self::Damage(_) => "damage",
             Self::Failpoint(failpoint) => failpoint.action.fault_name(),
             Self::DevicePowerLoss(_) => "device-power-loss",
+            Self::Kill(_) => "kill",
+            Self::Resource(_) => "resource",
+        }
+    }
+
+    /// The plane that has it.
+    pub fn plane(&self) -> Plane {
+        match self {
+            Self::DevicePowerLoss(_) => Plane::Block,
+            Self::Kill(_) | Self::Resource(_) => Plane::Process,
+            _ => Plane::Sim,
         }
     }
 }

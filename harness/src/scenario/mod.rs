@@ -17,6 +17,7 @@ mod io_error;
 mod lasts;
 mod option_values;
 mod plant;
+mod process;
 mod workload;
 
 mod glob;
@@ -31,6 +32,7 @@ mod suggest;
 mod validate;
 mod validate_failpoint;
 mod validate_faults;
+mod validate_plane;
 mod write;
 
 pub use check::{Check, CheckKind};
@@ -53,6 +55,7 @@ pub use option_values::{OptionValues, TargetOptions};
 pub use plant::{
     Bug, Elision, IgnoredFailure, NoBarriers, Occurrence, OperationKind, Plant, PlantedBug,
 };
+pub use process::{Kill, KillMoment, Resource, ResourceKind};
 pub use schema::schema;
 pub use suggest::did_you_mean;
 pub use units::{ByteSize, Percent, TimeSpan, UnitError};

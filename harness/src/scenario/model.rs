@@ -107,6 +107,12 @@ impl Scenario {
         self.io_error().is_some() || failpoints.any(|one| one.action == FailpointAction::Error)
     }
 
+    /// Whether something runs out that a process needs.
+    pub fn is_short_of_anything(&self) -> bool {
+        let mut faults = self.faults.iter();
+        faults.any(|fault| matches!(fault, Fault::Resource(_)))
+    }
+
     /// Whether the scenario carries this tag.
     pub fn has_tag(&self, tag: &str) -> bool {
         self.tags.iter().any(|have| have == tag)
@@ -174,6 +180,8 @@ pub enum Plane {
     Sim,
     /// A real file system on a disk that this process serves. Needs root, `/dev/fuse` and loop devices.
     Block,
+    /// A real file system, the target in a process of its own.
+    Process,
 }
 
 impl Plane {
@@ -182,6 +190,7 @@ impl Plane {
         match self {
             Self::Sim => "sim",
             Self::Block => "block",
+            Self::Process => "process",
         }
     }
 }

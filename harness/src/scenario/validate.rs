@@ -336,7 +336,7 @@ fn validate_checks(scenario: &Scenario) -> Verdict {
         }
     }
     for kind in [CheckKind::ReadsGoOn, CheckKind::Liveness] {
-        if scenario.asks_for(kind) && !scenario.has_errors() {
+        if scenario.asks_for(kind) && !scenario.has_errors() && !scenario.is_short_of_anything() {
             let message = format!("check `{kind}` where no operation fails");
             let help = "add a [[fault]] of kind \"io-error\"";
             return refuse(top("check"), message, help);

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::validate::{Step, Verdict, fault, refuse, top};
 use super::validate_failpoint::validate_failpoint;
+use super::validate_plane::{validate_kill, validate_plane};
 use super::{
-    CrashModel, CrashPoints, Damage, DamagePlaces, DurabilityLevel, Fault, FileSystem,
-    FirstFailure, IoError, IoOperation, Plane, Plant, PowerLoss, Scenario, SurvivalCoverage,
+    CrashModel, CrashPoints, Damage, DamagePlaces, DurabilityLevel, Fault, FirstFailure, IoError,
+    IoOperation, PowerLoss, Scenario, SurvivalCoverage,
 };
 
 const GENERATIONS_MAX: u32 = 4;
@@ -26,9 +27,10 @@ pub(super) fn validate_faults(scenario: &Scenario) -> Verdict {
                     "for crashes of different kinds give `model` a list, one for each generation"
                 }
                 Fault::IoError(_) => "give `error`, `operation` or `lasts` a list",
-                Fault::Damage(_) => "give `what` a list",
+                Fault::Damage(_) | Fault::Resource(_) => "give `what` a list",
                 Fault::Failpoint(_) => "give `name` a list",
                 Fault::DevicePowerLoss(_) => "write a scenario for each file system",
+                Fault::Kill(_) => "give `at` a list",
             };
             return refuse(
                 vec![Step::Key("fault"), Step::Index(place)],
@@ -41,7 +43,8 @@ pub(super) fn validate_faults(scenario: &Scenario) -> Verdict {
             Fault::IoError(io_error) => validate_io_error(place, io_error)?,
             Fault::Damage(damage) => validate_damage(place, damage)?,
             Fault::Failpoint(failpoint) => validate_failpoint(place, failpoint, scenario)?,
-            Fault::DevicePowerLoss(_) => {}
+            Fault::DevicePowerLoss(_) | Fault::Resource(_) => {}
+            Fault::Kill(kill) => validate_kill(place, kill)?,
         }
     }
     validate_plane(scenario)?;
@@ -90,41 +93,6 @@ fn validate_damage(place: usize, damage: &Damage) -> Verdict {
             "remove it, or say at = \"sampled\"",
         ),
         _ => Ok(()),
-    }
-}
-
-/// The plane `block` and its fault belong together.
-fn validate_plane(scenario: &Scenario) -> Verdict {
-    let fault = scenario.device_power_loss();
-    let is_block = scenario.plane == Plane::Block;
-    if fault.is_some() != is_block || is_block && scenario.faults.len() > 1 {
-        let message = "the plane and the faults do not fit";
-        let help =
-            "expected plane = \"block\" with one fault, of kind \"device-power-loss\", or neither";
-        return refuse(top("plane"), message, help);
-    }
-    let workload = &scenario.workload;
-    if is_block && (workload.has_threads() || workload.changes_tables()) {
-        let message = "a workload that the plane `block` does not have";
-        return refuse(
-            top("workload"),
-            message,
-            "remove `threads` and `table_changes`",
-        );
-    }
-    let has_barriers = fault.is_some_and(|fault| fault.file_system == FileSystem::Ext4);
-    let fits = |plant: &Plant| match plant {
-        Plant::NoBarriers(_) => has_barriers,
-        Plant::Bug(_) => true,
-        Plant::Elision(_) | Plant::IgnoredFailure(_) => !is_block,
-    };
-    match scenario.plants.iter().position(|plant| !fits(plant)) {
-        Some(place) => refuse(
-            vec![Step::Key("plant"), Step::Index(place)],
-            "a plant that this plane does not have",
-            "expected \"bug\", or \"no-barriers\" on ext4, where the plane is `block`, and any but \"no-barriers\" elsewhere",
-        ),
-        None => Ok(()),
     }
 }
 

@@ -3,6 +3,8 @@
 use super::selftest;
 use crate::batch::{Batch, BatchResult, CaseId, CaseResult, ExploreError};
 use crate::explore;
+use crate::process;
+use crate::scenario::Plane;
 use crate::target::{self, Options};
 
 /// The names of all targets that scenarios can give options for.
@@ -33,6 +35,7 @@ pub(super) fn run_batch(
 ) -> Result<BatchResult, ExploreError> {
     match batch.target.as_str() {
         selftest::NAME => selftest::run_batch(batch, announce),
+        _ if batch.scenario.plane == Plane::Process => process::run_batch(batch, announce),
         _ => explore::run_batch(batch, announce),
     }
 }
@@ -40,6 +43,7 @@ pub(super) fn run_batch(
 pub(super) fn run_case(batch: &Batch, case: &CaseId) -> Result<CaseResult, ExploreError> {
     match batch.target.as_str() {
         selftest::NAME => selftest::run_case(batch, case),
+        _ if batch.scenario.plane == Plane::Process => process::run_case(batch, case),
         _ => explore::run_case(batch, case),
     }
 }

@@ -153,6 +153,14 @@ impl Clients {
         (0..).zip(&self.all).map(part).collect()
     }
 
+    /// Takes the clients back that worked by themselves.
+    pub fn rejoin(&mut self, parts: Vec<Self>) {
+        self.ended += parts.iter().map(|part| part.ended).sum::<u32>();
+        self.all = parts.into_iter().flat_map(|part| part.all).collect();
+        // What they drew is not drawn again.
+        self.rng.next_u64();
+    }
+
     /// Commits one transaction of the first client, from begin to end, at the first durability level.
     pub fn commit_one(&mut self, desk: &mut Desk<'_>) -> Result<(), Stopped> {
         self.set_up(desk)?;

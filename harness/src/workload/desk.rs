@@ -24,6 +24,8 @@ use crate::trace::{Mark, TracePosition, TransactionId};
 pub trait Marks {
     /// Notes a mark and returns the moment after it.
     fn mark(&self, mark: Mark) -> TracePosition;
+    /// A commit is about to be asked for: all that it is to change.
+    fn requested(&self, _request: &Request) {}
 }
 
 /// A session with the history of all that is asked of it.
@@ -241,12 +243,14 @@ impl Desk<'_> {
         let (id, client) = (open.id, open.client);
         let operations = self.changes(open.into_operations());
         let at = self.marks.mark(Mark::Request(id));
-        self.record.history().request(Request {
+        let request = Request {
             id,
             durability,
             operations,
             at,
-        });
+        };
+        self.marks.requested(&request);
+        self.record.history().request(request);
         pause();
         let answer = self.session.commit(client, durability);
         pause();

@@ -61,6 +61,11 @@ impl Record {
         }
     }
 
+    /// How often something was done.
+    pub fn count(&self, feature: Feature) -> u64 {
+        guard(&self.features).get(&feature).copied().unwrap_or(0)
+    }
+
     pub(super) fn history(&self) -> MutexGuard<'_, History> {
         guard(&self.history)
     }
