@@ -21,7 +21,9 @@ use super::progress::Progress;
 use super::signal::interrupt_flag;
 use crate::case::COMMIT;
 use crate::fuse::Mount;
-use crate::run::{Loaded, Outcome, RunConfig, Smaller, execute, shrink_findings, write_run_files};
+use crate::run::{
+    Loaded, Outcome, RunConfig, Smaller, execute, lacking_plane, shrink_findings, write_run_files,
+};
 use crate::scenario::Expect;
 use crate::target::Driver;
 use crate::worker::{WorkerLimits, check_option, target_names};
@@ -77,7 +79,35 @@ pub(super) fn run(arguments: &RunArguments, out: &mut dyn Write) -> Result<Exit,
         writeln!(out, "error: a shrunk case does not show its finding")?;
         return Ok(Exit::Internal);
     }
-    Ok(Exit::of_run(&outcome))
+    let named = named_and_not_run(&root, arguments, &config, &scenarios)?;
+    for (file, why) in &named {
+        writeln!(out, "not run, though named: {file}: {why}")?;
+    }
+    let least = if named.is_empty() {
+        Exit::Pass
+    } else {
+        Exit::Inconclusive
+    };
+    Ok(Exit::of_run(&outcome).max(least))
+}
+
+/// Files that were asked for by their own names, and whose plane is not there: nothing was shown of what was asked. In a folder they are
+/// skipped, and no more.
+fn named_and_not_run(
+    root: &Root,
+    arguments: &RunArguments,
+    config: &RunConfig,
+    scenarios: &[Loaded],
+) -> Result<Vec<(String, String)>, Failure> {
+    let mut found = Vec::new();
+    for path in &arguments.selection.paths {
+        let path = root.resolved(path)?;
+        let name = root.name_of(&path);
+        let mut named = scenarios.iter().filter(|one| one.file == name);
+        let why = named.find_map(|one| lacking_plane(config, one));
+        found.extend(why.map(|why| (name, why)));
+    }
+    Ok(found)
 }
 
 pub(super) fn refuse_unknown_target(name: &str) -> Result<(), Failure> {
@@ -206,6 +236,10 @@ fn print_end(
     )?;
     if planted > 0 {
         writeln!(out, "{caught} of {planted} planted bugs caught")?;
+    }
+    if !report.skipped.is_empty() {
+        let count = report.skipped.len();
+        writeln!(out, "{count} skipped, for the reasons above")?;
     }
     Ok(())
 }

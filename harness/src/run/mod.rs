@@ -23,7 +23,7 @@ mod files;
 mod output;
 
 pub use config::{DEFAULT_SEED, Loaded, RunConfig};
-pub use execute::{Outcome, RunFailure, Watch, execute};
+pub use execute::{Outcome, RunFailure, Watch, execute, lacking_plane};
 pub use files::write_atomically;
 pub use output::{OutputError, write_run_files};
 pub use schedule::{Snapshot, Unfinished};
