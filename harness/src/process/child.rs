@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use lightning_db::disk::RealDisk;
 use nix::sys::prctl::set_pdeathsig;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use serde::Deserialize as _;
 
@@ -33,6 +34,8 @@ pub(super) const PANICKED: i32 = 101;
 /// Lives the life that standard input asks for.
 pub fn serve() -> io::Result<()> {
     set_pdeathsig(Signal::SIGKILL)?;
+    // A process that aborts is to leave no file of its memory.
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     let tell = panic::take_hook();
     // In whatever thread.
     panic::set_hook(Box::new(move |info| {

@@ -42,6 +42,8 @@ pub(super) enum Entry {
     },
     /// A planted bug dropped an operation: which, by its place in the file.
     Dropped(usize),
+    /// With something lacking all rows were read.
+    StillRead,
     /// Clients did something, so often.
     Did(Feature, u64),
     /// It came to its end.

@@ -186,6 +186,7 @@ impl Verdict {
                         self.accuse(CheckKind::Integrity, "verify", expected, first);
                     }
                 }
+                Entry::StillRead => self.seen.push(CheckKind::ReadsGoOn),
                 Entry::Wrong {
                     check,
                     shape,

@@ -7,8 +7,8 @@ use super::journal::Entry;
 use super::limits::take_memory;
 use super::small_disk;
 use super::voice::{Voice, say, say_failed};
-use crate::oracle::{History, Observed, TableId};
-use crate::scenario::{Feature, ResourceKind};
+use crate::oracle::{History, Observed, TableId, Violation};
+use crate::scenario::{CheckKind, Feature, ResourceKind};
 use crate::target::{Ability, Session};
 use crate::trace::TracePosition;
 use crate::workload::{Clients, Desk, Record, Setting, Stopped};
@@ -39,6 +39,9 @@ impl Life {
             tables,
         };
         let worked = self.work(&mut open);
+        if self.can_still_read() && !self.is_short_of(ResourceKind::Disk) {
+            still_read(&mut open);
+        }
         let noted = open.record.take();
         for violation in noted.violations {
             say(&violation.into());
@@ -47,6 +50,17 @@ impl Life {
             say(&Entry::Did(feature, count));
         }
         worked.map(|()| open)
+    }
+
+    /// Whether reading needs nothing that the process lacks.
+    fn can_still_read(&self) -> bool {
+        [
+            ResourceKind::Disk,
+            ResourceKind::ReadOnly,
+            ResourceKind::FileSize,
+        ]
+        .into_iter()
+        .any(|what| self.is_short_of(what))
     }
 
     fn clients(&self, history: &History) -> Clients {
@@ -126,6 +140,7 @@ impl Life {
         let worked = self.run(open, self.job.transactions);
         let refused = open.record.count(Feature::FullDisks);
         say(&Entry::Fired(refused));
+        still_read(open);
         small_disk::give_back(&self.mount()).ok()?;
         say(&Entry::Lifted);
         worked?;
@@ -170,6 +185,19 @@ impl Life {
             .rejoin(done.into_iter().collect::<Option<_>>()?);
         Some(())
     }
+}
+
+/// Reads all rows, whatever became of the writes before.
+fn still_read(open: &mut Open) {
+    for table in &open.tables {
+        if let Err(error) = open.session.scan(table, &mut |_, _| ()) {
+            let shape = format!("scan/{}", error.kind.name());
+            let expected = "success: reading needs nothing that lacks";
+            let kind = CheckKind::ReadsGoOn;
+            return say(&Violation::new(kind, shape, expected, error.text).into());
+        }
+    }
+    say(&Entry::StillRead);
 }
 
 fn ask(

@@ -63,6 +63,19 @@ fn impossible_in_processes(check: CheckKind) -> Vec<(String, &'static str)> {
             let kill = "nothing fails while the database is open";
             others.chain([("kill".to_owned(), kill)]).collect()
         }
+        CheckKind::ReadsGoOn => {
+            let reads = [
+                ResourceKind::Disk,
+                ResourceKind::ReadOnly,
+                ResourceKind::FileSize,
+            ];
+            let others = ResourceKind::ALL.into_iter();
+            let others = others.filter(|what| !reads.contains(what));
+            let reason = "reading needs what lacks, or it does not show";
+            let others = others.map(|what| (format!("resource: {}", what.name()), reason));
+            let kill = "nothing fails while the database is open";
+            others.chain([("kill".to_owned(), kill)]).collect()
+        }
         CheckKind::Durability
         | CheckKind::Atomicity
         | CheckKind::PrefixOrder

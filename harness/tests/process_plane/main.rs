@@ -1,5 +1,7 @@
 //! The plane `process`: real processes end anywhere and are judged, planted bugs are seen, what is not there is said.
 
+mod nothing_stays;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
