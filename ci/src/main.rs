@@ -29,9 +29,13 @@ fn finish(all_well: bool) -> ExitCode {
 
 fn usage() -> String {
     let mut text =
-        "usage: cargo ci [STEP…] [--skip STEP]…\n\nWithout a step: all of them, in this order.\n"
+        "usage: cargo ci [STEP…] [--skip STEP]…\n\nWithout a step: all of these, in this order.\n"
             .to_owned();
     for step in Step::ALL {
+        let _ = write!(text, "\n  {:<10} {}", step.name(), step.about());
+    }
+    text.push_str("\n\nOnly by name:\n");
+    for step in Step::NAMED {
         let _ = write!(text, "\n  {:<10} {}", step.name(), step.about());
     }
     text

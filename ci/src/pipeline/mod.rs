@@ -1,6 +1,7 @@
 //! The steps of CI, and running them.
 
 mod outcome;
+mod peers;
 mod plan;
 mod request;
 mod run;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::Step;
+use super::{Step, peers};
 
 const FUZZ_SECONDS: u32 = 12;
 
@@ -42,6 +42,8 @@ pub fn plan(step: Step, root: &Path) -> Plan {
         Step::Corpus => one(cargo("test --manifest-path fuzz/Cargo.toml")),
         Step::Fuzz => fuzz(root),
         Step::Miri => miri(),
+        Step::Drivers => peers::drivers(root),
+        Step::KnownBugs => peers::known_bugs(root),
     }
 }
 
@@ -151,7 +153,7 @@ fn with(mut command: Command, name: &str, value: &str) -> Command {
 }
 
 /// A cargo command from a line without quotes. The `cargo` on the path is the one that understands `+nightly`.
-fn cargo(line: &str) -> Command {
+pub(super) fn cargo(line: &str) -> Command {
     let mut command = Command::new("cargo");
     command.args(line.split_whitespace());
     // Set for this program by the cargo that runs it; the commands choose their own toolchain.
@@ -161,7 +163,7 @@ fn cargo(line: &str) -> Command {
     command
 }
 
-fn works(command: &Command) -> bool {
+pub(super) fn works(command: &Command) -> bool {
     let mut probe = Command::new(command.get_program());
     probe
         .args(command.get_args())

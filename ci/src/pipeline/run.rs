@@ -37,7 +37,7 @@ fn one(step: Step, root: &Path) -> (Step, Outcome, Duration) {
     };
     let took = begun.elapsed();
     println!("{}", line(step, &outcome, took));
-    if matches!(outcome, Outcome::Failed(_)) {
+    if matches!(outcome, Outcome::Failed(_)) || (step == Step::KnownBugs && log.exists()) {
         show(&log);
     }
     (step, outcome, took)

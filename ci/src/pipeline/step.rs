@@ -29,10 +29,17 @@ pub enum Step {
     Fuzz,
     /// Undefined behaviour, in the decoders and the page table.
     Miri,
+    /// Other engines, as drivers.
+    Drivers,
+    /// Bugs that others have documented.
+    KnownBugs,
 }
 
 impl Step {
-    /// Every step, in order.
+    /// Steps that run only when they are named: they build other engines.
+    pub const NAMED: [Self; 2] = [Self::Drivers, Self::KnownBugs];
+
+    /// Every other step, in order.
     pub const ALL: [Self; 13] = [
         Self::Fmt,
         Self::Clippy,
@@ -65,6 +72,8 @@ impl Step {
             Self::Corpus => "corpus",
             Self::Fuzz => "fuzz",
             Self::Miri => "miri",
+            Self::Drivers => "drivers",
+            Self::KnownBugs => "known-bugs",
         }
     }
 
@@ -86,11 +95,16 @@ impl Step {
             Self::Corpus => "the fuzz targets build, and their corpora pass",
             Self::Fuzz => "each fuzz target runs for 20 s",
             Self::Miri => "decoders and page table are free of undefined behaviour",
+            Self::Drivers => "drivers of other engines build and keep to the protocol",
+            Self::KnownBugs => {
+                "every known bug is found in the version that has it, and in no other"
+            }
         }
     }
 
     /// The step of that name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|step| step.name() == name)
+        let mut all = Self::ALL.into_iter().chain(Self::NAMED);
+        all.find(|step| step.name() == name)
     }
 }

@@ -41,8 +41,8 @@ impl Engine for Lightning {
     fn open(dir: &Path, mode: Mode, options: &Options) -> Result<Self, Failure> {
         let settings = settings(options)?;
         let opened = match mode {
-            Mode::CreateOrOpen => Database::open_or_create(dir, settings),
-            Mode::Existing => Database::open(dir, settings),
+            Mode::CreateOrOpen => Database::open_or_create(dir.join("db"), settings),
+            Mode::Existing => Database::open(dir.join("db"), settings),
         };
         opened.map(Self).map_err(|error| of_open(&error))
     }

@@ -102,8 +102,7 @@ impl Engine for Redb {
     }
 
     fn close(self) -> Result<(), Failure> {
-        drop(self.database);
-        Ok(())
+        self.database.close().map_err(failed)
     }
 
     /// Moves pages and cuts the file, or does nothing while a commit is not durable yet.

@@ -1,0 +1,94 @@
+//! Other engines: their drivers, and the bugs that are known of their older versions.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::plan::{Plan, cargo, works};
+
+/// Where drivers are built.
+const DRIVERS: &str = "harness/drivers/target";
+/// Where the programs of the known bugs are.
+const PROGRAMS: &str = "harness/known-bugs/target";
+const CHAOS: &str = "target/release/chaos";
+
+/// Every driver, and the scenarios that its engine passes.
+const PEERS: [(&str, &[&str]); 6] = [
+    ("lightning", &["scenarios/drivers"]),
+    ("redb", &[POWER_LOSS]),
+    ("lmdb", &[POWER_LOSS]),
+    ("fjall", &[]),
+    ("sled", &[]),
+    ("rusty-leveldb", &[]),
+];
+const POWER_LOSS: &str = "scenarios/drivers/driver-power-loss.toml";
+
+/// Builds every driver, checks that it keeps to the protocol, and runs what its engine passes.
+pub(super) fn drivers(root: &Path) -> Plan {
+    if let Some(reason) = missing(&["harness/drivers"]) {
+        return Plan::Skip(reason);
+    }
+    let mut commands = vec![chaos(), workspace("harness/drivers", DRIVERS)];
+    for (name, scenarios) in PEERS {
+        let driver = format!("{DRIVERS}/release/chaos-driver-{name}");
+        commands.push(run(root, &["driver-check", &driver]));
+        for scenario in scenarios {
+            let (target, out) = (format!("driver:{driver}"), format!("target/chaos/{name}"));
+            commands.push(run(
+                root,
+                &["run", scenario, "--target", &target, "--out", &out],
+            ));
+        }
+    }
+    Plan::Run(commands)
+}
+
+/// Runs every row, red and green.
+pub(super) fn known_bugs(root: &Path) -> Plan {
+    if let Some(reason) = missing(&["harness/drivers", "harness/known-bugs"]) {
+        return Plan::Skip(reason);
+    }
+    let mut table = Command::new(root.join(PROGRAMS).join("release/known-bugs"));
+    table
+        .args(["--chaos", CHAOS])
+        .args(["--drivers", &format!("{DRIVERS}/release")])
+        .args(["--programs", &format!("{PROGRAMS}/release")])
+        .args(["--out", "target/chaos/known-bugs"]);
+    Plan::Run(vec![
+        chaos(),
+        workspace("harness/drivers", DRIVERS),
+        workspace("harness/known-bugs", PROGRAMS),
+        table,
+    ])
+}
+
+/// What is not here that is needed.
+fn missing(workspaces: &[&str]) -> Option<String> {
+    if !Path::new("/dev/fuse").exists() {
+        return Some("there is no /dev/fuse: `chaos doctor`".to_owned());
+    }
+    let fetched = |workspace: &&&str| {
+        !works(&cargo(&format!(
+            "fetch --locked --manifest-path {workspace}/Cargo.toml"
+        )))
+    };
+    let workspace = workspaces.iter().find(fetched)?;
+    Some(format!(
+        "the crates of {workspace} cannot be fetched: no network?"
+    ))
+}
+
+fn chaos() -> Command {
+    cargo("build --release -p lightning-chaos")
+}
+
+/// Builds a workspace that the product's does not know.
+fn workspace(folder: &str, target: &str) -> Command {
+    let manifest = format!("--manifest-path {folder}/Cargo.toml --target-dir {target}");
+    cargo(&format!("build --release --locked {manifest}"))
+}
+
+fn run(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(root.join(CHAOS));
+    command.args(arguments);
+    command
+}
