@@ -69,6 +69,8 @@ def main():
         try:
             if op == "hello":
                 capabilities = ["delete", "multi", "scan", "checkpoint", "verify"]
+                # https://sqlite.org/atomiccommit.html, 2: SQLite adds no redundancy by which damage could be found, and takes what it reads for what it wrote.
+                answer["promises"] = {"levels": {"sync": {"process": "durable", "power": "durable"}}, "damage": "nothing"}
                 answer |= {"protocol": 1, "name": "sqlite", "version": sqlite3.sqlite_version, "capabilities": capabilities}
             elif op == "open":
                 db = open_database(request)

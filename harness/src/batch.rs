@@ -81,6 +81,9 @@ pub struct BatchResult {
     pub covered: Vec<CoveredPoint>,
     /// Crash points whose states were drawn, of whatever generation, and those where the budget ended first.
     pub sampled_points: u64,
+    /// How states ended, by the name of the end: `survived`, `detected`, `cannot-open`, `wrong`, `panicked`, `hung`.
+    #[serde(default)]
+    pub outcomes: BTreeMap<String, u64>,
     /// Every broken invariant, one entry a state and check.
     pub findings: Vec<Finding>,
     /// States about which a bounded search gave no verdict.

@@ -153,6 +153,18 @@ fn an_unmodified_sqlite_loses_a_commit_with_full_and_not_with_extra() {
     }
 }
 
+/// Each client has a connection of its own: what one has not committed keeps others from writing, and is refused as busy.
+#[test]
+fn transactions_of_several_clients_over_several_tables_reach_a_driver_that_has_them() {
+    let Some(place) = Place::new() else { return };
+    let scenario = place.scenario("driver-transactions", 40);
+    for driver in ["sqlite_transactions.py", "sqlite.py", "toylog.py"] {
+        let output = place.run(driver, &scenario, &[]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{driver}: {said}");
+    }
+}
+
 #[test]
 fn a_driver_is_checked_against_the_protocol_step_by_step() {
     let Some(place) = Place::new() else { return };
@@ -161,7 +173,7 @@ fn a_driver_is_checked_against_the_protocol_step_by_step() {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.code(), said)
     };
-    for driver in ["toylog.py", "sqlite.py"] {
+    for driver in ["toylog.py", "sqlite.py", "sqlite_transactions.py"] {
         let (code, said) = check(&place.driver(driver));
         assert_eq!(code, Some(0), "{said}");
         assert!(

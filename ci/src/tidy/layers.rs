@@ -52,7 +52,7 @@ pub const HARNESS: Layers = Layers {
         &["case"],
         &["shrink"],
         &["run"],
-        &["audit", "soak"],
+        &["audit", "league", "soak", "testing"],
         &["cli"],
     ],
 };

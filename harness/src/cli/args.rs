@@ -18,6 +18,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Writes what is needed to begin with an engine of your own: a test, a scenario, a driver
+    Init(InitArguments),
     /// Runs scenarios and writes a report
     Run(RunArguments),
     /// Runs random compositions of workloads, faults and options
@@ -43,6 +45,8 @@ pub(super) enum Command {
     TruthTable(TruthArguments),
     /// Holds the models of power loss against real file systems
     Calibrate(CalibrateArguments),
+    /// Runs one set of scenarios over all engines, and publishes how they fared
+    League(LeagueArguments),
     /// Checks that a program speaks the driver protocol (docs/drivers.md)
     DriverCheck(DriverArguments),
     /// Says what can be tested on this machine
@@ -193,6 +197,47 @@ pub(super) struct DriverArguments {
     /// The command that starts the driver, in quotes
     #[arg(value_name = "COMMAND")]
     pub(super) command: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// The package's directory
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(super) dir: PathBuf,
+    /// A driver, for an engine that is tested as a process of its own, in the place of a Rust test
+    #[arg(long, value_name = "LANGUAGE", value_enum)]
+    pub(super) driver: Option<Language>,
+}
+
+/// What a driver is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Language {
+    Python,
+    Rust,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LeagueArguments {
+    /// Scenario files, or folders with them [default: scenarios/drivers]
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Only this engine, by its id in harness/league/engines.toml; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub(super) only: Vec<String>,
+    /// Where the drivers' executables are [default: harness/drivers/target/release]
+    #[arg(long, value_name = "DIR")]
+    pub(super) drivers: Option<PathBuf>,
+    /// Where the table goes [default: reports/published]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// All that is drawn is drawn from this number
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    pub(super) seed: u64,
+    /// Worker processes [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(super) limits: LimitArguments,
 }
 
 #[derive(Debug, Args)]

@@ -60,6 +60,11 @@ impl Root {
         Ok(files)
     }
 
+    /// A path below the root, whether it is there or not.
+    pub(super) fn join(&self, path: &str) -> PathBuf {
+        self.0.join(path)
+    }
+
     /// A path as given, from here or from the root.
     pub(super) fn resolved(&self, path: &Path) -> Result<PathBuf, Failure> {
         [path.to_owned(), self.0.join(path)]

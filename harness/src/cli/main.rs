@@ -11,7 +11,8 @@ use super::failure::Failure;
 #[cfg(feature = "sqlite")]
 use super::truth_table;
 use super::{
-    audit, calibrate, check, doctor, driver_check, list, replay, run, shrink, soak, targets,
+    audit, calibrate, check, doctor, driver_check, init, league, list, replay, run, shrink, soak,
+    targets,
 };
 use crate::process;
 use crate::scenario;
@@ -60,6 +61,8 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, Failure> {
         #[cfg(feature = "sqlite")]
         Command::TruthTable(arguments) => truth_table::truth_table(arguments, out),
         Command::Failpoints => targets::failpoints(out),
+        Command::Init(arguments) => init::init(arguments, out),
+        Command::League(arguments) => league::league(arguments, out),
         Command::DriverCheck(arguments) => driver_check::driver_check(arguments, out),
         Command::Targets => targets::targets(out),
         Command::Calibrate(arguments) => calibrate::calibrate(arguments, out),

@@ -12,6 +12,8 @@ mod calibrate;
 mod check;
 mod doctor;
 mod driver_check;
+mod init;
+mod league;
 mod list;
 mod replay;
 mod run;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::args::ReplayArguments;
@@ -14,9 +14,9 @@ use super::signal::interrupt_flag;
 use crate::batch::Finding;
 use crate::case::{CaseFile, CaseIdentity};
 use crate::explore::ExactCase;
-use crate::run::Loaded;
+use crate::run::{Loaded, job_again};
 use crate::scenario::{CheckKind, Scenario};
-use crate::worker::{BEFORE_ANY_CASE, CaseAnswer, Explored, Job, JobEnd, Supervisor, Task};
+use crate::worker::{BEFORE_ANY_CASE, CaseAnswer, Explored, JobEnd, Supervisor};
 
 pub(super) fn replay(arguments: &ReplayArguments, out: &mut dyn Write) -> Result<Exit, Failure> {
     let Replayed {
@@ -43,7 +43,7 @@ pub(super) fn replay(arguments: &ReplayArguments, out: &mut dyn Write) -> Result
     for line in exact.iter().flat_map(ExactCase::texts) {
         writeln!(out, "  {line}")?;
     }
-    let job = job(&identity, &loaded, exact, arguments.materialize.clone());
+    let job = job_again(&identity, &loaded, exact, arguments.materialize.clone());
     let end = supervisor.run(&job, &|| {
         interrupted.load(std::sync::atomic::Ordering::SeqCst)
     });
@@ -119,36 +119,6 @@ fn refuse_used(dir: &Path) -> Result<(), Failure> {
         Err(Failure::NotEmpty(dir.to_owned()))
     } else {
         Ok(())
-    }
-}
-
-fn job(
-    identity: &CaseIdentity,
-    loaded: &Loaded,
-    exact: Option<ExactCase>,
-    materialize: Option<PathBuf>,
-) -> Job {
-    let task = if let Some(case) = exact {
-        Task::Exact { case, materialize }
-    } else if identity.case.0 == BEFORE_ANY_CASE {
-        Task::Explore
-    } else {
-        Task::Case {
-            case: identity.case.clone(),
-            materialize,
-        }
-    };
-    Job {
-        file: loaded.file.clone(),
-        text: loaded.text.clone(),
-        target: identity.target.clone(),
-        options: identity.given_options(),
-        seed: identity.seed,
-        run: identity.run,
-        plants: identity.plants,
-        states_max: loaded.scenario.budget.cases.get(),
-        skip: Vec::new(),
-        task,
     }
 }
 

@@ -26,7 +26,7 @@ use crate::run::{
 };
 use crate::scenario::Expect;
 use crate::target::Driver;
-use crate::worker::{WorkerLimits, check_option, target_names};
+use crate::worker::{Place, WorkerLimits, check_option, target_names};
 
 /// How many findings are printed; the report has them all.
 const FINDINGS_SHOWN: usize = 10;
@@ -140,7 +140,7 @@ fn refuse_wrong_options(arguments: &RunArguments) -> Result<(), Failure> {
 
 pub(super) fn worker_limits(arguments: &LimitArguments) -> Result<WorkerLimits, io::Error> {
     Ok(WorkerLimits {
-        program: env::current_exe()?,
+        place: Place::Program(env::current_exe()?),
         stall: arguments.stall_limit.duration(),
         memory_bytes: arguments.memory_limit.bytes(),
     })

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::case::{CasePath, Crash, LIVE, Left};
-use super::evidence::Failed;
+use super::evidence::{Failed, outcome_of};
 use super::examine::{Examination, Examined, Next};
 use super::kept;
 use super::life::{Ground, Life, survivor};
@@ -365,10 +365,16 @@ impl<'s> Explorer<'s> {
             .filter(|violation| self.is_asked(violation))
             .collect();
         let is_good = failed.is_empty();
+        self.note_outcome(outcome_of(&failed));
         if !is_good {
             self.note_failed(cut, case, &state(), failed);
         }
         is_good
+    }
+
+    /// Notes how a state ended.
+    pub(super) fn note_outcome(&mut self, outcome: &str) {
+        *self.result.outcomes.entry(outcome.to_owned()).or_default() += 1;
     }
 
     /// One finding for each check that failed.

@@ -45,6 +45,18 @@ pub(super) fn broke_down(call: &str, breakdown: &Breakdown) -> Violation {
     Violation::new(check, shape, expected, format!("{}{said}", breakdown.text))
 }
 
+/// How a state ended in which this is wrong.
+pub(super) fn outcome_of(violations: &[Violation]) -> &'static str {
+    let is = |check: CheckKind| violations.iter().any(|one| one.check == check);
+    match violations.first() {
+        None => "survived",
+        Some(_) if is(CheckKind::NoHang) => "hung",
+        Some(_) if is(CheckKind::NoPanic) => "panicked",
+        Some(first) if first.shape.starts_with("cannot-open") => "cannot-open",
+        Some(_) => "wrong",
+    }
+}
+
 /// Threads that wait for each other, or never end.
 pub(super) fn no_end(hang: &str) -> Violation {
     let expected = "the threads go on, and come to an end";

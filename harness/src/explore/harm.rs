@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::batch::Explorer;
 use super::case::{CasePath, Harm};
-use super::evidence::finding;
+use super::evidence::{finding, outcome_of};
 use super::life::Life;
 use super::sweep::CUT_OFF;
 use super::trial::Trial;
@@ -285,7 +285,8 @@ impl Explorer<'_> {
         self.result.checked += 1;
         let key = self.harm_key(harm);
         self.result.distinct.push(key);
-        let violations = self.harmed(fault.owes, rest, state);
+        let (violations, outcome) = self.harmed(fault.owes, rest, state);
+        self.note_outcome(outcome);
         for mut violation in violations {
             if self.is_asked(&violation) {
                 violation.actual = format!("{}; damaged: {place}", violation.actual);
@@ -296,11 +297,18 @@ impl Explorer<'_> {
         true
     }
 
-    /// What is wrong with what a damaged database shows.
-    fn harmed(&mut self, owes: Owes, rest: &Rest, state: DiskState) -> Vec<Violation> {
+    /// What is wrong with what a damaged database shows, and how that ended.
+    fn harmed(
+        &mut self,
+        owes: Owes,
+        rest: &Rest,
+        state: DiskState,
+    ) -> (Vec<Violation>, &'static str) {
         let mut trial = Trial::boot(self.setup, state);
         let tables = Rc::clone(&self.tables);
         let mut wrong = None;
+        let mut outcome = "cannot-open";
+        let is_promised = self.setup.promises.says_something_of_damage();
         let mut seen = vec![CheckKind::NoPanic, CheckKind::NoHang];
         if trial.open(Mode::Existing).is_some() {
             let whole = trial.observe(&tables, &mut self.observed).is_some();
@@ -310,8 +318,14 @@ impl Explorer<'_> {
                 wrong_row(&mut trial, &tables, &rest.rows, owes),
             );
             wrong = in_scans.or(in_gets);
+            let is_whole = whole && answers == rest.rows.states[0].len();
+            outcome = match &wrong {
+                Some(_) => "wrong",
+                None if is_whole => "survived",
+                None => "detected",
+            };
             // Where every read was an error, or may be wrong, nothing was checked.
-            if owes != Owes::MayFail && !(shown.is_empty() && answers == 0) {
+            if is_promised && owes != Owes::MayFail && !(shown.is_empty() && answers == 0) {
                 seen.push(CheckKind::NoWrongReads);
             }
         }
@@ -323,8 +337,12 @@ impl Explorer<'_> {
             // An error is an answer.
             violations.retain(|one| matches!(one.check, CheckKind::NoPanic | CheckKind::NoHang));
         }
-        violations.extend(wrong.filter(|_| owes != Owes::MayFail));
-        violations
+        if !violations.is_empty() {
+            outcome = outcome_of(&violations);
+        }
+        self.result.unpromised += u64::from(!is_promised);
+        violations.extend(wrong.filter(|_| is_promised && owes != Owes::MayFail));
+        (violations, outcome)
     }
 
     fn harm_key(&self, harm: &Harm) -> u128 {

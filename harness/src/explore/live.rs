@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::batch::Explorer;
 use super::case::LIVE;
 use super::crowd;
-use super::evidence::{finding, no_end, thread_panicked};
+use super::evidence::{finding, no_end, outcome_of, thread_panicked};
 use super::leaks::left_open;
 use super::life::Life;
 use super::trial::{Ended, Trial};
@@ -50,6 +50,11 @@ impl Explorer<'_> {
             .violations
             .into_iter()
             .filter(|violation| self.is_asked(violation));
+        let asked: Vec<_> = asked.collect();
+        if !asked.is_empty() {
+            self.note_outcome(outcome_of(&asked));
+        }
+        let asked = asked.into_iter();
         let findings: Vec<_> = asked.map(|violation| finding(&case, violation)).collect();
         self.result.findings.extend(findings);
         history.sharpen(&trace.events);

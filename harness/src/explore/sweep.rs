@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::batch::Explorer;
 use super::case::{CasePath, Trouble};
-use super::evidence::finding;
+use super::evidence::{finding, outcome_of};
 use super::examine::{Examination, Next};
 use super::life::Life;
 use super::ordeal::Endured;
@@ -279,6 +279,8 @@ impl Explorer<'_> {
             self.note_undecided(case.clone());
         }
         self.note_failed_place(fault, trouble, failures.count);
+        violations.retain(|violation| self.is_asked(violation));
+        self.note_outcome(outcome_of(&violations));
         let what = failures.first.as_ref();
         let what = what.map_or_else(String::new, |what| format!(", after {what} failed"));
         self.note_troubled(case, &lives, violations, &what);
@@ -298,9 +300,6 @@ impl Explorer<'_> {
         what: &str,
     ) {
         for mut violation in violations {
-            if !self.is_asked(&violation) {
-                continue;
-            }
             violation.shape.push_str(what);
             let failed = lives.iter().find(|(_, has_failed)| *has_failed);
             let shown = failed.or(lives.last());

@@ -87,10 +87,14 @@ fn model(loaded: &Loaded) -> String {
     models.join(", ")
 }
 
-/// Whether the target has what a check looks at.
+/// Whether the target has what a check looks at, or says anything of it.
 fn can_be_asked(config: &RunConfig, check: CheckKind) -> bool {
-    let lacks = |target: Box<dyn Target>| !target.can(Ability::Verify);
-    check != CheckKind::Integrity || !target::find(&config.target).is_some_and(lacks)
+    let can = |target: Box<dyn Target>| match check {
+        CheckKind::Integrity => target.can(Ability::Verify),
+        CheckKind::NoWrongReads => target.promises(&config.options).says_something_of_damage(),
+        _ => true,
+    };
+    target::find(&config.target).is_none_or(can)
 }
 
 impl Judged {
@@ -159,6 +163,7 @@ impl Judged {
             }
         }
         report.promises = tally.promise_texts();
+        report.outcomes.clone_from(&tally.outcomes);
         report.recovery_operations = tally.recovery_operations.clone();
         report.timing = Some(timing(track));
         self.add_findings(config, loaded, track);

@@ -17,11 +17,13 @@ mod grid;
 mod judge;
 mod tally;
 
+mod again;
 mod smaller;
 
 mod files;
 mod output;
 
+pub use again::job_again;
 pub use config::{DEFAULT_SEED, Loaded, RunConfig};
 pub use execute::{Outcome, RunFailure, Watch, execute, lacking_plane};
 pub use files::write_atomically;

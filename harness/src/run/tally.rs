@@ -39,6 +39,8 @@ pub(super) struct Tally {
     pub(super) elisions_fired: BTreeMap<String, u64>,
     pub(super) checks_seen: BTreeMap<CheckKind, u64>,
     pub(super) features: BTreeMap<Feature, u64>,
+    /// How states ended.
+    pub(super) outcomes: BTreeMap<String, u64>,
     pub(super) recovery_operations: Histogram,
     pub(super) recovery_us: Histogram,
     /// Promises that were tested, by durability level: every one that a run's options made.
@@ -96,6 +98,7 @@ impl Tally {
         add_counts(&mut self.elisions_fired, &result.elisions_fired);
         add_counts(&mut self.checks_seen, &result.checks_seen);
         add_counts(&mut self.features, &result.features);
+        add_counts(&mut self.outcomes, &result.outcomes);
         for (level, promise) in &result.promises {
             let seen = self.promises.entry(level.clone()).or_default();
             seen.insert(promise.clone());

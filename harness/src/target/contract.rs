@@ -1,4 +1,5 @@
-//! What the harness asks of an engine.
+//! What the harness asks of an engine. One that takes all changes of a transaction at once needs [`Target::open`] and a
+//! [`KeyValue`](super::KeyValue) and no more.
 //!
 //! 1. `open` in mode [`Mode::CreateOrOpen`] works on an empty disk, on a whole database, and on whatever a
 //!    crash during creation leaves.
@@ -12,7 +13,9 @@ use std::sync::Arc;
 
 use lightning_db::disk::Disk;
 
-use super::{Breakdown, Durability, ErrorKind, KnownOption, OptionError, Promises, TargetError};
+use super::{
+    Breakdown, Durability, ErrorKind, KnownOption, OptionError, Promise, Promises, TargetError,
+};
 use crate::sim::SimDisk;
 
 /// A target's options as drawn for a run: text by name.
@@ -25,12 +28,21 @@ pub type RowSink<'a> = dyn FnMut(&[u8], &[u8]) + 'a;
 pub trait Target: Debug + Send + Sync {
     /// The name that scenarios and reports use.
     fn name(&self) -> &'static str;
-    /// Whether the target can do this. What it can't is not asked of it.
-    fn can(&self, ability: Ability) -> bool;
+    /// Whether the target can do this. What it can't is not asked of it; that is everything, if it does not say.
+    fn can(&self, _ability: Ability) -> bool {
+        false
+    }
     /// The options that it knows.
-    fn known_options(&self) -> &'static [KnownOption];
-    /// What acknowledged transactions may expect of a database with these options.
-    fn promises(&self, options: &Options) -> Promises;
+    fn known_options(&self) -> &'static [KnownOption] {
+        &[]
+    }
+    /// What acknowledged transactions may expect of a database with these options. If the target does not say: that one which is
+    /// acknowledged survives process crashes and power cuts; of damage at rest no more than that no value is read that nobody ever wrote.
+    fn promises(&self, _options: &Options) -> Promises {
+        let durable = Promise::Durable;
+        let promises = Promises::none().with(Durability::Sync, durable, durable);
+        promises.without_damage_detected()
+    }
     /// Settings of options that differ in what they promise, or the one without any.
     fn variants(&self) -> Vec<Options> {
         vec![Options::new()]
@@ -237,9 +249,13 @@ pub trait Session {
     /// Gives all committed rows of a table to `sink`. A table that was never written has none.
     fn scan(&mut self, table: &str, sink: &mut RowSink<'_>) -> Result<(), TargetError>;
     /// Whatever the engine calls a checkpoint.
-    fn checkpoint(&mut self) -> Result<(), TargetError>;
+    fn checkpoint(&mut self) -> Result<(), TargetError> {
+        Err(unsupported("checkpoints"))
+    }
     /// The engine's own integrity check: the problems it found.
-    fn verify(&mut self) -> Result<Vec<String>, TargetError>;
+    fn verify(&mut self) -> Result<Vec<String>, TargetError> {
+        Err(unsupported("verification"))
+    }
     /// Gives back space that nothing uses. Says whether there was anything to do.
     fn compact(&mut self) -> Result<bool, TargetError> {
         Err(unsupported("compaction"))

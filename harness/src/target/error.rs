@@ -1,6 +1,7 @@
 //! What a target's failure means to the oracle.
 
 use std::fmt;
+use std::io;
 
 /// A failed call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +103,18 @@ impl TargetError {
     /// Whether the same transaction may be tried again.
     pub fn may_retry(&self) -> bool {
         matches!(self.kind, ErrorKind::Conflict | ErrorKind::Busy)
+    }
+}
+
+/// A failure of storage, with the transaction's outcome open.
+impl From<io::Error> for TargetError {
+    fn from(error: io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Full,
+            io::ErrorKind::InvalidData => ErrorKind::Corruption,
+            _ => ErrorKind::Io,
+        };
+        Self::unknown(kind, error.to_string())
     }
 }
 

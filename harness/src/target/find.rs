@@ -2,6 +2,7 @@
 
 use super::Target;
 use super::driver::Driver;
+use super::guest::guest;
 use super::lightning::Lightning;
 use super::redb::{Current, Redb, V4_1_0};
 #[cfg(feature = "sqlite")]
@@ -18,7 +19,7 @@ pub const TARGETS: &[&str] = &[
     "toy",
 ];
 
-/// The target of that name: one of those, or any program, as `driver:COMMAND`.
+/// The target of that name: one of those, any program, as `driver:COMMAND`, or the guest of this thread.
 pub fn find(name: &str) -> Option<Box<dyn Target>> {
     match name {
         "lightning" => Some(Box::new(Lightning::default())),
@@ -27,6 +28,7 @@ pub fn find(name: &str) -> Option<Box<dyn Target>> {
         #[cfg(feature = "sqlite")]
         "sqlite" => Some(Box::new(Sqlite)),
         "toy" => Some(Box::new(Toy::default())),
-        _ => Driver::named(name).map(|driver| Box::new(driver) as Box<dyn Target>),
+        _ => guest(name)
+            .or_else(|| Driver::named(name).map(|driver| Box::new(driver) as Box<dyn Target>)),
     }
 }

@@ -18,15 +18,21 @@ mod redb;
 mod sqlite;
 mod toy;
 
-mod find;
+mod key_value;
+
 mod folder;
+mod guest;
 mod spoiled;
+
+mod find;
 
 pub use driver::{Driver, Step, StepEnd, check_driver, is_process};
 
 pub use contract::{Ability, ClientId, Copied, KeyRange, Mode, Options, RowSink, Session, Target};
 pub use error::{Applied, Breakdown, BreakdownKind, ErrorKind, TargetError};
 pub use find::{TARGETS, find};
+pub use guest::{Hosted, host};
+pub use key_value::{Change, KeyValue, one_at_a_time};
 pub use options::{KnownOption, OptionError, OptionKind, parse_size};
 pub use promises::{CrashKind, Durability, Isolation, Promise, Promises};
 pub use spoiled::Spoiled;

@@ -60,6 +60,7 @@ pub struct Promises {
 enum OnDamage {
     Detected,
     Unnoticed,
+    Anything,
 }
 
 impl Durability {
@@ -119,6 +120,18 @@ impl Promises {
     pub fn without_damage_detected(mut self) -> Self {
         self.on_damage = OnDamage::Unnoticed;
         self
+    }
+
+    /// Storage is taken to give back what it was given: damaged, anything may be read of it.
+    #[must_use]
+    pub fn without_any_word_of_damage(mut self) -> Self {
+        self.on_damage = OnDamage::Anything;
+        self
+    }
+
+    /// Whether something is promised of what is read from damaged storage.
+    pub fn says_something_of_damage(&self) -> bool {
+        self.on_damage != OnDamage::Anything
     }
 
     /// Whether damage at rest to any one place is harmless or an error.

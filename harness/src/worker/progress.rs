@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::batch::CaseId;
 
@@ -20,6 +21,8 @@ const TAIL_LEN_MAX: u64 = 4096;
 #[derive(Debug)]
 pub(super) struct Announcer {
     board: Option<File>,
+    /// Who listens in this process.
+    listener: Option<Arc<Mutex<Progress>>>,
     announced: u64,
 }
 
@@ -36,6 +39,16 @@ pub(super) struct Progress {
     pub(super) case: Option<CaseId>,
 }
 
+impl Progress {
+    /// Of who has announced nothing.
+    pub(super) fn none() -> Self {
+        Self {
+            announced: 0,
+            case: None,
+        }
+    }
+}
+
 impl Announcer {
     /// Writes to standard error's file; says nothing if that is no file.
     pub(super) fn on_standard_error() -> Self {
@@ -47,6 +60,16 @@ impl Announcer {
         let board = owned.filter(|file| file.metadata().is_ok_and(|data| data.is_file()));
         Self {
             board,
+            listener: None,
+            announced: 0,
+        }
+    }
+
+    /// Tells somebody in this process.
+    pub(super) fn to(listener: Arc<Mutex<Progress>>) -> Self {
+        Self {
+            board: None,
+            listener: Some(listener),
             announced: 0,
         }
     }
@@ -63,6 +86,12 @@ impl Announcer {
 
     fn write(&mut self, text: &str) {
         self.announced += 1;
+        if let Some(listener) = &self.listener {
+            *listener.lock().unwrap_or_else(PoisonError::into_inner) = Progress {
+                announced: self.announced,
+                case: (!text.is_empty()).then(|| CaseId(text.to_owned())),
+            };
+        }
         let text = &text.as_bytes()[..text.len().min(RECORD_LEN - HEADER_LEN)];
         let len = u16::try_from(text.len()).unwrap_or(0);
         let mut record = Vec::with_capacity(HEADER_LEN + text.len());
@@ -138,6 +167,7 @@ mod tests {
         let (board, mut file) = Board::new().unwrap();
         let mut announcer = Announcer {
             board: Some(file.try_clone().unwrap()),
+            listener: None,
             announced: 0,
         };
         announcer.job();

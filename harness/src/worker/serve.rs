@@ -40,11 +40,20 @@ pub fn serve() -> io::Result<()> {
 }
 
 fn answer_line(line: &str, announcer: &mut Announcer) -> Answer {
+    let job = serde_json::from_str(line);
+    match job {
+        Ok(job) => answer_job(&job, announcer),
+        Err(error) => {
+            let text = format!("a job cannot be read: {error}");
+            Answer::Failed(ExploreError::Internal(text))
+        }
+    }
+}
+
+/// Does a job.
+pub(super) fn answer_job(job: &Job, announcer: &mut Announcer) -> Answer {
     announcer.job();
-    serde_json::from_str(line)
-        .map_err(|error| ExploreError::Internal(format!("a job cannot be read: {error}")))
-        .and_then(|job: Job| answer(&job, announcer))
-        .unwrap_or_else(Answer::Failed)
+    answer(job, announcer).unwrap_or_else(Answer::Failed)
 }
 
 fn answer(job: &Job, announcer: &mut Announcer) -> Result<Answer, ExploreError> {

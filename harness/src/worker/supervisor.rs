@@ -6,14 +6,17 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::attribution::{BEFORE_ANY_CASE, Death};
+use super::here;
 use super::message::{Answer, CaseAnswer, Explored, Job, Task};
 use super::process::{Look, WorkerProcess};
 use super::progress::Progress;
 use crate::batch::{CaseId, ExploreError, Inconclusive};
 use crate::explore::{ExactCase, Explanation, IssuedSyncs, Searched};
+use crate::target::Target;
 
 /// A batch in which more cases than this end their workers is given up; what it found stays found.
 const BAD_CASES_MAX: usize = 8;
@@ -22,12 +25,21 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// How workers are started and when they are given up.
 #[derive(Clone, Debug)]
 pub struct WorkerLimits {
-    /// The program to start, with `worker` as its first argument.
-    pub program: PathBuf,
+    /// Where jobs run.
+    pub place: Place,
     /// Without a new case for this long a worker counts as stuck.
     pub stall: Duration,
-    /// What a worker may allocate.
+    /// What a worker process may allocate.
     pub memory_bytes: u64,
+}
+
+/// Where jobs run.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// In processes of this program, with `worker` as its first argument.
+    Program(PathBuf),
+    /// On threads of this process, for a target that is code of it.
+    Here(Arc<dyn Target>),
 }
 
 /// Runs jobs one after the other in a worker of its own.
@@ -224,9 +236,16 @@ impl Supervisor {
     }
 
     fn attempt(&mut self, job: &Job, cancelled: &dyn Fn() -> bool) -> io::Result<Attempt> {
+        let program = match &self.limits.place {
+            Place::Program(program) => program,
+            Place::Here(target) => {
+                let ended = here::run(target, job, self.limits.stall, LOOK_INTERVAL, cancelled);
+                return ended.map(Attempt::from);
+            }
+        };
         let mut worker = match self.worker.take() {
             Some(worker) => worker,
-            None => WorkerProcess::start(&self.limits.program, self.limits.memory_bytes)?,
+            None => WorkerProcess::start(program, self.limits.memory_bytes)?,
         };
         // A worker that died idle is seen by the first look; its pipe may be closed already.
         let _ = worker.send(job);
@@ -255,6 +274,16 @@ impl Supervisor {
                 }
                 Look::Working(_) => {}
             }
+        }
+    }
+}
+
+impl From<here::Ended> for Attempt {
+    fn from(ended: here::Ended) -> Self {
+        match ended {
+            here::Ended::Answered(answer) => Self::Answered(answer),
+            here::Ended::Stalled(case) => Self::Stalled(case),
+            here::Ended::Cancelled => Self::Cancelled,
         }
     }
 }

@@ -34,6 +34,9 @@ pub struct ScenarioReport {
     /// Crash states after which the target promised nothing: only panics and hangs were told of them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unpromised: u64,
+    /// How states ended, by the name of the end: `survived`, `detected` (damage, by an error of a read), `cannot-open`, `wrong`, `panicked`, `hung`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outcomes: BTreeMap<String, u64>,
     /// How much was done.
     pub totals: Counts,
     /// Every check that its file names, by name.
@@ -163,6 +166,7 @@ impl ScenarioReport {
             model: "none".to_owned(),
             promises: BTreeMap::new(),
             unpromised: 0,
+            outcomes: BTreeMap::new(),
             totals: Counts::default(),
             checks: BTreeMap::new(),
             faults: BTreeMap::new(),

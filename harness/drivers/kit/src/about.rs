@@ -115,9 +115,12 @@ impl About {
             (level.name().to_owned(), promise)
         });
         let mut promises = json!({"levels": levels.collect::<Map<_, _>>()});
-        if self.detects_damage {
-            promises["damage"] = "detected".into();
-        }
+        let damage = if self.detects_damage {
+            "detected"
+        } else {
+            "nothing"
+        };
+        promises["damage"] = damage.into();
         json!({"protocol": 1, "name": self.name, "version": self.version, "capabilities": capabilities, "promises": promises})
     }
 }

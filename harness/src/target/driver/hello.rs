@@ -134,7 +134,11 @@ fn promises_of(value: Option<&Value>) -> Result<Promises, String> {
     match members.get("damage").map(Value::as_str) {
         None => promises = promises.without_damage_detected(),
         Some(Some("detected")) => {}
-        Some(_) => return Err("`promises.damage` can be \"detected\" or absent".to_owned()),
+        Some(Some("nothing")) => promises = promises.without_any_word_of_damage(),
+        Some(_) => {
+            let text = "`promises.damage` can be \"detected\", \"nothing\" or absent";
+            return Err(text.to_owned());
+        }
     }
     Ok(promises)
 }

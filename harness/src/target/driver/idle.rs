@@ -62,11 +62,10 @@ pub(super) fn dismiss(command: &str, mut process: Process, is_open: bool) {
     };
     match process.ask("close", Map::new(), wait) {
         Ok(answer) if answer.is_ok() || !is_open => keep(command, process),
-        Ok(_) => {}
         Err(breakdown) if breakdown.how == BreakdownKind::Hung => with(command, |idle| {
             idle.slow_farewells += 1;
         }),
-        Err(_) => {}
+        Ok(_) | Err(_) => {}
     }
 }
 

@@ -152,7 +152,8 @@ impl DriverSession {
 
     /// The members of a request that a client makes.
     fn of(&self, client: ClientId, mut members: Value) -> Value {
-        if let (true, Value::Object(members)) = (self.can(Capability::Clients), &mut members) {
+        let has_clients = self.can(Capability::Clients) || self.has_transactions();
+        if let (true, Value::Object(members)) = (has_clients, &mut members) {
             members.insert("client".to_owned(), client.0.into());
         }
         members
@@ -160,6 +161,43 @@ impl DriverSession {
 
     fn has_transactions(&self) -> bool {
         self.can(Capability::Transactions)
+    }
+
+    /// Whether tables are the driver's own. A commit in one request is one of one table, so without transactions they are prefixes of keys here.
+    fn has_tables(&self) -> bool {
+        self.can(Capability::Tables) && self.has_transactions() && self.can(Capability::Scan)
+    }
+
+    /// The key under which the driver has a row.
+    fn key(&self, table: &str, key: &[u8]) -> Vec<u8> {
+        if self.has_tables() {
+            key.to_vec()
+        } else {
+            Layout::key(table, key)
+        }
+    }
+
+    /// The members of a request about a table.
+    fn about(&self, table: &str, mut members: Value) -> Value {
+        if let (true, Value::Object(members)) = (self.has_tables(), &mut members) {
+            members.insert("table".to_owned(), table.into());
+        }
+        members
+    }
+
+    /// A request inside a client's transaction. One that is refused for another's sake has ended it, for the driver as well.
+    fn inside(
+        &mut self,
+        client: ClientId,
+        op: &str,
+        members: Value,
+    ) -> Result<Answer, TargetError> {
+        let asked = self.request(op, self.of(client, members));
+        if asked.as_ref().is_err_and(TargetError::may_retry) {
+            // It may know already that it is over.
+            let _ = self.ask("rollback", self.of(client, json!({})));
+        }
+        asked
     }
 
     fn buffered(&mut self, client: ClientId) -> Result<&mut Buffered, TargetError> {
@@ -179,7 +217,7 @@ impl DriverSession {
         key: &[u8],
         value: Option<&[u8]>,
     ) -> Result<(), TargetError> {
-        let (key, stored) = (Layout::key(table, key), self.layout().stored(value));
+        let (key, stored) = (self.key(table, key), self.layout().stored(value));
         if !self.can(Capability::Scan) {
             let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
             keys.insert(key.clone());
@@ -192,17 +230,19 @@ impl DriverSession {
             Some(value) => ("put", json!({"key": hex(&key), "value": hex(&value)})),
             None => ("del", json!({"key": hex(&key)})),
         };
-        self.done(op, self.of(client, members))
+        let members = self.about(table, members);
+        self.inside(client, op, members).map(drop)
     }
 
     /// What is stored under a key: as a client sees it, or as it is committed.
     fn stored(
         &mut self,
         client: Option<ClientId>,
+        table: &str,
         key: &[u8],
     ) -> Result<Option<Vec<u8>>, TargetError> {
         if !self.cannot_get {
-            let members = json!({"key": hex(key)});
+            let members = self.about(table, json!({"key": hex(key)}));
             let members = client.map_or(members.clone(), |client| self.of(client, members));
             let answer = self.ask("get", members)?;
             if !answer.is_unsupported() {
@@ -218,14 +258,14 @@ impl DriverSession {
             let text = "the driver answers neither `get` nor `scan`: nothing can be read";
             return self.understand(Err(text.to_owned()));
         }
-        let mut rows = self.rows(client)?.into_iter();
+        let mut rows = self.rows(client, table)?.into_iter();
         Ok(rows.find_map(|(stored, value)| (stored == key).then_some(value)))
     }
 
-    /// All rows as they are stored, in order.
-    fn rows(&mut self, client: Option<ClientId>) -> Result<Vec<Row>, TargetError> {
+    /// All rows as they are stored, in order; those of a table, if the driver has tables.
+    fn rows(&mut self, client: Option<ClientId>, table: &str) -> Result<Vec<Row>, TargetError> {
         let mut all: Vec<Row> = Vec::new();
-        let mut members = json!({});
+        let mut members = self.about(table, json!({}));
         loop {
             let of = client.map_or(members.clone(), |client| self.of(client, members));
             let answer = self.request("scan", of)?;
@@ -235,7 +275,7 @@ impl DriverSession {
                 return in_order(all);
             };
             // The first key after the last one.
-            members = json!({"from": hex(&[last, &[0][..]].concat())});
+            members = self.about(table, json!({"from": hex(&[last, &[0][..]].concat())}));
             all.extend(rows);
         }
     }
@@ -248,7 +288,7 @@ impl DriverSession {
         };
         let mut rows = Vec::new();
         for key in keys {
-            if let Some(value) = self.stored(None, &key)? {
+            if let Some(value) = self.stored(None, "", &key)? {
                 rows.push((key, value));
             }
         }
@@ -277,7 +317,7 @@ impl Session for DriverSession {
         table: &str,
         key: &[u8],
     ) -> Result<Option<Vec<u8>>, TargetError> {
-        let (key, layout) = (Layout::key(table, key), self.layout());
+        let (key, layout) = (self.key(table, key), self.layout());
         let own = if self.has_transactions() {
             None
         } else {
@@ -285,7 +325,7 @@ impl Session for DriverSession {
         };
         let stored = match own {
             Some(own) => own,
-            None => self.stored(Some(client), &key)?,
+            None => self.stored(Some(client), table, &key)?,
         };
         let value = stored.and_then(|stored| layout.value(&stored).map(<[u8]>::to_vec));
         Ok(value)
@@ -308,7 +348,8 @@ impl Session for DriverSession {
     fn commit(&mut self, client: ClientId, durability: Durability) -> Result<(), TargetError> {
         let level = durability.name();
         if self.has_transactions() {
-            return self.done("commit", self.of(client, json!({"durability": level})));
+            let members = json!({"durability": level});
+            return self.inside(client, "commit", members).map(drop);
         }
         let open = self.buffered(client)?;
         let writes = std::mem::take(&mut open.writes);
@@ -337,12 +378,18 @@ impl Session for DriverSession {
     fn scan(&mut self, table: &str, sink: &mut RowSink<'_>) -> Result<(), TargetError> {
         let layout = self.layout();
         let rows = if self.can(Capability::Scan) {
-            self.rows(None)?
+            self.rows(None, table)?
         } else {
             self.rows_one_by_one()?
         };
+        let has_tables = self.has_tables();
         for (stored, value) in &rows {
-            if let (Some(key), Some(value)) = (Layout::own(table, stored), layout.value(value)) {
+            let own = if has_tables {
+                Some(stored.as_slice())
+            } else {
+                Layout::own(table, stored)
+            };
+            if let (Some(key), Some(value)) = (own, layout.value(value)) {
                 sink(key, value);
             }
         }

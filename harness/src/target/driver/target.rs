@@ -72,6 +72,12 @@ impl Driver {
         }
     }
 
+    /// The version that it says it is of, if it says anything.
+    pub fn version(&self) -> Option<&str> {
+        let hello = self.hello.as_ref().ok()?;
+        Some(hello.version.as_str())
+    }
+
     fn can_do(&self, capability: Capability) -> bool {
         self.hello.as_ref().is_ok_and(|hello| hello.can(capability))
     }

@@ -53,6 +53,7 @@ impl<E: Engine> Default for Redb<E> {
             .with(Durability::Sync, Durable, Durable)
             .with(Durability::None, Prefix, Prefix)
             .serializable()
+            .without_any_word_of_damage()
             .even_if_sectors_tear();
         Self {
             promises,

@@ -86,7 +86,8 @@ impl Target for Sqlite {
         };
         let promises = Promises::none()
             .with(Durability::Sync, process, power)
-            .serializable();
+            .serializable()
+            .without_any_word_of_damage();
         if journal_mode(options) == "off" {
             promises.without_rollback()
         } else {
