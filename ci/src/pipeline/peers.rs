@@ -1,6 +1,6 @@
 //! Other engines: their drivers, and the bugs that are known of their older versions.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::plan::{Plan, cargo, works};
@@ -9,17 +9,17 @@ use super::plan::{Plan, cargo, works};
 const DRIVERS: &str = "harness/drivers/target";
 /// Where the programs of the known bugs are.
 const PROGRAMS: &str = "harness/known-bugs/target";
-const CHAOS: &str = "target/release/chaos";
 
 /// Every driver, and the scenarios that its engine passes.
 const PEERS: [(&str, &[&str]); 6] = [
-    ("lightning", &["scenarios/drivers"]),
+    ("lightning", &[DAMAGE]),
     ("redb", &[POWER_LOSS]),
     ("lmdb", &[POWER_LOSS]),
     ("fjall", &[]),
     ("sled", &[]),
     ("rusty-leveldb", &[]),
 ];
+const DAMAGE: &str = "scenarios/drivers/driver-damage.toml";
 const POWER_LOSS: &str = "scenarios/drivers/driver-power-loss.toml";
 
 /// Builds every driver, checks that it keeps to the protocol, and runs what its engine passes.
@@ -49,7 +49,8 @@ pub(super) fn known_bugs(root: &Path) -> Plan {
     }
     let mut table = Command::new(root.join(PROGRAMS).join("release/known-bugs"));
     table
-        .args(["--chaos", CHAOS])
+        .arg("--chaos")
+        .arg(harness(root))
         .args(["--drivers", &format!("{DRIVERS}/release")])
         .args(["--programs", &format!("{PROGRAMS}/release")])
         .args(["--out", "target/chaos/known-bugs"]);
@@ -87,8 +88,14 @@ fn workspace(folder: &str, target: &str) -> Command {
     cargo(&format!("build --release --locked {manifest}"))
 }
 
+/// The built harness, where cargo puts it.
+fn harness(root: &Path) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    root.join(target).join("release/chaos")
+}
+
 fn run(root: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(root.join(CHAOS));
+    let mut command = Command::new(harness(root));
     command.args(arguments);
     command
 }

@@ -16,6 +16,8 @@ use lightning_db::{
 const TABLE: &str = "kv";
 const CHECKPOINT_AFTER: u64 = 256 << 10;
 const LOG_SEGMENT: u64 = 64 << 10;
+/// Else it is drawn, and no run could be repeated.
+const SALT: u64 = 0x0064_7269_7665_72;
 
 struct Lightning(Database);
 
@@ -109,6 +111,7 @@ fn settings(options: &Options) -> Result<lightning_db::Options, Failure> {
     };
     let page_size = options.size("page_size", 4096)?;
     Ok(lightning_db::Options::new()
+        .salt(SALT)
         .page_size(u32::try_from(page_size).unwrap_or(u32::MAX))
         .log_segment(options.size("log_segment", LOG_SEGMENT)?)
         .checkpoint_after(options.size("checkpoint_after", CHECKPOINT_AFTER)?)
