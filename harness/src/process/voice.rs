@@ -1,6 +1,7 @@
 //! What a child says on standard output: each thing in one line, written in one call.
 
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use nix::sys::signal::{Signal, raise};
 
@@ -14,6 +15,9 @@ use crate::workload::Marks;
 /// Says what clients do.
 #[derive(Debug)]
 pub(super) struct Voice;
+
+/// Marks so far. What a client noted after its call was answered is later than what any other noted before.
+static NOW: AtomicU64 = AtomicU64::new(0);
 
 /// Says an entry.
 pub(super) fn say(entry: &Entry) {
@@ -43,6 +47,7 @@ pub(super) fn die(signal: Signal) {
 
 impl Marks for Voice {
     fn mark(&self, mark: Mark) -> TracePosition {
+        let now = TracePosition(NOW.fetch_add(1, SeqCst) + 1);
         let answer = match mark {
             Mark::Acknowledged(id) => Some((id, Answer::Acknowledged)),
             Mark::Failed(id) => Some((id, Answer::Refused)),
@@ -52,7 +57,7 @@ impl Marks for Voice {
         if let Some((id, outcome)) = answer {
             say(&Entry::Answer { id: id.0, outcome });
         }
-        TracePosition(0)
+        now
     }
 
     fn requested(&self, asked: &Request) {
