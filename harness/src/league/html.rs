@@ -76,8 +76,8 @@ fn one(text: &mut String, standing: &Standing) -> fmt::Result {
     );
     for row in &standing.rows {
         write!(text, "<tr><td>{}", escaped(&row.scenario))?;
-        for (_, count) in row.ends.columns() {
-            write!(text, "<td>{count}")?;
+        for number in row.numbers() {
+            write!(text, "<td>{number}")?;
         }
         let class = match (row.confirmed, row.to_be_confirmed) {
             (0, 0) => "quiet",

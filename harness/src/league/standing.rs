@@ -131,6 +131,19 @@ impl Row {
         }
     }
 
+    /// The columns of the table. What is to be confirmed stands in brackets, with a question mark: it is counted as no failure.
+    pub fn numbers(&self) -> [String; 6] {
+        let is_doubtful = self.to_be_confirmed > 0;
+        self.ends.columns().map(|(name, count)| {
+            let is_good = name == "survived" || name == "detected";
+            if is_doubtful && !is_good && count > 0 {
+                format!("({count}?)")
+            } else {
+                count.to_string()
+            }
+        })
+    }
+
     /// What the table says of it.
     pub fn verdict(&self) -> String {
         let mut parts = Vec::new();
@@ -179,6 +192,7 @@ mod tests {
         let row = Row::of(&entry, &report());
         assert_eq!((row.confirmed, row.to_be_confirmed), (0, 1));
         assert_eq!(row.verdict(), "1 to be confirmed");
+        assert_eq!(row.numbers(), ["7", "0", "(2?)", "0", "0", "0"]);
         assert_eq!((row.ends.survived, row.ends.wrong), (7, 2));
         entry.confirmed.push(Confirmed {
             scenario: "driver-power-loss".to_owned(),
