@@ -148,7 +148,7 @@ pub const ROWS: &[Row] = &[
     row(
         8,
         "lmdb (heed)",
-        scenario("drivers/driver-damage", "no-wrong-reads", "flipped-bit"),
+        scenario("drivers/driver-damage", "no-panic", "SIG"),
         &[red("0.9.70", By::Driver("lmdb"))],
     ),
     row(
