@@ -121,6 +121,25 @@ fn bytes_that_a_durable_cut_took_do_not_come_back() {
 }
 
 #[test]
+fn the_sector_that_a_durable_cut_lies_in_may_be_older_where_it_shows_zeroes_past_the_cut() {
+    let disk = new_disk();
+    let file = durable(&disk, "a", &[7; 300]);
+    file.write_at(0, &[8; 400]).unwrap();
+    file.set_len(350).unwrap();
+    file.set_len(512).unwrap();
+    create(&disk, "b").sync().unwrap();
+    let left = contents(&journaled(&disk), "a");
+    let shown = |parts: &[(u8, usize)]| {
+        let bytes = parts.iter().flat_map(|&(byte, len)| vec![byte; len]);
+        Some(bytes.collect::<Vec<u8>>())
+    };
+    // What was overwritten may be so again; what was cut off stays away.
+    let old = shown(&[(7, 300), (0, 212)]);
+    let new = shown(&[(8, 350), (0, 162)]);
+    assert_eq!(left, BTreeSet::from([old, new]));
+}
+
+#[test]
 fn nothing_lands_in_a_block_that_a_lost_cut_was_to_free() {
     let disk = new_disk();
     let file = durable(&disk, "a", &[7; 1024]);

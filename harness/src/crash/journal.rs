@@ -4,8 +4,10 @@
 //!    of it survives, at least to what a sync has committed.
 //! 2. A length that a write gave comes to the journal at any time after the write: it survives or not, but never without the entries
 //!    before the write. Its bytes come when they come: where they did not, there are zeroes.
-//! 3. Where a cut survives and the file reaches past it again, no byte older than the cut does. Where it does not, nothing does
-//!    that was written later in the blocks that it frees.
+//! 3. Where a cut survives and the file reaches past it again, no byte that it took does. Where it does not, nothing does that was
+//!    written later in the blocks that it frees. The sector in which a cut lies may be as it was before, if that shows zeroes past the cut.
+
+use std::collections::BTreeMap;
 
 use crate::rng::Rng;
 use crate::trace::{DiskState, FileState, LostCuts, Order, SectorVersions, SizeVersion};
@@ -107,41 +109,69 @@ impl Replayed {
             end: size.len,
             order: cut.order,
         });
-        Floors {
-            sector: file.sector().bytes() as u64,
-            cut: cut.filter(|floor| floor.start < floor.end).collect(),
-            lost: file.cuts_after(size.order),
+        let cut: Vec<_> = cut.filter(|floor| floor.start < floor.end).collect();
+        let lost = file.cuts_after(size.order);
+        let mut left: BTreeMap<u64, Vec<Order>> = BTreeMap::new();
+        // Without a cut that survived nothing is certain.
+        if !cut.is_empty() {
+            for (offset, versions) in file.pending_sectors() {
+                let all = versions.all();
+                let is_left = |place: usize| {
+                    let mut floors = cut.iter();
+                    floors.all(|floor| floor.leaves(offset, all, place))
+                };
+                let places = (0..all.len()).filter(|&place| is_left(place));
+                left.insert(offset, places.map(|place| all[place].0).collect());
+            }
         }
+        Floors { left, lost }
     }
 }
 
-/// Bytes of which nothing older survives than what they were after an operation.
+/// Bytes that a cut took, and that the file has again: zeroes, or what was written since.
 struct Floor {
     start: u64,
     end: u64,
     order: Order,
 }
 
+impl Floor {
+    /// Whether one of the versions of the sector at `offset` shows nothing of what the cut took.
+    fn leaves(&self, offset: u64, all: &[(Order, &[u8])], place: usize) -> bool {
+        let bytes = all[place].1;
+        let past_start = usize::try_from(self.start.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let end = usize::try_from(self.end.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let taken = bytes.get(past_start..end.min(bytes.len()));
+        // Elsewhere.
+        let Some(taken) = taken.filter(|taken| !taken.is_empty()) else {
+            return true;
+        };
+        let since = all.partition_point(|&(order, _)| order <= self.order);
+        // A sector that is cut off as a whole gets zeroes of its own.
+        let is_inside = past_start > 0;
+        place + 1 >= since || is_inside && taken.iter().all(|&byte| byte == 0)
+    }
+}
+
 /// What of a file's sectors is on disk for sure.
 pub(super) struct Floors {
-    sector: u64,
-    cut: Vec<Floor>,
+    /// The versions that cuts leave of each pending sector, oldest first; of one that is not here all.
+    left: BTreeMap<u64, Vec<Order>>,
     lost: LostCuts,
 }
 
 impl Floors {
     /// The sector at `offset` holds what it was after this operation, or something newer.
-    pub(super) fn at(&self, offset: u64) -> Order {
-        let end = offset + self.sector;
-        let reaches = |floor: &&Floor| floor.start < end && offset < floor.end;
-        let cuts = self.cut.iter().filter(reaches);
-        let orders = cuts.map(|floor| floor.order);
-        orders.max().unwrap_or(Order::BASE)
+    pub(super) fn oldest(&self, offset: u64) -> Order {
+        let left = self.left.get(&offset).and_then(|left| left.first());
+        left.copied().unwrap_or(Order::BASE)
     }
 
-    /// Whether a version of a sector went to a block that the file did not get, as a cut before it did not happen.
-    pub(super) fn lost(&self, offset: u64, order: Order) -> bool {
-        self.lost.precede(offset, order)
+    /// Whether a version of a sector may survive: no cut took it, and it did not go to a block that the file did not get, as a cut before it
+    /// did not happen.
+    pub(super) fn allows(&self, offset: u64, order: Order) -> bool {
+        let left = self.left.get(&offset);
+        left.is_none_or(|left| left.contains(&order)) && !self.lost.precede(offset, order)
     }
 
     /// The versions of the sector at `offset` that may survive.
@@ -150,11 +180,8 @@ impl Floors {
         offset: u64,
         versions: &SectorVersions<'a>,
     ) -> impl Iterator<Item = &'a [u8]> {
-        let all = versions.all();
-        let floor = self.at(offset);
-        let first = all.partition_point(|&(order, _)| order <= floor) - 1;
-        let legal = all[first..].iter();
-        let legal = legal.filter(|&&(order, _)| !self.lost(offset, order));
+        let all = versions.all().iter();
+        let legal = all.filter(|&&(order, _)| self.allows(offset, order));
         legal
             .map(|&(_, bytes)| bytes)
             .collect::<Vec<_>>()

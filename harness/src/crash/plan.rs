@@ -142,8 +142,8 @@ impl Plan {
         };
         let floors = replayed.floors(file, size);
         file.survivor(size.len, |offset, order| {
-            order <= floors.at(offset)
-                || !floors.lost(offset, order) && self.sectors.keeps(order, place | offset)
+            order <= floors.oldest(offset)
+                || floors.allows(offset, order) && self.sectors.keeps(order, place | offset)
         })
     }
 }

@@ -7,7 +7,8 @@
 //!    there later has no place before it;
 //! 3. if all entries are written: writes the length that writes gave a file.
 //!
-//! A cut that is on the disk leaves no older bytes to a file that reaches past it again.
+//! A cut that is on the disk leaves none of the bytes that it took to a file that reaches past it again. The sector in which it lies may stay as it
+//! was if nothing of them shows there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -273,7 +274,13 @@ impl SlowJournal {
                 if (sector + 1) * SECTOR > len && sector * SECTOR < stored.len && stored.len > len {
                     let least = file.version_at(sector, at);
                     let now = stored.sectors.entry(sector).or_default();
-                    *now = least.max(*now);
+                    let start = sector * SECTOR;
+                    let held = &file.sectors[&sector][*now].bytes;
+                    let taken = start.max(len)..(start + SECTOR).min(stored.len);
+                    let shows = taken.clone().any(|place| held[place - start] != 0);
+                    if shows || len <= start {
+                        *now = least.max(*now);
+                    }
                 }
             }
         }
