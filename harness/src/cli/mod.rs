@@ -27,6 +27,7 @@ mod exit;
 mod failure;
 mod find;
 mod progress;
+mod shrunk;
 mod signal;
 
 pub use main::main;

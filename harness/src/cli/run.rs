@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use lightning_report::heat_map::HeatMap;
 use lightning_report::{
@@ -18,6 +18,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::find::Root;
 use super::progress::Progress;
+use super::shrunk;
 use super::signal::interrupt_flag;
 use crate::case::COMMIT;
 use crate::fuse::Mount;
@@ -68,7 +69,7 @@ pub(super) fn run(arguments: &RunArguments, out: &mut dyn Write) -> Result<Exit,
     };
     let report = completed(&outcome.report, config.jobs, started);
     let written = write_run_files(&report, &outcome, &dir)?;
-    print_smaller(out, &smaller)?;
+    let sizes = shrunk::print(out, &smaller)?;
     print_end(out, &report, &outcome, &scenarios)?;
     if arguments.selection.tier == Some(Tier::Nightly) {
         print_gaps(out, &report)?;
@@ -77,6 +78,12 @@ pub(super) fn run(arguments: &RunArguments, out: &mut dyn Write) -> Result<Exit,
     let is_wrong = |one: &Smaller| one.shrunk.is_ok() && !one.replays;
     if smaller.iter().any(is_wrong) {
         writeln!(out, "error: a shrunk case does not show its finding")?;
+        return Ok(Exit::Internal);
+    }
+    let planted = scenarios.iter().map(|loaded| &loaded.scenario);
+    let planted = planted.filter(|scenario| scenario.expect == Expect::Fail);
+    if let Some(error) = sizes.too_large(planted.count()) {
+        writeln!(out, "error: {error}")?;
         return Ok(Exit::Internal);
     }
     let named = named_and_not_run(&root, arguments, &config, &scenarios)?;
@@ -242,58 +249,6 @@ fn print_end(
         writeln!(out, "{count} skipped, for the reasons above")?;
     }
     Ok(())
-}
-
-/// The table of what was shrunk, with medians.
-fn print_smaller(out: &mut dyn Write, smaller: &[Smaller]) -> io::Result<()> {
-    if smaller.is_empty() {
-        return Ok(());
-    }
-    let width = smaller.iter().map(|one| one.scenario.len()).max();
-    let width = width.unwrap_or(0);
-    writeln!(out, "\nshrunk")?;
-    for one in smaller {
-        let Smaller {
-            scenario, check, ..
-        } = one;
-        match &one.shrunk {
-            Ok(shrunk) => writeln!(
-                out,
-                "  {scenario:<width$}  {check:<12}  {:>3} operations  {} faults  (from {:>4}; {:>5} states, {:.1} s){}",
-                shrunk.operations,
-                shrunk.faults,
-                shrunk.operations_before,
-                shrunk.tried,
-                one.took.as_secs_f64(),
-                if one.replays { "" } else { "  DOES NOT REPLAY" },
-            )?,
-            Err(error) => writeln!(out, "  {scenario:<width$}  {check:<12}  not: {error}")?,
-        }
-    }
-    let all: Vec<_> = smaller
-        .iter()
-        .filter_map(|one| one.shrunk.as_ref().ok())
-        .collect();
-    let operations = median(all.iter().map(|shrunk| shrunk.operations));
-    let faults = median(all.iter().map(|shrunk| shrunk.faults));
-    let took = median(smaller.iter().map(|one| millis(one.took)));
-    writeln!(
-        out,
-        "  {} of {} shrunk; median: {operations} operations, {faults} faults, {} s",
-        all.len(),
-        smaller.len(),
-        seconds(took),
-    )
-}
-
-fn median(numbers: impl Iterator<Item = u64>) -> u64 {
-    let mut numbers: Vec<u64> = numbers.collect();
-    numbers.sort_unstable();
-    numbers.get(numbers.len() / 2).copied().unwrap_or(0)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a run of everything left out and could have exercised.
