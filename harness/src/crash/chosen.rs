@@ -10,7 +10,7 @@ use super::cut::{cut_at, reaches};
 use super::journal::is_journaled;
 use super::media::is_spoilt;
 use crate::scenario::CrashModel;
-use crate::trace::{DiskState, FileState, Order};
+use crate::trace::{DiskState, FileState, Order, SizeVersion};
 
 /// What an operation changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +19,8 @@ pub enum Part {
     Names,
     /// The length of its file.
     Len,
+    /// The length of its file as far as the block that it ended in: a write that reaches past that gives it both.
+    LenInBlock,
     /// The sector of its file at this offset.
     Sector(u64),
 }
@@ -40,9 +42,10 @@ pub fn pieces(state: &DiskState) -> Vec<Piece> {
     });
     let mut all: Vec<Piece> = names.collect();
     for (_, file) in state.files() {
-        all.extend(file.sizes().skip(1).map(|size| Piece {
+        let lens = lens(file).into_iter().skip(1);
+        all.extend(lens.map(|(size, part)| Piece {
             order: size.order,
-            part: Part::Len,
+            part,
         }));
         for (offset, versions) in file.pending_sectors() {
             let newer = versions.all().iter().skip(1);
@@ -56,6 +59,19 @@ pub fn pieces(state: &DiskState) -> Vec<Piece> {
     all
 }
 
+/// The lengths of a file, the durable one first, and which part of their operations each is.
+fn lens(file: &FileState) -> Vec<(SizeVersion, Part)> {
+    let sizes: Vec<_> = file.sizes().collect();
+    let part = |place: usize, size: SizeVersion| match sizes.get(place + 1) {
+        Some(next) if next.order == size.order => Part::LenInBlock,
+        _ => Part::Len,
+    };
+    let places = sizes.iter().enumerate();
+    places
+        .map(|(place, &size)| (size, part(place, size)))
+        .collect()
+}
+
 /// What a power cut leaves of which these pieces survive.
 pub fn left_of(state: &DiskState, keeps: impl Fn(Piece) -> bool) -> DiskState {
     let piece = |order, part| Piece { order, part };
@@ -63,8 +79,10 @@ pub fn left_of(state: &DiskState, keeps: impl Fn(Piece) -> bool) -> DiskState {
         .names()
         .survivor(|change| keeps(piece(change.order, Part::Names)));
     state.survivor(names, |_, file| {
-        let is_left = |order| order == Order::BASE || keeps(piece(order, Part::Len));
-        let size = file.sizes().filter(|size| is_left(size.order)).last();
+        let is_left =
+            |size: SizeVersion, part| size.order == Order::BASE || keeps(piece(size.order, part));
+        let mut lens = lens(file).into_iter().rev();
+        let size = lens.find_map(|(size, part)| is_left(size, part).then_some(size));
         let (order, len) = size.map_or((Order::BASE, 0), |size| (size.order, size.len));
         let cuts = file.cuts_after(order);
         file.survivor(len, |offset, order| {
@@ -115,14 +133,15 @@ fn kept_names(before: &DiskState, after: &DiskState) -> Option<BTreeSet<Piece>> 
 }
 
 fn kept_of(before: &FileState, left: &FileState) -> Vec<Piece> {
-    let sizes: Vec<_> = before.sizes().skip(1).collect();
-    let size = sizes.iter().rfind(|size| size.len == left.len());
-    let base = before.sizes().next().map_or(0, |size| size.len);
-    let len = size.filter(|_| left.len() != base || sizes.last().is_some_and(|s| s.len == base));
+    let mut sizes = lens(before);
+    let base = sizes.remove(0).0.len;
+    let size = sizes.iter().rfind(|(size, _)| size.len == left.len());
+    let is_newest = sizes.last().is_some_and(|(size, _)| size.len == base);
+    let len = size.filter(|_| left.len() != base || is_newest);
     let mut kept: Vec<Piece> = len
-        .map(|size| Piece {
+        .map(|&(size, part)| Piece {
             order: size.order,
-            part: Part::Len,
+            part,
         })
         .into_iter()
         .collect();
@@ -160,4 +179,38 @@ fn is_in_order(before: &DiskState, after: &DiskState) -> bool {
     let wanted = after.digest();
     let mut all = reaches(before);
     all.any(|reach| cut_at(before, &reach).digest() == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use lightning_db::disk::{Disk, OpenMode};
+
+    use super::*;
+    use crate::sim::{SimConfig, SimDisk};
+
+    #[test]
+    fn both_lengths_of_one_write_are_pieces_of_their_own() {
+        let disk = SimDisk::new(SimConfig::default());
+        let file = disk.open("a", OpenMode::Create).unwrap();
+        file.write_at(0, &[7; 5000]).unwrap();
+        file.sync().unwrap();
+        disk.sync_dir("").unwrap();
+        file.write_at(5000, &[8; 4000]).unwrap();
+        let state = disk.state();
+        let all = pieces(&state);
+        let is_len = |piece: &&Piece| matches!(piece.part, Part::Len | Part::LenInBlock);
+        let lens: Vec<Part> = all.iter().filter(is_len).map(|piece| piece.part).collect();
+        assert_eq!(lens, [Part::Len, Part::LenInBlock]);
+        let left = |part: Part| left_of(&state, |piece| piece.part == part);
+        let len = |left: &DiskState| left.files().map(|(_, file)| file.len()).max();
+        assert_eq!(len(&left(Part::LenInBlock)), Some(8192));
+        assert_eq!(len(&left(Part::Len)), Some(9000));
+        assert_eq!(len(&left(Part::Names)), Some(5000));
+        for part in [Part::LenInBlock, Part::Len] {
+            let left = left(part);
+            let kept = kept_in(&state, &left).unwrap();
+            let again = left_of(&state, |piece| kept.contains(&piece));
+            assert_eq!(again.digest(), left.digest(), "{part:?}");
+        }
+    }
 }

@@ -129,7 +129,7 @@ fn exposes_zeroes(state: &State<'_>) -> bool {
     let mut writes = state.all.chunk_by(|a, b| a.order == b.order);
     writes.any(|write| {
         let is_kept = |piece: &Piece| state.kept.contains(piece);
-        let is_len = |piece: &Piece| piece.part == Part::Len;
+        let is_len = |piece: &Piece| matches!(piece.part, Part::Len | Part::LenInBlock);
         let is_sector = |piece: &Piece| matches!(piece.part, Part::Sector(_));
         write.iter().any(|piece| is_len(piece) && is_kept(piece))
             && write

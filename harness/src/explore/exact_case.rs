@@ -107,6 +107,7 @@ impl From<Pieces> for Vec<String> {
             match piece.part {
                 Part::Names => format!("{order} names"),
                 Part::Len => format!("{order} len"),
+                Part::LenInBlock => format!("{order} len-in-block"),
                 Part::Sector(offset) => format!("{order} {offset}"),
             }
         });
@@ -129,6 +130,7 @@ impl TryFrom<Vec<String>> for Pieces {
                     None => None,
                     Some("names") => Some(Part::Names),
                     Some("len") => Some(Part::Len),
+                    Some("len-in-block") => Some(Part::LenInBlock),
                     Some(offset) => Some(Part::Sector(offset.parse().ok()?)),
                 };
                 Some((Order(order.parse().ok()?), part))
@@ -253,13 +255,14 @@ mod tests {
         let all = [
             piece(1, Part::Names),
             piece(2, Part::Len),
+            piece(2, Part::LenInBlock),
             piece(2, Part::Sector(0)),
             piece(2, Part::Sector(512)),
         ];
-        let chosen = BTreeSet::from([all[0], all[1], all[3]]);
+        let chosen = BTreeSet::from([all[0], all[2], all[4]]);
         let pieces = Pieces::of(&chosen, &all);
         let texts: Vec<String> = pieces.clone().into();
-        assert_eq!(texts, ["1", "2 len", "2 512"]);
+        assert_eq!(texts, ["1", "2 len-in-block", "2 512"]);
         assert_eq!(Pieces::try_from(texts), Ok(pieces.clone()));
         for piece in all {
             assert_eq!(pieces.contains(piece), chosen.contains(&piece));
