@@ -4,6 +4,7 @@
 //! stands between a target and it, and nothing of the stack is simulated but the disk's volatile cache. Nothing here knows targets,
 //! workloads or verdicts.
 
+mod counted;
 mod device;
 mod file_system;
 mod guard;
@@ -13,6 +14,7 @@ mod mount;
 mod serve;
 mod survive;
 
+pub use counted::CountedDisk;
 pub use device::Device;
 pub use log::{BlockEvent, BlockLog};
 pub use mount::{Mounted, Stage, leave_namespace, run, unavailable};

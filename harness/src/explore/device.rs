@@ -11,26 +11,29 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use lightning_db::disk::RealDisk;
+use lightning_db::disk::{Disk, RealDisk};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::batch::{Explorer, internal, note_plant};
 use super::caught::caught;
-use super::evidence::{finding, no_panic, refused};
+use super::evidence::{finding, no_hang, no_panic, refused};
+use super::kept::Kept;
 use super::life::Ground;
 use super::trial::stopped;
 use crate::batch::{CaseId, ExploreError, Inconclusive};
 use crate::block::{
-    BlockEvent, BlockLog, Device, Flushed, Mounted, Stage, Survival, Unit, survivor,
+    BlockEvent, BlockLog, CountedDisk, Device, Flushed, Mounted, Stage, Survival, Unit, survivor,
 };
-use crate::oracle::{CrashKinds, History, Judgement, Obligations, TableId, Violation};
+use crate::oracle::{CrashKinds, History, Judgement, Obligations, Observed, TableId, Violation};
 use crate::scenario::{CheckKind, DevicePowerLoss};
 use crate::target::{Ability, CrashKind, Mode, Session, TargetError};
 use crate::trace::{Mark, TracePosition};
-use crate::workload::{Clients, Desk, Features, Marks, Record, Stopped};
+use crate::workload::{Clients, Desk, Features, Marks, Record, Stopped, Taken};
 
 /// The database's directory on the file system.
-const FOLDER: &str = "db";
+pub(super) const FOLDER: &str = "db";
+/// Operations of one opening that are answered: more is a hang.
+const CALLS_MAX: u64 = 1 << 22;
 /// What switches barriers off.
 const NO_BARRIERS: &str = "barrier=0";
 
@@ -44,16 +47,21 @@ impl Marks for Device {
 struct Recorded {
     log: BlockLog,
     history: Rc<History>,
+    /// Backups and restore points that were asked for.
+    taken: Vec<Rc<Taken>>,
     /// The first event of the target's, and the first after its last.
     from: usize,
     to: usize,
 }
 
 /// A target at work on a mounted file system.
-struct Seat {
+pub(super) struct Seat {
     session: Option<Box<dyn Session>>,
-    violations: Vec<Violation>,
+    /// What the session is open on.
+    pub(super) disk: Option<CountedDisk>,
+    pub(super) violations: Vec<Violation>,
     features: Features,
+    taken: Vec<Taken>,
 }
 
 impl Explorer<'_> {
@@ -186,6 +194,7 @@ impl Explorer<'_> {
         let recorded = Recorded {
             log,
             history: Rc::new(history),
+            taken: seat.taken.into_iter().map(Rc::new).collect(),
             from,
             to,
         };
@@ -201,7 +210,10 @@ impl Explorer<'_> {
     ) -> Result<Option<()>, ExploreError> {
         let disk = RealDisk::create(mounted.path().join(FOLDER));
         let disk = disk.map_err(|error| internal(&format!("no directory: {error}")))?;
-        if seat.open(self, disk, Mode::CreateOrOpen).is_none() {
+        if seat
+            .open(self, Arc::new(disk), Mode::CreateOrOpen)
+            .is_none()
+        {
             return Ok(None);
         }
         history.opened(Marks::mark(&**device, Mark::Opened));
@@ -257,17 +269,19 @@ impl Explorer<'_> {
         tried: &Tried,
     ) -> Option<()> {
         let (ground, obligations) = (&tried.ground, &tried.obligations);
+        let booted = self.taken_of(mounted);
         let start = Instant::now();
         // A cut before the directory was durable leaves none.
         let disk = RealDisk::create(mounted.path().join(FOLDER));
         let disk = disk
             .map_err(|error| TargetError::refused(crate::target::ErrorKind::Io, error.to_string()));
         let disk = seat.or_violation(disk, CheckKind::Durability, "no-directory")?;
-        let opened = seat.open(self, disk, ground.mode());
+        let opened = seat.open(self, Arc::new(disk), ground.mode());
         let took = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.result.timing.recovery_us.record(took);
         self.note_seen(obligations, ground);
         opened?;
+        self.bound_recovery(seat, ground, &booted)?;
         self.observe(seat)?;
         match obligations.judge(&ground.history, &self.observed) {
             Judgement::Legal => {}
@@ -277,7 +291,10 @@ impl Explorer<'_> {
             }
             Judgement::Undecided => return None,
         }
+        self.look_for_anomalies(seat, tried)?;
         self.verify(seat)?;
+        self.recover_again(seat, mounted)?;
+        self.restore_copies(seat, mounted, tried)?;
         let first = ground.history.next_sequence();
         let mut history = History::continued(self.observed.to_map(), first);
         let mut clients = self
@@ -289,12 +306,18 @@ impl Explorer<'_> {
             &mut clients,
             &mut history,
             Clients::commit_one,
-        )
+        )?;
+        self.look_for_leaks(seat, mounted, tried, &booted)
+    }
+
+    pub(super) fn see(&mut self, check: CheckKind) {
+        *self.result.checks_seen.entry(check).or_default() += 1;
     }
 
     fn note_seen(&mut self, obligations: &Obligations, ground: &Ground) {
-        let mut see = |check| *self.result.checks_seen.entry(check).or_default() += 1;
+        let mut see = |check| self.see(check);
         see(CheckKind::NoPanic);
+        see(CheckKind::NoHang);
         if obligations.least > 0 || ground.exists {
             see(CheckKind::Durability);
         }
@@ -308,19 +331,10 @@ impl Explorer<'_> {
 
     /// Reads all rows of all tables.
     fn observe(&mut self, seat: &mut Seat) -> Option<()> {
-        self.observed.clear();
-        let observed = &mut self.observed;
-        for (table, name) in (0..).zip(self.tables.iter()) {
-            let mut row = |key: &[u8], value: &[u8]| observed.push(TableId(table), key, value);
-            let scanned = seat.call("scan", |session| session.scan(name, &mut row))?;
-            seat.or_violation(scanned, CheckKind::Durability, "cannot-read")?;
-        }
+        let tables = Rc::clone(&self.tables);
+        seat.observe(&tables, &mut self.observed)?;
         if !self.observed.is_empty() {
-            *self
-                .result
-                .checks_seen
-                .entry(CheckKind::NoGarbage)
-                .or_default() += 1;
+            self.see(CheckKind::NoGarbage);
         }
         Some(())
     }
@@ -330,11 +344,7 @@ impl Explorer<'_> {
         if !asked || !self.setup.target.can(Ability::Verify) {
             return Some(());
         }
-        *self
-            .result
-            .checks_seen
-            .entry(CheckKind::Integrity)
-            .or_default() += 1;
+        self.see(CheckKind::Integrity);
         let checked = seat.call("verify", |session| session.verify())?;
         let problems = seat.or_violation(checked, CheckKind::Integrity, "cannot-verify")?;
         if problems.is_empty() {
@@ -353,12 +363,12 @@ impl Explorer<'_> {
 }
 
 /// A crash image, and what is owed there.
-struct Tried {
+pub(super) struct Tried {
     case: CaseId,
-    ground: Ground,
-    obligations: Obligations,
+    pub(super) ground: Ground,
+    pub(super) obligations: Obligations,
     survival: Survival,
-    at: usize,
+    pub(super) at: usize,
 }
 
 impl Tried {
@@ -386,42 +396,87 @@ impl Recorded {
             at,
             kinds: CrashKinds::one(CrashKind::Power),
             exists: at >= self.history.opened_at(),
-            kept: Vec::new(),
+            kept: self
+                .taken
+                .iter()
+                .filter_map(|taken| Kept::at(taken, &self.history, at))
+                .collect(),
         }
     }
 }
 
 impl Seat {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             session: None,
+            disk: None,
             violations: Vec::new(),
             features: Features::new(),
+            taken: Vec::new(),
         }
     }
 
-    fn open(&mut self, explorer: &Explorer<'_>, disk: RealDisk, mode: Mode) -> Option<()> {
+    pub(super) fn open(
+        &mut self,
+        explorer: &Explorer<'_>,
+        disk: Arc<dyn Disk>,
+        mode: Mode,
+    ) -> Option<()> {
         let setup = explorer.setup;
+        let disk = CountedDisk::new(disk, CALLS_MAX);
+        self.disk = Some(disk.clone());
         let opened = caught(|| setup.target.open(Arc::new(disk), &setup.options, mode));
         let opened = opened.map_err(|note| self.violations.push(no_panic("open", &note)));
+        self.is_going_on("open")?;
         self.session =
             Some(self.or_violation(opened.ok()?, CheckKind::Durability, "cannot-open")?);
         Some(())
     }
 
-    fn call<T>(
+    /// Whether there is an end to what is asked of the disk.
+    fn is_going_on(&mut self, call: &str) -> Option<()> {
+        let disk = self.disk.as_ref()?;
+        if disk.is_hung() {
+            self.violations.push(no_hang(call, disk.calls()));
+            return None;
+        }
+        Some(())
+    }
+
+    /// Reads all rows of all tables.
+    pub(super) fn observe(&mut self, tables: &[String], observed: &mut Observed) -> Option<()> {
+        observed.clear();
+        for (table, name) in (0..).zip(tables.iter()) {
+            let mut row = |key: &[u8], value: &[u8]| observed.push(TableId(table), key, value);
+            let scanned = self.call("scan", |session| session.scan(name, &mut row))?;
+            self.or_violation(scanned, CheckKind::Durability, "cannot-read")?;
+        }
+        Some(())
+    }
+
+    /// Closes the database.
+    pub(super) fn close(&mut self) -> Option<()> {
+        let session = self.session.take()?;
+        let closed = caught(|| session.close());
+        let closed = closed.map_err(|note| self.violations.push(no_panic("close", &note)));
+        self.is_going_on("close")?;
+        self.or_violation(closed.ok()?, CheckKind::Durability, "cannot-close")
+    }
+
+    pub(super) fn call<T>(
         &mut self,
         name: &'static str,
         call: impl FnOnce(&mut dyn Session) -> T,
     ) -> Option<T> {
         let session = self.session.as_deref_mut()?;
         let result = caught(|| call(session));
+        self.is_going_on(name)?;
         result
             .map_err(|note| self.violations.push(no_panic(name, &note)))
             .ok()
     }
 
-    fn or_violation<T>(
+    pub(super) fn or_violation<T>(
         &mut self,
         result: Result<T, TargetError>,
         check: CheckKind,
@@ -456,6 +511,7 @@ impl Seat {
         });
         let noted = record.take();
         *history = noted.history;
+        self.taken.extend(noted.taken);
         self.violations.extend(noted.violations);
         for (feature, count) in noted.features {
             *self.features.entry(feature).or_default() += count;
@@ -466,7 +522,7 @@ impl Seat {
     }
 
     /// Lets the target go, as a process that ends does.
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         let session = self.session.take();
         if let Err(note) = caught(|| drop(session)) {
             self.violations.push(no_panic("drop", &note));

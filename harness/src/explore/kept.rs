@@ -8,9 +8,10 @@ use std::rc::Rc;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::trial::Trial;
-use crate::oracle::{History, Judgement, Obligations, Violation};
+use crate::oracle::{History, Judgement, Obligations, Observed, Violation};
 use crate::rng::Rng;
 use crate::scenario::{CheckKind, Feature};
+use crate::target::TargetError;
 use crate::trace::TracePosition;
 use crate::workload::Taken;
 
@@ -55,25 +56,32 @@ impl Kept {
 
     /// Restores it on another disk. Nothing if something was wrong.
     fn check(&self, trial: &mut Trial<'_>, tables: &[String]) -> Option<Seen> {
+        let restored = trial.restored(&self.taken, tables)?;
+        let verdict = self.judge(restored);
+        verdict
+            .map_err(|violation| trial.violations.push(violation))
+            .ok()
+    }
+
+    /// Whether what restoring it came to is right.
+    pub(super) fn judge(&self, restored: Result<Observed, TargetError>) -> Result<Seen, Violation> {
         let name = self.taken.text();
         let violation = |shape: &str, expected: &str, actual: String| {
             let expected = format!("{name}: {expected}");
             Violation::new(CheckKind::Backup, shape, expected, actual)
         };
-        let observed = match trial.restored(&self.taken, tables)? {
+        let observed = match restored {
             Ok(observed) => observed,
-            Err(_) if !self.is_owed => return Some(Seen::Nothing),
+            Err(_) if !self.is_owed => return Ok(Seen::Nothing),
             Err(error) => {
                 let shape = format!("cannot-restore/{}", super::evidence::shape_of(&error.text));
                 let expected = "what was done before the crash can be restored";
-                let refused = violation(&shape, expected, error.to_string());
-                trial.violations.push(refused);
-                return None;
+                return Err(violation(&shape, expected, error.to_string()));
             }
         };
         let first = match self.obligations().judge(&self.history, &observed) {
-            Judgement::Legal => return Some(Seen::Rows),
-            Judgement::Undecided => return Some(Seen::Undecided),
+            Judgement::Legal => return Ok(Seen::Rows),
+            Judgement::Undecided => return Ok(Seen::Undecided),
             Judgement::Illegal(violations) => violations.into_iter().next(),
         };
         let first = first.map_or_else(String::new, |first| {
@@ -81,25 +89,19 @@ impl Kept {
         });
         let actual = format!("{} rows that are not those; {first}", observed.len());
         let expected = "the rows of the moment at which it was taken";
-        let differs = violation("restored-to-another-state", expected, actual);
-        trial.violations.push(differs);
-        None
+        Err(violation("restored-to-another-state", expected, actual))
     }
 }
 
-/// Restores what was being taken, the newest that was done, and one of the others.
+/// Restores what is [`chosen`].
 pub(super) fn check(
     kept: &[Kept],
     trial: &mut Trial<'_>,
     tables: &[String],
     rng: &Rng,
 ) -> Option<Seen> {
-    let mut rng = rng.split("restored", 0);
-    let (mut owed, mut chosen): (Vec<_>, Vec<_>) = kept.iter().partition(|kept| kept.is_owed);
-    chosen.extend(owed.pop());
-    chosen.extend(rng.pick(&owed).copied());
     let mut seen = Seen::Nothing;
-    for kept in chosen {
+    for kept in chosen(kept, rng) {
         let one = kept.check(trial, tables)?;
         if one == Seen::Rows {
             *trial.features.entry(Feature::Restores).or_default() += 1;
@@ -107,6 +109,15 @@ pub(super) fn check(
         seen = seen.max(one);
     }
     Some(seen)
+}
+
+/// What was being taken, the newest that was done, and one of the others.
+pub(super) fn chosen<'k>(kept: &'k [Kept], rng: &Rng) -> Vec<&'k Kept> {
+    let mut rng = rng.split("restored", 0);
+    let (mut owed, mut chosen): (Vec<_>, Vec<_>) = kept.iter().partition(|kept| kept.is_owed);
+    chosen.extend(owed.pop());
+    chosen.extend(rng.pick(&owed).copied());
+    chosen
 }
 
 /// What tells the backups of two crashes apart, if they are not the same.

@@ -31,6 +31,19 @@ pub(super) struct Taken {
 }
 
 impl Taken {
+    /// So many files, of so many bytes together.
+    pub(super) fn new(files: usize, bytes: u64) -> Self {
+        Self { files, bytes }
+    }
+
+    /// What more there may be for what the clients added since.
+    pub(super) fn beside(self, closed: Self) -> Self {
+        Self {
+            files: self.files.max(closed.files),
+            ..closed
+        }
+    }
+
     /// All that a disk holds.
     pub(super) fn of(state: &DiskState) -> Self {
         Self::of_files(state, |_| true)
@@ -58,8 +71,12 @@ impl Taken {
 
 /// The operations that a recovery of these files may take.
 pub(super) fn calls_max(state: &DiskState, is_log: impl Fn(&str) -> bool) -> u64 {
-    let log = Taken::of_files(state, is_log);
-    CALLS_OF_A_RECOVERY + CALLS_OF_A_BLOCK * log.bytes.div_ceil(BLOCK)
+    calls_max_of(Taken::of_files(state, is_log).bytes)
+}
+
+/// The operations that a recovery of a log of so many bytes may take.
+pub(super) fn calls_max_of(log_bytes: u64) -> u64 {
+    CALLS_OF_A_RECOVERY + CALLS_OF_A_BLOCK * log_bytes.div_ceil(BLOCK)
 }
 
 /// A recovery that took longer than that.
@@ -74,7 +91,11 @@ pub(super) fn unbounded(calls: u64, calls_max: u64) -> Violation {
 
 /// What is open though everything was closed.
 pub(super) fn left_open(trial: &Trial<'_>) -> Option<Violation> {
-    let open = trial.disk().open_files();
+    left_open_of(trial.disk().open_files())
+}
+
+/// What is open of a closed database, if anything is.
+pub(super) fn left_open_of(open: u64) -> Option<Violation> {
     let leak = |open| {
         Violation::new(
             CheckKind::NoLeak,
@@ -91,10 +112,7 @@ pub(super) fn check(trial: &mut Trial<'_>, booted: Option<Taken>) -> Option<()> 
     trial.close()?;
     // What the clients added is explained.
     let closed = Taken::of(&trial.disk().state());
-    let booted = booted.map(|booted| Taken {
-        files: booted.files.max(closed.files),
-        ..closed
-    });
+    let booted = booted.map(|booted| booted.beside(closed));
     let found = left_open(trial).or_else(|| grown(trial, booted));
     let is_good = found.is_none() && trial.violations.is_empty();
     trial.violations.extend(found);
@@ -104,7 +122,7 @@ pub(super) fn check(trial: &mut Trial<'_>, booted: Option<Taken>) -> Option<()> 
 fn grown(trial: &mut Trial<'_>, booted: Option<Taken>) -> Option<Violation> {
     let mut rounds = Vec::new();
     let mut at = trial.killed();
-    for _ in 0..=ROUNDS {
+    for _ in 0..OPENINGS {
         let went_well = round(&mut at);
         rounds.push(Taken::of(&at.disk().state()));
         let next = at.killed();
@@ -112,8 +130,17 @@ fn grown(trial: &mut Trial<'_>, booted: Option<Taken>) -> Option<Violation> {
         trial.violations.extend(ended.violations);
         went_well?;
     }
+    judge(&rounds, booted)
+}
+
+/// Openings that are tried for a leak.
+pub(super) const OPENINGS: usize = ROUNDS + 1;
+
+/// What is wrong with what there was after each of some openings.
+pub(super) fn judge(rounds: &[Taken], booted: Option<Taken>) -> Option<Violation> {
     let texts: Vec<_> = rounds.iter().map(|taken| taken.text()).collect();
-    let grows = rounds[1..]
+    let settled = rounds.get(1..)?;
+    let grows = settled
         .windows(2)
         .all(|pair| pair[1].has_grown_since(pair[0]));
     if grows {

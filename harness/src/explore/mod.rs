@@ -11,6 +11,7 @@
 mod batch;
 mod crowd;
 mod device;
+mod device_checks;
 mod lazy;
 mod live;
 mod setup;
