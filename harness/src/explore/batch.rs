@@ -81,6 +81,8 @@ fn explore_all(
                 Fault::Failpoint(fault) => explorer.stop_at_failpoints(place, fault, &life)?,
                 Fault::Damage(fault) => explorer.damage(fault, &life),
                 Fault::DevicePowerLoss(fault) => explorer.device(fault)?,
+                // The disk of each life is slow.
+                Fault::Latency(_) => {}
                 // The sweep cuts the power where storage has failed.
                 Fault::PowerLoss(_) if setup.batch.scenario.io_error().is_some() => {}
                 Fault::PowerLoss(fault) => {
@@ -268,6 +270,15 @@ impl<'s> Explorer<'s> {
     }
 
     /// Notes a variety of a fault that could have come, and whether it did.
+    /// Notes how many operations could have been slow, and how many were.
+    pub(super) fn note_slow(&mut self, (matched, slow): (u64, u64)) {
+        if self.setup.batch.scenario.latency().is_some() {
+            let counts = self.result.faults.entry("latency".to_owned()).or_default();
+            counts.armed += matched;
+            counts.fired += slow;
+        }
+    }
+
     pub(super) fn note_variety(&mut self, name: String, has_fired: bool) {
         let FaultCounts { armed, fired } = self.result.faults.entry(name).or_default();
         *armed += 1;

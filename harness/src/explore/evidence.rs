@@ -30,6 +30,12 @@ pub(super) fn no_hang(call: &str, calls: u64) -> Violation {
     )
 }
 
+/// What took longer than the disk's slowness excuses.
+pub(super) fn too_late(late: &str) -> Violation {
+    let expected = "commits and openings end within their time, however slow the disk is";
+    Violation::new(CheckKind::NoHang, "late", expected, late)
+}
+
 /// A target's own process that is of no more use.
 pub(super) fn broke_down(call: &str, breakdown: &Breakdown) -> Violation {
     let (check, expected) = match breakdown.how {

@@ -45,6 +45,7 @@ impl Explorer<'_> {
         self.note_elisions(&ended.elisions_fired);
         self.note_features(&ended.features);
         self.note_reached(&ended.failpoints);
+        self.note_slow(ended.slow);
         let trace = ended.trace;
         let asked = ended
             .violations

@@ -164,6 +164,7 @@ impl Setup {
             operation_budget,
             elide: self.elisions.iter().map(|(_, e)| e.clone()).collect(),
             ignore: self.ignored.iter().map(|(_, file)| file.clone()).collect(),
+            latency: self.batch.scenario.latency().cloned(),
             ..SimConfig::default()
         }
     }

@@ -373,6 +373,26 @@ fn a_recovery_without_an_end_is_a_finding() {
 }
 
 #[test]
+fn a_slow_disk_is_waited_for_and_what_ends_past_its_deadline_hangs() {
+    let slow = |within: &str| {
+        format!(
+            "[[fault]]\nkind = \"latency\"\noperation = \"sync\"\nevery = 3\ntakes = \"40 ms\"\nwithin = \"{within}\"\n"
+        )
+    };
+    let good = run(&batch(KV, "", POSIX, &slow("10 s")));
+    assert!(good.findings.is_empty(), "{:?}", good.findings);
+    let counts = good.faults["latency"];
+    assert!(counts.fired > 0 && counts.fired < counts.armed);
+    let late = run(&batch(KV, "", POSIX, &slow("30 ms")));
+    assert_eq!(checks(&late), BTreeSet::from([CheckKind::NoHang]));
+    assert!(
+        late.findings[0].actual.contains("ms of the disk's time"),
+        "{:?}",
+        late.findings[0]
+    );
+}
+
+#[test]
 fn a_second_recovery_that_shows_less_is_not_idempotent() {
     let found = run_spoiled(Spoil::SecondRecoveryLosesARow).unwrap();
     assert!(

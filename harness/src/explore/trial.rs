@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::caught::{PanicNote, caught};
-use super::evidence::{broke_down, no_hang, no_panic, refused};
+use super::evidence::{broke_down, no_hang, no_panic, refused, too_late};
 use super::failpoint::{self, Reached};
 use super::setup::Setup;
 use crate::failpoints::{Watch, Watched};
@@ -55,6 +55,8 @@ pub(super) struct Ended {
     pub(super) taken: Vec<Taken>,
     /// What clients did.
     pub(super) script: Script,
+    /// Operations that could have been slow, and those that were.
+    pub(super) slow: (u64, u64),
 }
 
 impl<'s> Trial<'s> {
@@ -349,6 +351,8 @@ impl<'s> Trial<'s> {
         if let Err(note) = self.watched(|| drop(session)) {
             self.violations.push(no_panic("drop", &note));
         }
+        let late = self.disk.late();
+        self.violations.extend(late.map(|late| too_late(&late)));
         Ended {
             failpoints: failpoint::reached(&trace),
             trace,
@@ -358,6 +362,7 @@ impl<'s> Trial<'s> {
             features: self.features,
             taken: self.taken,
             script: self.script,
+            slow: self.disk.slow_operations(),
         }
     }
 

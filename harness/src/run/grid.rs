@@ -2,18 +2,40 @@
 
 use lightning_report::{Grid, Impossible};
 
-use crate::scenario::{CheckKind, CrashModel, DamageKind, KillMoment, ResourceKind, SystemError};
+use crate::failpoints;
+use crate::scenario::{
+    CheckKind, CrashModel, DamageKind, FailpointAction, KillMoment, ResourceKind, SystemError,
+};
 
-/// All that could be exercised on a simulated disk, and by processes that end or lack something.
+/// Crashes, and what only lets others in between: nothing fails while the database is open.
+const WITHOUT_FAILURES: [&str; 6] = [
+    "latency",
+    "power-loss",
+    "device-power-loss",
+    "failpoint: power-loss",
+    "failpoint: process-death",
+    "failpoint: yield",
+];
+
+/// All that could be exercised with this build, on whatever machine.
 pub(super) fn grid() -> Grid {
     let models = CrashModel::ALL.map(|model| format!("power-loss: {model}"));
     let errors = SystemError::ALL.map(|error| format!("io-error: {error}"));
     let damages = DamageKind::ALL.map(|kind| format!("damage: {kind}"));
     let kills = KillMoment::ALL.map(|moment| format!("kill: {}", moment.name()));
     let resources = ResourceKind::ALL.map(|what| format!("resource: {}", what.name()));
+    let actions = if failpoints::catalogue().is_empty() {
+        Vec::new()
+    } else {
+        FailpointAction::ALL
+            .map(|action| action.fault_name().to_owned())
+            .to_vec()
+    };
     let faults = models.into_iter().chain(errors).chain(damages);
+    let faults = faults.chain(kills).chain(resources);
+    let faults = faults.chain(["latency".to_owned()]);
     Grid {
-        faults: faults.chain(kills).chain(resources).collect(),
+        faults: faults.chain(actions).collect(),
         checks: CheckKind::ALL.map(|kind| kind.name().to_owned()).to_vec(),
         impossible: CheckKind::ALL.into_iter().flat_map(impossible).collect(),
     }
@@ -29,14 +51,21 @@ fn impossible(check: CheckKind) -> Vec<Impossible> {
     let mut all = Vec::new();
     if matches!(check, CheckKind::ReadsGoOn | CheckKind::Liveness) {
         let reason = "nothing fails while the database is open";
-        all.push(because("power-loss", reason));
-        all.push(because("damage", reason));
+        for fault in WITHOUT_FAILURES.into_iter().chain(["damage"]) {
+            all.push(because(fault, reason));
+        }
     } else if check == CheckKind::NoWrongReads {
         let reason =
             "what may be read is said by durability, atomicity, no-garbage and reads-go-on";
-        all.push(because("power-loss", reason));
-        all.push(because("io-error", reason));
-        all.push(because("failpoint", reason));
+        for fault in [
+            "power-loss",
+            "device-power-loss",
+            "io-error",
+            "failpoint",
+            "latency",
+        ] {
+            all.push(because(fault, reason));
+        }
         let reason = "an old copy that is whole cannot be told from the newest one";
         all.push(because("damage: stale", reason));
     } else if !matches!(check, CheckKind::NoPanic | CheckKind::NoHang) {

@@ -70,6 +70,14 @@ pub struct AtFailpoints {
 }
 
 impl FailpointAction {
+    /// Every one.
+    pub const ALL: [Self; 4] = [
+        Self::Error,
+        Self::PowerLoss,
+        Self::ProcessDeath,
+        Self::Yield,
+    ];
+
     /// The name used in files and reports.
     pub fn name(self) -> &'static str {
         match self {

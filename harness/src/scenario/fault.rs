@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AtFailpoints, Damage, DevicePowerLoss, FailpointFault, IoError, Kill, OneOrMany, Plane,
-    Resource,
+    AtFailpoints, Damage, DevicePowerLoss, FailpointFault, IoError, Kill, Latency, OneOrMany,
+    Plane, Resource,
 };
 
 /// Survivals tried at a crash point that is to be covered, where the scenario does not say how many.
@@ -33,6 +33,8 @@ pub enum Fault {
     Kill(Kill),
     /// Something that a process needs runs out. Plane `process`.
     Resource(Resource),
+    /// Operations of storage take long.
+    Latency(Latency),
 }
 
 impl Fault {
@@ -44,6 +46,7 @@ impl Fault {
             Self::Damage(_) => "damage",
             Self::Failpoint(failpoint) => failpoint.action.fault_name(),
             Self::DevicePowerLoss(_) => "device-power-loss",
+            Self::Latency(_) => "latency",
             Self::Kill(_) => "kill",
             Self::Resource(_) => "resource",
         }

@@ -15,6 +15,7 @@ mod fault;
 mod feature;
 mod io_error;
 mod lasts;
+mod latency;
 mod option_values;
 mod plant;
 mod process;
@@ -49,6 +50,7 @@ pub use io_error::{
     CacheAfter, FirstFailure, IoError, IoErrorVariant, IoOperation, Reaction, SystemError,
 };
 pub use lasts::Lasts;
+pub use latency::Latency;
 pub use model::{Budget, Expect, Format, Plane, Scenario};
 pub use one_or_many::OneOrMany;
 pub use option_values::{OptionValues, TargetOptions};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Check, CheckKind, Damage, DevicePowerLoss, FailpointAction, FailpointFault, Fault, IoError,
-    Plant, PowerLoss, TargetOptions, TimeSpan, Workload,
+    Latency, Plant, PowerLoss, TargetOptions, TimeSpan, Workload,
 };
 
 /// A scenario: one purpose, one workload, the faults it meets and the checks that must hold.
@@ -80,6 +80,14 @@ impl Scenario {
     pub fn device_power_loss(&self) -> Option<&DevicePowerLoss> {
         self.faults.iter().find_map(|fault| match fault {
             Fault::DevicePowerLoss(fault) => Some(fault),
+            _ => None,
+        })
+    }
+
+    /// What is slow, if anything is.
+    pub fn latency(&self) -> Option<&Latency> {
+        self.faults.iter().find_map(|fault| match fault {
+            Fault::Latency(latency) => Some(latency),
             _ => None,
         })
     }

@@ -31,6 +31,7 @@ pub(super) fn validate_faults(scenario: &Scenario) -> Verdict {
                 Fault::Failpoint(_) => "give `name` a list",
                 Fault::DevicePowerLoss(_) => "write a scenario for each file system",
                 Fault::Kill(_) => "give `at` a list",
+                Fault::Latency(_) => "give `operation` a list",
             };
             return refuse(
                 vec![Step::Key("fault"), Step::Index(place)],
@@ -45,6 +46,7 @@ pub(super) fn validate_faults(scenario: &Scenario) -> Verdict {
             Fault::Failpoint(failpoint) => validate_failpoint(place, failpoint, scenario)?,
             Fault::DevicePowerLoss(_) | Fault::Resource(_) => {}
             Fault::Kill(kill) => validate_kill(place, kill)?,
+            Fault::Latency(_) => validate_latency(place, scenario)?,
         }
     }
     validate_plane(scenario)?;
@@ -78,6 +80,17 @@ fn validate_io_error(place: usize, io_error: &IoError) -> Verdict {
         ),
         _ => Ok(()),
     }
+}
+
+fn validate_latency(place: usize, scenario: &Scenario) -> Verdict {
+    let is_crash = |fault: &Fault| matches!(fault, Fault::PowerLoss(_));
+    let mut others = scenario.faults.iter().filter(|one| !is_crash(one));
+    if scenario.power_loss().is_none() || others.any(|one| !matches!(one, Fault::Latency(_))) {
+        let message = "slow operations without a power loss, or beside other faults";
+        let help = "expected one other [[fault]], of kind \"power-loss\"";
+        return refuse(fault(place, "kind"), message, help);
+    }
+    Ok(())
 }
 
 fn validate_damage(place: usize, damage: &Damage) -> Verdict {

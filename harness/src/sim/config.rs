@@ -1,6 +1,6 @@
 //! How a simulated disk behaves.
 
-use crate::scenario::{Elision, FileGlob};
+use crate::scenario::{Elision, FileGlob, Latency};
 use crate::trace::{SectorSize, TracePosition};
 
 /// How a simulated disk behaves.
@@ -14,6 +14,8 @@ pub struct SimConfig {
     pub elide: Vec<Elision>,
     /// The files of which a sync that fails is said to have worked.
     pub ignore: Vec<FileGlob>,
+    /// Which operations are slow.
+    pub latency: Option<Latency>,
     /// The power goes at this moment of this boot: every later call fails, and later marks don't count.
     pub crash_after: Option<TracePosition>,
 }
@@ -25,6 +27,7 @@ impl Default for SimConfig {
             operation_budget: u64::MAX,
             elide: Vec::new(),
             ignore: Vec::new(),
+            latency: None,
             crash_after: None,
         }
     }

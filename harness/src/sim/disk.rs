@@ -202,6 +202,11 @@ impl SimDisk {
 
 impl Disk for SimDisk {
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        let operation = match mode {
+            OpenMode::Read | OpenMode::Write => IoOperation::Open,
+            OpenMode::Create => IoOperation::Create,
+        };
+        self.take_time(operation, name);
         let mut machine = self.enter_names()?;
         let inode = match mode {
             OpenMode::Read => {
@@ -246,10 +251,12 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.take_time(IoOperation::Rename, to);
         self.enter_names()?.rename(from, to)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.take_time(IoOperation::Remove, name);
         let mut machine = self.enter_names()?;
         machine.find(name)?;
         machine.fail(IoOperation::Remove, name)?;
@@ -267,6 +274,7 @@ impl Disk for SimDisk {
             dir: Name::from(dir),
         });
         drop(machine);
+        self.take_time(IoOperation::SyncDir, dir);
         pause();
         Ok(())
     }

@@ -56,6 +56,7 @@ impl Drop for SimFile {
 
 impl DiskFile for SimFile {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.disk.take_time(IoOperation::Read, &self.name);
         let mut machine = self.disk.enter()?;
         self.fail(&mut machine, IoOperation::Read)?;
         machine.look_at_bytes(self.inode, offset, buf.len() as u64);
@@ -68,6 +69,7 @@ impl DiskFile for SimFile {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.disk.take_time(IoOperation::Write, &self.name);
         let mut machine = self.enter_to_write()?;
         end_of(offset, bytes.len() as u64)?;
         if bytes.is_empty() {
@@ -99,6 +101,7 @@ impl DiskFile for SimFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        self.disk.take_time(IoOperation::SetLen, &self.name);
         let mut machine = self.enter_to_write()?;
         end_of(len, 0)?;
         self.fail(&mut machine, IoOperation::SetLen)?;
@@ -109,6 +112,7 @@ impl DiskFile for SimFile {
     }
 
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.disk.take_time(IoOperation::Allocate, &self.name);
         let mut machine = self.enter_to_write()?;
         end_of(offset, len)?;
         let file = machine.label(self.inode, &self.name);
@@ -130,6 +134,7 @@ impl DiskFile for SimFile {
         }
         machine.perform(Operation::Sync(file));
         drop(machine);
+        self.disk.take_time(IoOperation::Sync, &self.name);
         pause();
         Ok(())
     }

@@ -14,6 +14,7 @@ use super::error::SimError;
 use super::injection::Injector;
 use super::lazy::Lazy;
 use super::places::SyncPlaces;
+use super::slowness::Slowness;
 use crate::scenario::{FileGlob, IoOperation};
 use crate::trace::{
     DiskState, Effect, Entry, Event, FILE_LEN_MAX, FileRef, FileState, InodeId, Mark, Name,
@@ -27,6 +28,7 @@ pub(super) struct Machine {
     pub(super) events: Vec<Event>,
     pub(super) elisions: Vec<Armed>,
     pub(super) injector: Option<Injector>,
+    pub(super) slowness: Option<Slowness>,
     /// The files of which failed syncs are ignored, and how often they were.
     pub(super) ignored: Vec<(FileGlob, u64)>,
     pub(super) calls: u64,
@@ -55,6 +57,7 @@ impl Machine {
             events: Vec::new(),
             elisions: config.elide.into_iter().map(Armed::new).collect(),
             injector: None,
+            slowness: config.latency.map(Slowness::new),
             ignored: config.ignore.into_iter().map(|file| (file, 0)).collect(),
             calls: 0,
             open_files: 0,
@@ -82,6 +85,9 @@ impl Machine {
     pub(super) fn enter(&mut self) -> io::Result<()> {
         self.check_power()?;
         self.calls += 1;
+        if let Some(slowness) = &mut self.slowness {
+            slowness.tick();
+        }
         if self.calls > self.budget {
             self.stopped = Some(SimError::Hang);
             return Err(SimError::Hang.into());
@@ -91,6 +97,9 @@ impl Machine {
 
     pub(super) fn mark(&mut self, mark: Mark) {
         if self.check_power().is_ok() {
+            if let Some(slowness) = &mut self.slowness {
+                slowness.follow(&mark);
+            }
             match mark {
                 Mark::Request(_) => self.in_flight += 1,
                 Mark::Acknowledged(_) | Mark::Failed(_) | Mark::Unknown(_) => {

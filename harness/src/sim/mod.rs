@@ -10,6 +10,7 @@ mod kernel;
 mod lazy;
 mod machine;
 mod places;
+mod slowness;
 
 pub use config::SimConfig;
 pub use disk::SimDisk;
