@@ -16,12 +16,15 @@ use super::state::Changes;
 use crate::disk_format::{PageHeader, stamp};
 use crate::error::StorageError;
 use crate::ids::{CheckpointId, PageNo, Slot, Version};
+use crate::sync::let_others_in;
 
 /// After so many bytes these are made durable. A sync of all of them at the end would keep the disk from others' for as long as it
 /// takes: a sync waits for all that the disk has taken and not yet made durable, whoever wrote it.
 const PACE_ALONE: u64 = 1 << 20;
 /// And after so many where somebody syncs the log meanwhile.
-const PACE_IN_COMPANY: u64 = 64 << 10;
+const PACE_IN_COMPANY: u64 = 128 << 10;
+/// The disk begins with them half-way then, so that less is left to be done while others wait.
+const BEGIN_IN_COMPANY: u64 = PACE_IN_COMPANY / 2;
 /// Who syncs the log is thought to do so again until so many bytes are written.
 const COMPANY_LASTS: u64 = 4 << 20;
 
@@ -51,6 +54,8 @@ pub struct Checkpoint<'a> {
     is_synced: bool,
     /// Bytes written since the last sync.
     unsynced: u64,
+    /// Bytes written since the disk was last asked to begin.
+    unbegun: u64,
     company: Company<'a>,
     /// Pages that may yet be moved.
     moves: u64,
@@ -109,6 +114,7 @@ impl Map {
             cursor: Slot(1),
             is_synced: true,
             unsynced: 0,
+            unbegun: 0,
             company: Company::default(),
             moves: writer.set_aside,
             failure: None,
@@ -157,13 +163,12 @@ impl Checkpoint<'_> {
         if page.get() == 0 || page.get() == u32::MAX {
             return Err(invalid(format!("page number {page}")));
         }
-        if self.unsynced >= self.company.pace(image.len() as u64) {
-            self.sync_data()?;
-        }
+        self.keep_pace(image.len() as u64)?;
         let slot = self.take_slot()?;
         self.make_room(slot)?;
         self.is_synced = false;
         self.unsynced = self.unsynced.saturating_add(image.len() as u64);
+        self.unbegun = self.unbegun.saturating_add(image.len() as u64);
         failpoint!("map.page.write", fails);
         let written = self.run.push(self.map.geometry.slot_offset(slot), image)?;
         let crc = stamp(written, version, page, self.id);
@@ -212,7 +217,22 @@ impl Checkpoint<'_> {
             let synced = self.map.poisoning(self.map.files.data.sync());
             self.noted(synced)?;
             self.is_synced = true;
-            self.unsynced = 0;
+            (self.unsynced, self.unbegun) = (0, 0);
+        }
+        Ok(())
+    }
+
+    /// Makes what was written durable, or has the disk begin with it, before `more` bytes are written, if it is time.
+    fn keep_pace(&mut self, more: u64) -> Result<(), StorageError> {
+        let pace = self.company.pace(more);
+        self.run.begins_at_once = pace == PACE_IN_COMPANY;
+        if self.unsynced >= pace {
+            return self.sync_data();
+        }
+        if self.run.begins_at_once && self.unbegun >= BEGIN_IN_COMPANY {
+            self.run.flush()?;
+            self.unbegun = 0;
+            let_others_in();
         }
         Ok(())
     }

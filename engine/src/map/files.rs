@@ -84,6 +84,12 @@ impl NamedFile {
             .map_err(|e| StorageError::io("sync", self.name, e))
     }
 
+    fn start_writeback(&self, offset: u64, len: u64) -> Result<(), StorageError> {
+        self.file
+            .start_writeback(offset, len)
+            .map_err(|e| StorageError::io("write", self.name, e))
+    }
+
     pub(super) fn len(&self) -> Result<u64, StorageError> {
         self.file
             .len()
@@ -125,6 +131,8 @@ pub(super) struct RunWriter {
     file: NamedFile,
     start: u64,
     bytes: Vec<u8>,
+    /// The disk is to begin with a run as soon as it is written.
+    pub(super) begins_at_once: bool,
 }
 
 impl RunWriter {
@@ -133,6 +141,7 @@ impl RunWriter {
             file: file.clone(),
             start: 0,
             bytes: Vec::new(),
+            begins_at_once: false,
         }
     }
 
@@ -153,9 +162,13 @@ impl RunWriter {
         if self.bytes.is_empty() {
             return Ok(());
         }
-        let result = self.file.write(self.start, &self.bytes);
-        self.start = 0;
+        let (start, len) = (std::mem::take(&mut self.start), self.bytes.len() as u64);
+        let written = self.file.write(start, &self.bytes);
         self.bytes.clear();
-        result
+        written?;
+        if self.begins_at_once {
+            self.file.start_writeback(start, len)?;
+        }
+        Ok(())
     }
 }
