@@ -143,7 +143,7 @@ impl Explorer<'_> {
         }
         for open in [Open::Survives, Open::Lost].into_iter().filter(|_| again) {
             let decided = examination.run(survival.representative(open), &mut self.observed);
-            if !examined.agrees(&decided) {
+            if !examined.agrees(&decided, false) {
                 return Err(internal(&format!(
                     "case {} ends differently where all is decided",
                     case.id()

@@ -43,6 +43,10 @@ pub trait Target: Debug + Send + Sync {
         let promises = Promises::none().with(Durability::Sync, durable, durable);
         promises.without_damage_detected()
     }
+    /// Whether it works in a process of its own: the system decides then which of its calls reach the disk, and its threads run as they like.
+    fn is_a_process(&self) -> bool {
+        false
+    }
     /// Settings of options that differ in what they promise, or the one without any.
     fn variants(&self) -> Vec<Options> {
         vec![Options::new()]

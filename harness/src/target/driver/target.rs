@@ -107,6 +107,10 @@ impl Target for Driver {
         }
     }
 
+    fn is_a_process(&self) -> bool {
+        true
+    }
+
     fn known_options(&self) -> &'static [KnownOption] {
         &[]
     }
