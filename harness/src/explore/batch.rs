@@ -76,13 +76,11 @@ fn explore_all(
         for (place, fault) in setup.batch.scenario.faults.iter().enumerate() {
             match fault {
                 Fault::IoError(fault) => explorer.sweep(fault)?,
-                // Of another plane.
-                Fault::Kill(_) | Fault::Resource(_) => {}
+                // Two of another plane; and the disk of each life is slow.
+                Fault::Kill(_) | Fault::Resource(_) | Fault::Latency(_) => {}
                 Fault::Failpoint(fault) => explorer.stop_at_failpoints(place, fault, &life)?,
                 Fault::Damage(fault) => explorer.damage(fault, &life),
                 Fault::DevicePowerLoss(fault) => explorer.device(fault)?,
-                // The disk of each life is slow.
-                Fault::Latency(_) => {}
                 // The sweep cuts the power where storage has failed.
                 Fault::PowerLoss(_) if setup.batch.scenario.io_error().is_some() => {}
                 Fault::PowerLoss(fault) => {
