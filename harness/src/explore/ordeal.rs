@@ -86,8 +86,6 @@ impl Explorer<'_> {
             cache: variant.cache,
             failpoint: variant.failpoint,
         });
-        let mut history = History::new();
-        history.opened(TracePosition(u64::MAX));
         let rng = self.setup.rng.split("ordeal", trouble.first);
         let ordeal = Ordeal {
             rng: rng.split("variant", trouble.variant as u64),
@@ -95,7 +93,7 @@ impl Explorer<'_> {
             fault,
             variant,
             trial,
-            history,
+            history: unopened(),
             before: None,
             failed_before: 0,
             lost_before: 0,
@@ -113,6 +111,13 @@ impl Explorer<'_> {
         };
         Ok(ordeal.run())
     }
+}
+
+/// Of a session of which nothing was seen yet: what is owed is what was owed before.
+fn unopened() -> History {
+    let mut history = History::new();
+    history.opened(TracePosition(u64::MAX));
+    history
 }
 
 impl Ordeal<'_, '_> {
@@ -428,7 +433,7 @@ impl Ordeal<'_, '_> {
         let mut ended = std::mem::replace(&mut self.trial, next).finish();
         let failures = self.failures();
         self.trial.violations.append(&mut ended.violations);
-        let mut history = std::mem::take(&mut self.history);
+        let mut history = std::mem::replace(&mut self.history, unopened());
         history.sharpen(&ended.trace.events);
         let life = Life {
             trace: std::mem::take(&mut ended.trace),

@@ -14,6 +14,7 @@ use crate::target::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spoil {
     PanicOnRecovery,
+    PanicOnFailedRecovery,
     SpinOnRecovery,
     SecondRecoveryLosesARow,
     CallsDifferEachTime,
@@ -89,7 +90,11 @@ impl Target for Spoiled {
             Spoil::LooksElsewhereEachTime if recovered => look_at_sector(&*disk, opened),
             _ => {}
         }
-        let mut toy = self.toy.open(disk, options, mode)?;
+        let opened = self.toy.open(disk, options, mode);
+        if opened.is_err() && recovered && self.spoil == Spoil::PanicOnFailedRecovery {
+            panic!("spoiled");
+        }
+        let mut toy = opened?;
         let second = self.spoil == Spoil::SecondRecoveryLosesARow
             && recovered
             && !was_first_recovery(&mut *toy)?;

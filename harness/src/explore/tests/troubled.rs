@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::spoiled::{Spoil, Spoiled};
 use super::{checks, run};
 use crate::batch::{Batch, BatchResult, CaseId, PlantSwitch};
+use crate::explore::batch::run_with;
 use crate::explore::run_case;
+use crate::explore::setup::Setup;
 use crate::scenario::{CheckKind, Scenario};
 
 const EVERY_CHECK: [&str; 8] = [
@@ -174,4 +177,15 @@ fn every_finding_is_found_again_by_its_case_alone() {
     assert!(cuts > 0, "{lives} and {cuts}");
     assert!(run_case(&batch, &CaseId("e1.v9".to_owned())).is_err());
     assert!(run_case(&batch, &CaseId("e1.v0.l99/p1.s0".to_owned())).is_err());
+}
+
+#[test]
+fn a_session_that_ends_before_its_rows_were_seen_is_judged_by_what_was_owed_before() {
+    let fault = "error = \"eio\"\noperation = \"read\"\nlasts = \"forever\"\nreopenings = 2";
+    let batch = batch(fault, CUT);
+    let spoiled = Box::new(Spoiled::new(Spoil::PanicOnFailedRecovery));
+    let setup = Setup::on(&batch, spoiled).unwrap();
+    let found = run_with(&setup, &mut |_| ()).unwrap();
+    assert_eq!(checks(&found), [CheckKind::NoPanic].into());
+    assert!(found.checked > 2);
 }
