@@ -91,9 +91,8 @@ impl Target for Spoiled {
             _ => {}
         }
         let opened = self.toy.open(disk, options, mode);
-        if opened.is_err() && recovered && self.spoil == Spoil::PanicOnFailedRecovery {
-            panic!("spoiled");
-        }
+        let bears_it = opened.is_ok() || !recovered || self.spoil != Spoil::PanicOnFailedRecovery;
+        assert!(bears_it, "spoiled");
         let mut toy = opened?;
         let second = self.spoil == Spoil::SecondRecoveryLosesARow
             && recovered
