@@ -108,7 +108,9 @@ fn try_loop_mount() -> io::Result<()> {
     }
     // It may wait in the kernel: its end is not waited for.
     child.kill()?;
-    Err(io::Error::other("it does not come to an end"))
+    Err(io::Error::other(
+        "mounting a loop device does not come to an end",
+    ))
 }
 
 /// Mounts a small file system where nobody sees it.

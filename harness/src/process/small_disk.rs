@@ -55,7 +55,8 @@ pub(super) fn wait_for_release(image: &Path) -> io::Result<()> {
         }
         thread::sleep(WAIT);
     }
-    Err(io::Error::other("a loop device stays"))
+    let text = format!("a loop device still has {}", image.display());
+    Err(io::Error::other(text))
 }
 
 /// Fills it until so much is left.
