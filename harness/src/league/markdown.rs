@@ -31,7 +31,7 @@ pub(super) fn page(league: &League) -> String {
 }
 
 pub(super) const INTRODUCTION: &str = "Each engine is judged by what its own documentation promises at the setting that is named, on a simulated disk, and by nothing else. \
-    *To be confirmed* is no failure: it was seen on the simulated disk alone, and nobody has checked it on a real file system or in the engine's source; its numbers stand in brackets, with a question mark.\n";
+    \"To be confirmed\" is no failure: it was seen on the simulated disk alone, and nobody has checked it on a real file system or in the engine's source; its numbers stand in brackets, with a question mark.\n";
 
 fn one(text: &mut String, standing: &Standing) {
     let entry = &standing.entry;
