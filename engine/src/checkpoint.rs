@@ -290,6 +290,7 @@ fn write_out(
     checkpoint.sync_data()?;
     failpoint!("checkpoint.data-synced", fails);
     sync_log(engine, start)?;
+    checkpoint.synced_the_log();
     failpoint!("checkpoint.log-synced", fails);
     engine.store.before_switch(dirty);
     checkpoint.commit(version, start)

@@ -7,9 +7,9 @@
 
 use std::io;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::files::{DATA, NamedFile, RunWriter};
+use super::pace::{Due, Pace};
 use super::page_map::{Access, Map, PageAddress, invalid};
 use super::shrink::Ends;
 use super::state::Changes;
@@ -17,16 +17,6 @@ use crate::disk_format::{PageHeader, stamp};
 use crate::error::StorageError;
 use crate::ids::{CheckpointId, PageNo, Slot, Version};
 use crate::sync::let_others_in;
-
-/// After so many bytes these are made durable. A sync of all of them at the end would keep the disk from others' for as long as it
-/// takes: a sync waits for all that the disk has taken and not yet made durable, whoever wrote it.
-const PACE_ALONE: u64 = 1 << 20;
-/// And after so many where somebody syncs the log meanwhile.
-const PACE_IN_COMPANY: u64 = 128 << 10;
-/// The disk begins with them half-way then, so that less is left to be done while others wait.
-const BEGIN_IN_COMPANY: u64 = PACE_IN_COMPANY / 2;
-/// Who syncs the log is thought to do so again until so many bytes are written.
-const COMPANY_LASTS: u64 = 4 << 20;
 
 /// What became of an attempt to move a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,43 +42,11 @@ pub struct Checkpoint<'a> {
     /// Slots below this one were looked at.
     cursor: Slot,
     is_synced: bool,
-    /// Bytes written since the last sync.
-    unsynced: u64,
-    /// Bytes written since the disk was last asked to begin.
-    unbegun: u64,
-    company: Company<'a>,
+    pace: Pace<'a>,
     /// Pages that may yet be moved.
     moves: u64,
     /// The first failure: pages may be missing, so the attempt can only be dropped.
     failure: Option<StorageError>,
-}
-
-/// Whether others sync the log meanwhile.
-#[derive(Debug, Default)]
-struct Company<'a> {
-    /// How often they did; none if nobody does.
-    syncs: Option<&'a AtomicU64>,
-    seen: u64,
-    /// Bytes to be written before they are thought to be gone.
-    lasts: u64,
-}
-
-impl Company<'_> {
-    /// How many bytes may be written before a sync, after `written` more.
-    fn pace(&mut self, written: u64) -> u64 {
-        let syncs = self.syncs.map_or(0, |syncs| syncs.load(Relaxed));
-        self.lasts = if syncs == self.seen {
-            self.lasts.saturating_sub(written)
-        } else {
-            COMPANY_LASTS
-        };
-        self.seen = syncs;
-        if self.lasts > 0 {
-            PACE_IN_COMPANY
-        } else {
-            PACE_ALONE
-        }
-    }
 }
 
 impl Map {
@@ -113,9 +71,7 @@ impl Map {
             run: RunWriter::new(&self.files.data),
             cursor: Slot(1),
             is_synced: true,
-            unsynced: 0,
-            unbegun: 0,
-            company: Company::default(),
+            pace: Pace::default(),
             moves: writer.set_aside,
             failure: None,
         })
@@ -124,12 +80,16 @@ impl Map {
 
 impl<'a> Checkpoint<'a> {
     /// Says how to learn whether somebody syncs the log meanwhile: `syncs` counts that. What is written is made durable in small
-    /// pieces then.
+    /// pieces then, with pauses between.
     #[must_use]
     pub fn beside(mut self, syncs: &'a AtomicU64) -> Self {
-        self.company.seen = syncs.load(Relaxed);
-        self.company.syncs = Some(syncs);
+        self.pace = Pace::beside(syncs);
         self
+    }
+
+    /// Says that the last sync of the log was this checkpoint's own.
+    pub fn synced_the_log(&mut self) {
+        self.pace.overlook();
     }
 }
 
@@ -167,8 +127,7 @@ impl Checkpoint<'_> {
         let slot = self.take_slot()?;
         self.make_room(slot)?;
         self.is_synced = false;
-        self.unsynced = self.unsynced.saturating_add(image.len() as u64);
-        self.unbegun = self.unbegun.saturating_add(image.len() as u64);
+        self.pace.wrote(image.len() as u64);
         failpoint!("map.page.write", fails);
         let written = self.run.push(self.map.geometry.slot_offset(slot), image)?;
         let crc = stamp(written, version, page, self.id);
@@ -217,22 +176,26 @@ impl Checkpoint<'_> {
             let synced = self.map.poisoning(self.map.files.data.sync());
             self.noted(synced)?;
             self.is_synced = true;
-            (self.unsynced, self.unbegun) = (0, 0);
+            self.pace.synced();
         }
         Ok(())
     }
 
     /// Makes what was written durable, or has the disk begin with it, before `more` bytes are written, if it is time.
     fn keep_pace(&mut self, more: u64) -> Result<(), StorageError> {
-        let pace = self.company.pace(more);
-        self.run.begins_at_once = pace == PACE_IN_COMPANY;
-        if self.unsynced >= pace {
-            return self.sync_data();
-        }
-        if self.run.begins_at_once && self.unbegun >= BEGIN_IN_COMPANY {
-            self.run.flush()?;
-            self.unbegun = 0;
-            let_others_in();
+        let due = self.pace.due(more);
+        self.run.begins_at_once = self.pace.has_company();
+        match due {
+            Due::Nothing => {}
+            Due::Sync => {
+                self.sync_data()?;
+                self.pace.rest();
+            }
+            Due::Begin => {
+                self.run.flush()?;
+                self.pace.begun();
+                let_others_in();
+            }
         }
         Ok(())
     }
@@ -272,12 +235,12 @@ impl Checkpoint<'_> {
         let mut at = offset;
         let mut rest = bytes;
         while !rest.is_empty() {
-            let pace = self.company.pace(PACE_IN_COMPANY);
-            let count = usize::try_from(pace).unwrap_or(usize::MAX);
+            let count = self.pace.piece();
             let (piece, later) = rest.split_at(count.min(rest.len()));
             file.write(at, piece)?;
             if !later.is_empty() {
                 file.sync()?;
+                self.pace.rest();
             }
             at = at.saturating_add(piece.len() as u64);
             rest = later;

@@ -7,6 +7,7 @@ mod crc_tree;
 mod create;
 mod files;
 mod load;
+mod pace;
 mod page_map;
 mod pinned;
 mod pins;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::load;
+use super::physical::RawLog;
 use super::run::{Run, on_threads, put};
 use super::units::ratio;
 use crate::data::{Random, VALUE_LEN, key, value};
@@ -21,6 +22,8 @@ const SAMPLES: u64 = 3_000;
 /// but not longer.
 const LONGEST: Duration = Duration::from_secs(40);
 const QUIET: Duration = Duration::from_millis(300);
+/// Commits of the bare loop that says what the machine's own tail is.
+const BARE: usize = 8_000;
 /// Fewer commits than this have no 99.9th percentile.
 const SAMPLES_MIN: usize = 1_000;
 
@@ -63,6 +66,20 @@ pub fn run(run: &mut Run<'_>) -> anyhow::Result<()> {
     let spans = spans.into_inner().unwrap_or_else(PoisonError::into_inner);
     let commits = commits.into_inner().unwrap_or_else(PoisonError::into_inner);
     report(run, &spans, &commits);
+    bare(run)
+}
+
+/// A loop of overwrite and sync with nothing beside it: no engine's tail is shorter.
+fn bare(run: &mut Run<'_>) -> anyhow::Result<()> {
+    let mut log = RawLog::new(run.directory)?;
+    let took = (0..BARE).map(|_| log.commit());
+    let mut took: Vec<_> = took.collect::<anyhow::Result<_>>()?;
+    let (median, high) = (
+        quantile_micros(&mut took, 0.5),
+        quantile_micros(&mut took, 0.999),
+    );
+    let row = "overwrite + fdatasync with nothing beside, p99.9 to p50";
+    run.note(row, Unit::Ratio, high / median);
     Ok(())
 }
 
