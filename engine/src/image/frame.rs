@@ -27,6 +27,8 @@ const LINE: usize = 64;
 const ALIGNED: usize = 16;
 /// Lines of a page that a look-up reads before it knows which others: its header, and the heads of a common leaf.
 const PREFETCH_LINES: usize = 3;
+/// How long the shortest page is.
+const SHORTEST_END: usize = 4096;
 /// Where the bytes begin.
 const BYTES: usize = size_of::<Header>();
 /// Far below where the count would wrap, far above what handles memory can hold.
@@ -197,9 +199,11 @@ impl Frame {
         unsafe { dealloc(start, layout) };
     }
 
-    /// Asks the processor for the first bytes.
+    /// Asks the processor for the first bytes. The last ones of a short page are asked for first: most often they are in another page of
+    /// the virtual memory, whose address takes as long to find out as the bytes take to come.
     #[inline]
     pub(super) fn prefetch(self) {
+        self.prefetch_at(SHORTEST_END - LINE);
         for line in 0..PREFETCH_LINES {
             self.prefetch_at(line * LINE);
         }

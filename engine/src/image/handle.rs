@@ -18,6 +18,8 @@ use super::frame::{Fill, Frame, Notes};
 
 /// A cache line.
 const LINE: usize = 64;
+/// Where the last line of the shortest page is, behind what stands beside its bytes.
+const SHORTEST_END: usize = 4096;
 /// Lines that are read of a leaf before its cells: what stands beside it, its header, the heads and slots of a common one.
 const START_LINES: usize = 4;
 
@@ -153,9 +155,10 @@ impl<'i> ImageRef<'i> {
 }
 
 impl Trace {
-    /// Asks the processor for the first bytes, and for what stands beside them.
+    /// Asks the processor for the first bytes, and for what stands beside them; and for where the last ones are.
     #[inline]
     pub fn prefetch_start(self) {
+        self.prefetch(SHORTEST_END);
         for line in 0..START_LINES {
             self.prefetch(line * LINE);
         }
