@@ -9,6 +9,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use lightning_db::{CommitError, Database, Isolation, Limits, Options, Range, ReadError};
 
@@ -162,4 +163,96 @@ fn a_snapshot_given_up_in_the_middle_of_lending_says_so_and_goes_on_saying_so() 
             Some(Err(ReadError::SnapshotTooOld(_)))
         ));
     }
+}
+
+/// The first `count` entries that a source shows.
+macro_rules! visited {
+    ($source:expr, $bounds:expr, $count:expr) => {{
+        let mut seen = Vec::new();
+        let count = $source
+            .visit::<&[u8]>("t", $bounds, $count, |key, value| {
+                seen.push((key.to_vec(), value.to_vec()));
+            })
+            .unwrap();
+        assert_eq!(count, seen.len());
+        seen
+    }};
+}
+
+#[test]
+fn a_snapshot_a_transaction_and_the_database_show_as_many_entries_as_are_asked_for() {
+    let (db, model) = filled(0..500);
+    let (low, high) = (key(100), key(300));
+    let snapshot = db.snapshot().unwrap();
+    let mut txn = db.begin().unwrap();
+    let within = |model: &Model, count: usize| -> Vec<_> {
+        let within = model.range(low.clone()..high.clone()).take(count);
+        within.map(|(k, v)| (k.clone(), v.clone())).collect()
+    };
+    let bounds = || (Bound::Included(&*low), Bound::Excluded(&*high));
+    for count in [0, 1, 10, 199, 200, 201, usize::MAX] {
+        let expected = within(&model, count);
+        assert_eq!(visited!(snapshot, bounds(), count), expected);
+        assert_eq!(visited!(txn, bounds(), count), expected);
+        assert_eq!(visited!(db, bounds(), count), expected);
+    }
+    let crossed = (Bound::Excluded(&*high), Bound::Excluded(&*low));
+    assert!(visited!(snapshot, crossed, 5).is_empty());
+    let mut own = model.clone();
+    own.insert(key(101), b"own".to_vec());
+    txn.put("t", &key(101), b"own").unwrap();
+    assert_eq!(visited!(txn, bounds(), 10), within(&own, 10));
+    db.put("t", &key(102), b"newer").unwrap();
+    assert_eq!(visited!(snapshot, bounds(), 10), within(&model, 10));
+    assert_ne!(visited!(db, bounds(), 10), within(&model, 10));
+    let nothing = snapshot.visit::<&[u8]>("no such table", .., 10, |_, _| panic!("an entry"));
+    assert_eq!(nothing.unwrap(), 0);
+}
+
+#[test]
+fn a_serializable_transaction_has_read_what_it_was_shown() {
+    let outcome = |written: u32| {
+        let (db, _) = filled(0..100);
+        let mut reader = db.begin_with(Isolation::Serializable).unwrap();
+        reader.visit::<&[u8]>("t", .., 10, |_, _| ()).unwrap();
+        db.put("t", &key(written), b"other").unwrap();
+        reader.put("t", b"own", b"").unwrap();
+        reader.commit()
+    };
+    assert!(matches!(outcome(9), Err(CommitError::Conflict(_))));
+    assert!(outcome(10).is_ok());
+}
+
+/// Who looks at entries may write meanwhile, and so much that his snapshot is given up: he is told, and shown nothing else.
+#[test]
+fn a_snapshot_given_up_while_entries_are_shown_says_so() {
+    let mut limits = Limits::default();
+    limits.snapshot_bytes = 256 << 10;
+    let db = Database::in_memory(Options::new().limits(limits)).unwrap();
+    let put = |version: u8| {
+        let mut txn = db.begin().unwrap();
+        for number in 0..400_u32 {
+            txn.put("t", &number.to_be_bytes(), &vec![version; 300])
+                .unwrap();
+        }
+        txn.commit().unwrap();
+    };
+    put(1);
+    let old = db.snapshot().unwrap();
+    let mut seen = 0_u32;
+    let ended = old.visit::<&[u8]>("t", .., usize::MAX, |key, value| {
+        assert_eq!((key, value), (&seen.to_be_bytes()[..], &[1; 300][..]));
+        seen += 1;
+        if seen == 30 {
+            put(2);
+            let _young = db.snapshot().unwrap();
+            put(3);
+            put(4);
+        }
+    });
+    assert!((30..400).contains(&seen), "{seen}");
+    assert!(
+        matches!(ended, Err(ReadError::SnapshotTooOld(_))),
+        "{ended:?}"
+    );
 }

@@ -15,6 +15,7 @@ mod ahead;
 mod difference;
 mod key_buffer;
 mod position;
+mod show;
 mod walk;
 mod way;
 
@@ -32,6 +33,7 @@ use key_buffer::KeyBuffer;
 use position::{Frame, NEXT_AHEAD, Position, count};
 
 pub use difference::first_difference;
+pub use show::{See, show};
 pub use walk::first_keys;
 
 /// Goes over the entries of a tree in the order of their keys.
@@ -574,18 +576,32 @@ impl Range {
 
     /// Where going in `direction` begins.
     fn start(&self, direction: Direction) -> Seek<'_> {
-        match (direction, &self.from, &self.to) {
-            (Direction::Up, Bound::Included(key), _)
-            | (Direction::Down, _, Bound::Excluded(key)) => Seek::Before(key),
-            (Direction::Up, Bound::Excluded(key), _)
-            | (Direction::Down, _, Bound::Included(key)) => Seek::After(key),
-            (Direction::Up, Bound::Unbounded, _) => Seek::First,
-            (Direction::Down, _, Bound::Unbounded) => Seek::Last,
+        match direction {
+            Direction::Up => Seek::from(self.from.as_ref().map(|key| &**key)),
+            Direction::Down => Seek::to(self.to.as_ref().map(|key| &**key)),
         }
     }
 }
 
-impl Seek<'_> {
+impl<'a> Seek<'a> {
+    /// Where a range begins.
+    const fn from(bound: Bound<&'a [u8]>) -> Self {
+        match bound {
+            Bound::Included(key) => Self::Before(key),
+            Bound::Excluded(key) => Self::After(key),
+            Bound::Unbounded => Self::First,
+        }
+    }
+
+    /// Where a range ends.
+    const fn to(bound: Bound<&'a [u8]>) -> Self {
+        match bound {
+            Bound::Included(key) => Self::After(key),
+            Bound::Excluded(key) => Self::Before(key),
+            Bound::Unbounded => Self::Last,
+        }
+    }
+
     /// How many entries of `node`, which need not be responsible for the key, are before this place.
     fn place_in(self, pages: &impl ReadPages, node: &Node<'_>) -> Result<usize, StorageError> {
         let (key, is_after) = match self {

@@ -11,7 +11,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use cursor::{Cursor, Direction, first_difference};
+pub use cursor::{Cursor, Direction, See, first_difference};
 pub use harvest::{Harvest, Loss, harvest};
 #[cfg(feature = "fuzzing")]
 pub use node::look_into_any_node;

@@ -1,10 +1,10 @@
 //! The database, as callers hold it.
 
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::btree::Value;
+use crate::btree::{See, Value};
 use crate::checkpoint;
 use crate::disk::{Disk, MemoryDisk, RealDisk};
 use crate::engine::Engine;
@@ -16,7 +16,7 @@ use crate::ids::Version;
 use crate::options::{Isolation, Options};
 use crate::recovery;
 use crate::recovery_report::RecoveryReport;
-use crate::transaction::{Session, Snapshot, Transaction, get_now};
+use crate::transaction::{Session, Snapshot, Transaction, get_now, visit_now};
 
 use super::stats::Stats;
 use super::verify::{self, VerifyProgress, VerifyReport};
@@ -160,6 +160,16 @@ impl Database {
     /// The value of `key` in `table` now.
     pub fn get(&self, table: &str, key: &[u8]) -> Result<Option<Value>, ReadError> {
         get_now(&self.open.session, table, key)
+    }
+
+    pub(super) fn visit_now(
+        &self,
+        table: &str,
+        bounds: (Bound<&[u8]>, Bound<&[u8]>),
+        count: usize,
+        see: &mut See<'_>,
+    ) -> Result<usize, ReadError> {
+        visit_now(&self.open.session, table, bounds, (count, see))
     }
 
     /// Sets one key, in a transaction of its own, which is repeated until it meets no conflict. The table is created if it does not

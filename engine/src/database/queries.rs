@@ -32,6 +32,16 @@ impl Source for Database {
         self.snapshot()?.range::<&[u8]>(table, bounds)
     }
 
+    fn visit_entries(
+        &self,
+        table: &str,
+        bounds: (Bound<&[u8]>, Bound<&[u8]>),
+        count: usize,
+        see: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<usize, ReadError> {
+        self.visit_now(table, bounds, count, see)
+    }
+
     fn count_entries(
         &self,
         table: &str,

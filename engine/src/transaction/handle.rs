@@ -3,7 +3,7 @@
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
-use crate::btree::{Tree, Value};
+use crate::btree::{See, Tree, Value};
 use crate::error::{CommitError, ReadError, StorageError, WriteError};
 use crate::ids::Version;
 use crate::image::Image;
@@ -130,6 +130,18 @@ pub(crate) fn get_now(
 ) -> Result<Option<Value>, ReadError> {
     let glance = Glance::new(&session.engine.store)?;
     reader::get(&session.engine, glance.sight(), table, key)
+}
+
+/// Shows the first entries of `table` within `bounds` now, as `get_now`.
+pub(crate) fn visit_now(
+    session: &Session,
+    table: &str,
+    bounds: Bounds<'_>,
+    (count, see): (usize, &mut See<'_>),
+) -> Result<usize, ReadError> {
+    let glance = Glance::new(&session.engine.store)?;
+    let tree = session.engine.table(glance.sight(), table)?;
+    reader::visit(tree, glance.sight(), bounds, (count, see))
 }
 
 impl Transaction {

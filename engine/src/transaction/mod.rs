@@ -31,10 +31,10 @@ mod write_order;
 mod write_set;
 mod writes;
 
-pub(crate) use handle::get_now;
 pub use handle::{Snapshot, Transaction};
+pub(crate) use handle::{get_now, visit_now};
 pub use queries::Seek;
-pub(crate) use queries::{count, first, get_many, last, queries, seek};
+pub(crate) use queries::{count, first, get_many, last, queries, seek, visit};
 pub use reader::Range;
 pub(crate) use reader::prefix_bounds;
 pub use reorganize::{Reorganized, reorganize};

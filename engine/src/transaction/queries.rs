@@ -2,7 +2,7 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use crate::btree::Value;
+use crate::btree::{See, Value};
 use crate::error::ReadError;
 
 use super::handle::{Snapshot, Transaction};
@@ -74,6 +74,21 @@ pub fn count<K: AsRef<[u8]>>(
     source.count_entries(table, bounds)
 }
 
+/// Shows the first `count` entries of `table` within `bounds`.
+pub fn visit<K: AsRef<[u8]>>(
+    source: &impl Source,
+    table: &str,
+    bounds: &impl RangeBounds<K>,
+    count: usize,
+    see: &mut See<'_>,
+) -> Result<usize, ReadError> {
+    let bounds = (
+        bounds.start_bound().map(K::as_ref),
+        bounds.end_bound().map(K::as_ref),
+    );
+    source.visit_entries(table, bounds, count, see)
+}
+
 /// Gives a [`Source`] these reads as methods of its own.
 macro_rules! queries {
     ($source:ty) => {
@@ -120,6 +135,20 @@ macro_rules! queries {
                 place: $crate::transaction::Seek<'_>,
             ) -> Result<Option<$crate::transaction::Entry>, $crate::error::ReadError> {
                 $crate::transaction::seek(self, table, place)
+            }
+
+            /// Shows `see` the first `count` entries with keys in `bounds`, ascending, where they lie, and returns how many there
+            /// were. Nothing is copied but the keys, put together one after the other, and nothing is read that is not shown, since it
+            /// is known how many will be: for short ranges this costs less than a [`Range`](crate::Range). Damage is an error after the
+            /// entries before it were shown.
+            pub fn visit<K: AsRef<[u8]>>(
+                &self,
+                table: &str,
+                bounds: impl std::ops::RangeBounds<K>,
+                count: usize,
+                mut see: impl FnMut(&[u8], &[u8]),
+            ) -> Result<usize, $crate::error::ReadError> {
+                $crate::transaction::visit(self, table, &bounds, count, &mut see)
             }
 
             /// How many entries have keys in `bounds`. Bounds that cross hold none. Walks the range; for all keys of a table give

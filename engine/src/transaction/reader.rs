@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use crate::btree::{Cursor, Direction, Key, Value};
+use crate::btree::{Cursor, Direction, Key, See, Tree, Value};
 use crate::engine::Engine;
 use crate::error::{ReadError, StorageError};
 use crate::page_store::{Sight, View};
@@ -67,6 +67,19 @@ pub fn range<'t>(
         (Some(tree), Some(_)) => Entries::Watched(Box::new(tree.range(view.clone(), bounds))),
     };
     Ok(Range { entries, watch })
+}
+
+/// Shows the first entries of `tree` within `bounds`; returns how many there were.
+pub fn visit(
+    tree: Option<Tree>,
+    sight: Sight<'_>,
+    bounds: Bounds<'_>,
+    (count, see): (usize, &mut See<'_>),
+) -> Result<usize, ReadError> {
+    match tree.filter(|_| !is_empty_range(bounds)) {
+        Some(tree) => Ok(tree.show(&sight, bounds, count, see)?),
+        None => Ok(0),
+    }
 }
 
 type Entry = (Key, Value);

@@ -7,7 +7,7 @@ use crate::error::ReadError;
 
 use super::handle::{Snapshot, Transaction};
 use super::key_ranges::{Bounds, is_empty_range};
-use super::reader::Range;
+use super::reader::{self, Range};
 
 /// A key and its value.
 pub type Entry = (Key, Value);
@@ -33,6 +33,15 @@ pub trait Source: sealed::Sealed {
         table: &str,
         bounds: (Bound<&[u8]>, Bound<&[u8]>),
     ) -> Result<Range<'_>, ReadError>;
+
+    /// Shows `see` the first `count` entries within `bounds`, and returns how many there were.
+    fn visit_entries(
+        &self,
+        table: &str,
+        bounds: (Bound<&[u8]>, Bound<&[u8]>),
+        count: usize,
+        see: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<usize, ReadError>;
 
     /// How many entries lie within `bounds`.
     fn count_entries(
@@ -73,6 +82,21 @@ impl Source for Snapshot {
         self.range::<&[u8]>(table, bounds)
     }
 
+    fn visit_entries(
+        &self,
+        table: &str,
+        bounds: Bounds<'_>,
+        count: usize,
+        see: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<usize, ReadError> {
+        reader::visit(
+            self.table(table)?,
+            self.view().sight(),
+            bounds,
+            (count, see),
+        )
+    }
+
     fn count_entries(&self, table: &str, bounds: Bounds<'_>) -> Result<u64, ReadError> {
         let tree = self.table(table)?.filter(|_| !is_empty_range(bounds));
         match tree {
@@ -98,6 +122,24 @@ impl Source for Transaction {
 
     fn entries(&self, table: &str, bounds: Bounds<'_>) -> Result<Range<'_>, ReadError> {
         self.range::<&[u8]>(table, bounds)
+    }
+
+    fn visit_entries(
+        &self,
+        table: &str,
+        bounds: Bounds<'_>,
+        count: usize,
+        see: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<usize, ReadError> {
+        let mut entries = self.range::<&[u8]>(table, bounds)?;
+        for seen in 0..count {
+            let Some(entry) = entries.next_ref() else {
+                return Ok(seen);
+            };
+            let (key, value) = entry?;
+            see(key, value);
+        }
+        Ok(count)
     }
 
     fn count_entries(&self, table: &str, bounds: Bounds<'_>) -> Result<u64, ReadError> {

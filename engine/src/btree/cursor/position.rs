@@ -11,9 +11,11 @@ use crate::ids::PageNo;
 use crate::image::Trace;
 use crate::pages::{HeldPages, PageImage, ReadPages};
 
-/// Cells that are asked for when a leaf is entered: they lie in it in any order, and are read one by one. A short range reads
-/// no more.
+/// Cells that are asked for when a leaf is entered, where nobody says how many will be read: they lie in it in any order, and are
+/// read one by one. A short range reads no more.
 const CELLS_AHEAD: usize = 10;
+/// No more are asked for.
+const CELLS_AHEAD_MAX: usize = 32;
 /// When so many entries are left in a leaf, the start of the next one is asked for.
 pub(super) const NEXT_AHEAD: usize = 8;
 
@@ -84,6 +86,16 @@ impl Position {
         root: PageNo,
         (direction, seek): (Direction, Seek<'_>),
     ) -> Result<Self, StorageError> {
+        Self::seek_many(pages, root, (direction, seek), CELLS_AHEAD)
+    }
+
+    /// As `seek`, where up to `expected` entries are going to be read.
+    pub(super) fn seek_many<P: ReadPages>(
+        pages: &P,
+        root: PageNo,
+        (direction, seek): (Direction, Seek<'_>),
+        expected: usize,
+    ) -> Result<Self, StorageError> {
         let mut way = Way::new();
         let root = Step {
             no: root,
@@ -95,6 +107,7 @@ impl Position {
             way: &mut way,
             seek,
             direction,
+            expected,
         };
         let Reached { leaf, next } = descent.run(pages.hold(), root, &mut |_| ())?;
         Ok(Self {
@@ -132,6 +145,18 @@ impl Position {
         pages: &P,
         direction: Direction,
     ) -> Result<bool, StorageError> {
+        let left = self.leave_leaf(pages, direction, CELLS_AHEAD)?;
+        Ok(left.is_some())
+    }
+
+    /// Goes on to the neighbouring leaf, of which up to `expected` entries are going to be read, and returns the one that it leaves.
+    /// If there is none, or after an error, it stays.
+    pub(super) fn leave_leaf<P: ReadPages>(
+        &mut self,
+        pages: &P,
+        direction: Direction,
+        expected: usize,
+    ) -> Result<Option<Frame>, StorageError> {
         let mut level = 0_u8;
         while let Some(last) = self.way.last_mut() {
             // Each turn leads down by one level, the last one to a leaf.
@@ -151,13 +176,12 @@ impl Position {
                 self.way.pop();
                 continue;
             };
-            let below = self.descend(pages, (held, child), direction)?;
+            let below = self.descend(pages, (held, child), direction, expected)?;
+            check_order(pages, (&self.leaf, &below.leaf), direction)?;
             self.next = below.next;
-            let old = std::mem::replace(&mut self.leaf, below.leaf);
-            self.check_order(pages, &old, direction)?;
-            return Ok(true);
+            return Ok(Some(std::mem::replace(&mut self.leaf, below.leaf)));
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Goes down to the nearest leaf below a node.
@@ -166,6 +190,7 @@ impl Position {
         pages: &'p P,
         (held, step): (P::Held<'p>, Step),
         direction: Direction,
+        expected: usize,
     ) -> Result<Reached, StorageError> {
         let (ahead, mut is_hit) = (&mut self.ahead, true);
         let descent = Descent {
@@ -176,6 +201,7 @@ impl Position {
                 Direction::Down => Seek::Last,
             },
             direction,
+            expected,
         };
         let reached = descent.run(held, step, &mut |way| {
             is_hit = false;
@@ -189,32 +215,31 @@ impl Position {
         }
         Ok(reached)
     }
+}
 
-    /// B1 between leaves: the new one's keys lie beyond those of the old one.
-    fn check_order(
-        &self,
-        pages: &impl ReadPages,
-        old: &Frame,
-        direction: Direction,
-    ) -> Result<(), StorageError> {
-        let (below, above) = match direction {
-            Direction::Up => (old, &self.leaf),
-            Direction::Down => (&self.leaf, old),
-        };
-        let (low, high) = (below.node(), above.node());
-        if low.is_plainly_below(&high) {
-            return Ok(());
-        }
-        let last = low.n().saturating_sub(1);
-        if cmp_keys(pages, (&low, last), (&high, 0))? == Ordering::Less {
-            return Ok(());
-        }
-        Err(damage(
-            self.leaf.no,
-            "keys beyond those of the leaf before",
-            "others",
-        ))
+/// B1 between leaves: the new one's keys lie beyond those of the old one.
+fn check_order(
+    pages: &impl ReadPages,
+    (old, new): (&Frame, &Frame),
+    direction: Direction,
+) -> Result<(), StorageError> {
+    let (below, above) = match direction {
+        Direction::Up => (old, new),
+        Direction::Down => (new, old),
+    };
+    let (low, high) = (below.node(), above.node());
+    if low.is_plainly_below(&high) {
+        return Ok(());
     }
+    let last = low.n().saturating_sub(1);
+    if cmp_keys(pages, (&low, last), (&high, 0))? == Ordering::Less {
+        return Ok(());
+    }
+    Err(damage(
+        new.no,
+        "keys beyond those of the leaf before",
+        "others",
+    ))
 }
 
 impl Turn {
@@ -280,6 +305,8 @@ struct Descent<'p, 'd, P> {
     way: &'d mut Way,
     seek: Seek<'d>,
     direction: Direction,
+    /// So many entries are going to be read, at most.
+    expected: usize,
 }
 
 impl<'p, P: ReadPages> Descent<'p, '_, P> {
@@ -316,16 +343,9 @@ impl<'p, P: ReadPages> Descent<'p, '_, P> {
             let node = Node::open_plain(step.no, image.bytes(), step.level).ok_or(step)?;
             if node.is_leaf() {
                 let next = step.beside.and_then(|beside| held.trace(beside));
-                let index = self.place(&node, image.trace()).ok_or(step)?;
+                let index = self.place(&node, (image.trace(), next)).ok_or(step)?;
                 if node.n() == 0 && !self.way.is_empty() {
                     return Err(step);
-                }
-                let left = match self.direction {
-                    Direction::Up => node.n().saturating_sub(index),
-                    Direction::Down => index,
-                };
-                if let Some(next) = next.filter(|_| left <= NEXT_AHEAD) {
-                    next.prefetch_start();
                 }
                 let leaf = Frame::new(&node, image.to_image(), index);
                 return Ok(Reached { leaf, next });
@@ -344,15 +364,23 @@ impl<'p, P: ReadPages> Descent<'p, '_, P> {
         }
     }
 
-    /// The place in a leaf. None if that takes other pages, or anything is wrong.
+    /// The place in a leaf. None if that takes other pages, or anything is wrong. What will be read from there on is asked for as soon as
+    /// the place is about known: to know it a cell must have come.
     #[inline]
-    fn place(&self, leaf: &Node<'_>, trace: Trace) -> Option<usize> {
+    fn place(&self, leaf: &Node<'_>, (trace, next): (Trace, Option<Trace>)) -> Option<usize> {
         let ask = |place: usize| {
-            let cells = match self.direction {
-                Direction::Up => place..place.saturating_add(CELLS_AHEAD),
-                Direction::Down => place.saturating_sub(CELLS_AHEAD)..place,
+            let count = self.expected.min(CELLS_AHEAD_MAX);
+            let (cells, left) = match self.direction {
+                Direction::Up => (
+                    place..place.saturating_add(count),
+                    leaf.n().saturating_sub(place),
+                ),
+                Direction::Down => (place.saturating_sub(count)..place, place),
             };
             leaf.likely_cells(cells, |cell| trace.prefetch_lines::<1>(cell));
+            if let Some(next) = next.filter(|_| left < self.expected) {
+                next.prefetch_start();
+            }
         };
         let (key, is_after) = match self.seek {
             Seek::First | Seek::Last => {

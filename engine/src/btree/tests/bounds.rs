@@ -10,7 +10,7 @@ use super::inputs::key;
 use super::memory_pages::MemoryPages;
 use crate::btree::Tree;
 
-fn bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
+pub(super) fn bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
     prop_oneof![
         3 => key().prop_map(Bound::Included),
         3 => key().prop_map(Bound::Excluded),
@@ -18,7 +18,7 @@ fn bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
     ]
 }
 
-fn as_slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
+pub(super) fn as_slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
     bound.as_ref().map(|key| &key[..])
 }
 

@@ -16,7 +16,7 @@ use crate::pages::{ExtentImage, NothingHeld, PageImage, ReadPages};
 const READS_MAX: u64 = 1_000_000;
 
 /// A tree of three levels with short and long keys, inline and outer values.
-fn grown() -> (MemoryPages, Tree) {
+pub(super) fn grown() -> (MemoryPages, Tree) {
     let mut pages = MemoryPages::new(4096);
     let tree = Tree::create(&mut pages).unwrap();
     let mut numbers = Numbers(3);
@@ -30,7 +30,7 @@ fn grown() -> (MemoryPages, Tree) {
     (pages, tree)
 }
 
-fn sample(n: u64) -> Vec<u8> {
+pub(super) fn sample(n: u64) -> Vec<u8> {
     let mut key = vec![
         b'd';
         if n.is_multiple_of(9) {

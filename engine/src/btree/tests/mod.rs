@@ -9,3 +9,4 @@ mod lending;
 mod memory_pages;
 mod model;
 mod prepared;
+mod showing;

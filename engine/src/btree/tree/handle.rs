@@ -1,13 +1,13 @@
 //! The tree itself: nothing but its root's page number.
 
-use std::ops::RangeBounds;
+use std::ops::{Bound, RangeBounds};
 
 use super::descent;
 use super::many;
 use super::upcoming::leaf_of;
 use super::walk::{Reached, Remains, collect, collect_remains};
 use crate::btree::check::{Check, Problem};
-use crate::btree::cursor::Cursor;
+use crate::btree::cursor::{Cursor, See, show};
 use crate::btree::node::build_empty_leaf;
 use crate::btree::value::Value;
 use crate::error::StorageError;
@@ -74,6 +74,17 @@ impl Tree {
     #[inline]
     pub fn range<P: ReadPages>(self, pages: P, bounds: impl RangeBounds<[u8]>) -> Cursor<P> {
         Cursor::new(pages, self.root, bounds.start_bound(), bounds.end_bound())
+    }
+
+    /// Shows `see` the first `count` entries with keys in `bounds`, ascending, where they lie; returns how many there were.
+    pub fn show(
+        self,
+        pages: &impl ReadPages,
+        bounds: (Bound<&[u8]>, Bound<&[u8]>),
+        count: usize,
+        see: &mut See<'_>,
+    ) -> Result<usize, StorageError> {
+        show(pages, self, bounds, count, see)
     }
 
     /// Frees every page and extent of the tree. If the tree is damaged, or has more than `reached_max` pages and
