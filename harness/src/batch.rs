@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::scenario::{CheckKind, Feature, Scenario};
 
+/// The variety of a fault that comes to clients on threads of their own: its part of the name after the fault's.
+pub const ON_THREADS: &str = "clients on threads";
+
 /// One run of a scenario's workload, to be explored.
 #[derive(Clone, Debug)]
 pub struct Batch {

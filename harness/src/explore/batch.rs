@@ -15,6 +15,7 @@ use super::setup::{PlantNumber, Setup};
 use super::sweep::Rerun;
 use crate::batch::{
     Batch, BatchResult, CaseId, CaseResult, ExploreError, FaultCounts, Finding, Inconclusive,
+    ON_THREADS,
 };
 use crate::crash::{CrashWalker, Sample, is_journaled, is_spoilt};
 use crate::oracle::{History, Obligations, Observed, Violation};
@@ -265,9 +266,16 @@ impl<'s> Explorer<'s> {
         self.result.faults_fired += 1;
         let model = cut.fault.model_of(cut.path.crashes.len());
         self.note_variety(format!("power-loss: {model}"), true);
+        self.note_threads("power-loss", true);
     }
 
-    /// Notes a variety of a fault that could have come, and whether it did.
+    /// Notes a fault that could have come to clients on threads of their own, and whether it did.
+    pub(super) fn note_threads(&mut self, fault: &str, has_fired: bool) {
+        if self.setup.batch.scenario.workload.has_threads() {
+            self.note_variety(format!("{fault}: {ON_THREADS}"), has_fired);
+        }
+    }
+
     /// Notes how many operations could have been slow, and how many were.
     pub(super) fn note_slow(&mut self, (matched, slow): (u64, u64)) {
         if self.setup.batch.scenario.latency().is_some() {
@@ -277,6 +285,7 @@ impl<'s> Explorer<'s> {
         }
     }
 
+    /// Notes a variety of a fault that could have come, and whether it did.
     pub(super) fn note_variety(&mut self, name: String, has_fired: bool) {
         let FaultCounts { armed, fired } = self.result.faults.entry(name).or_default();
         *armed += 1;

@@ -11,9 +11,10 @@ use super::trial::{Trial, stopped};
 use crate::batch::ExploreError;
 use crate::oracle::History;
 use crate::target::Session;
-use crate::workload::{Clients, Desk, Line, Record, Script, Stopped};
+use crate::workload::{Clients, Desk, Line, Record, Script};
 
-type Client = JoinHandle<Result<Result<(), Stopped>, PanicNote>>;
+/// A client's thread: the client as it is in the end, and what became of its part.
+pub(super) type Client<T> = JoinHandle<Result<(Clients, T), PanicNote>>;
 
 /// What one client is to do.
 enum Part {
@@ -54,7 +55,8 @@ fn work_on(
     }
     record.line(Line::threads());
     let mut threads = Vec::new();
-    for (number, (client, transactions)) in clients.split().into_iter().enumerate() {
+    let all = clients.split(clients.transactions());
+    for (number, (client, transactions)) in all.into_iter().enumerate() {
         let lines = parts
             .as_ref()
             .map(|parts| parts.of_client(u16::try_from(number).unwrap_or(u16::MAX)));
@@ -62,18 +64,29 @@ fn work_on(
             continue;
         }
         let part = lines.map_or(Part::Drawn(transactions), Part::Played);
-        threads.push(start(trial, number, client, part, record)?);
+        let part = move |client: &mut Clients, desk: &mut Desk<'_>| match &part {
+            Part::Drawn(transactions) => client.run(desk, *transactions),
+            Part::Played(script) => client.play(desk, script),
+        };
+        threads.push(start(trial, number, client, record, part)?);
     }
-    Ok(end(trial, threads))
+    let Some(ended) = end(trial, threads) else {
+        return Ok(None);
+    };
+    let errors = ended.iter().filter_map(|(_, ended)| ended.as_ref().err());
+    let violations: Vec<_> = errors.map(stopped).collect();
+    trial.violations.extend(violations);
+    Ok(trial.violations.is_empty().then_some(()))
 }
 
-fn start(
+/// Gives a client a thread and a session of its own.
+pub(super) fn start<T: Send + 'static>(
     trial: &Trial<'_>,
     number: usize,
     mut client: Clients,
-    part: Part,
     record: &Arc<Record>,
-) -> Result<Client, ExploreError> {
+    part: impl FnOnce(&mut Clients, &mut Desk<'_>) -> T + Send + 'static,
+) -> Result<Client<T>, ExploreError> {
     let shared = trial.session().and_then(Session::share);
     let mut session = shared.ok_or_else(|| internal("a target with threads shares no session"))?;
     let (marks, record) = (trial.disk().clone(), Arc::clone(record));
@@ -87,32 +100,30 @@ fn start(
             // What a rename moves is known only where commits don't overlap.
             changes_tables: false,
         };
-        caught(|| match &part {
-            Part::Drawn(transactions) => client.run(&mut desk, *transactions),
-            Part::Played(script) => client.play(&mut desk, script),
-        })
+        let ended = caught(|| part(&mut client, &mut desk))?;
+        Ok((client, ended))
     };
     spawn(&format!("client {number}"), work)
         .map_err(|error| internal(&format!("no thread for a client: {error}")))
 }
 
-/// Waits for the clients, and notes what went wrong.
-fn end(trial: &mut Trial<'_>, threads: Vec<Client>) -> Option<()> {
-    let mut violations = Vec::new();
+/// Waits for the clients. Nothing if one broke down, which is noted.
+pub(super) fn end<T>(trial: &mut Trial<'_>, threads: Vec<Client<T>>) -> Option<Vec<(Clients, T)>> {
+    let (mut all, mut violations) = (Vec::new(), Vec::new());
     for thread in threads {
         // This thread can be told to end here; and what a client panicked with outside of its calls the baton knows.
         let Ok(Ok(ended)) = caught(|| thread.join()) else {
             return None;
         };
         match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => violations.push(stopped(&error)),
+            Ok(ended) => all.push(ended),
             Err(note) => violations.push(no_panic(CALL, &note)),
         }
     }
     if trial.disk().is_hung() {
         violations = vec![no_hang(CALL, trial.calls())];
     }
+    let is_whole = violations.is_empty();
     trial.violations.extend(violations);
-    trial.violations.is_empty().then_some(())
+    is_whole.then_some(all)
 }

@@ -4,6 +4,9 @@
 //! 2. Damage goes through `DiskState::apply` like everything else. What changes nothing is no damage, and not counted.
 //! 3. Rows come from a scan of each table and from a look at each row by itself. Each is right, or the call fails; a scan shows all rows up
 //!    to where it fails. Right is also what was there before the newest transaction: the newest group of a log cannot be told from a torn one.
+//! 4. Where commits overlapped, the newest group is some of those that waited for their answers when the last one was asked for: all of it is
+//!    there, or none. Of two that changed a row the one that was asked for later came later, since it began after the other: else one of them
+//!    would have been refused. What the target showed in the end must agree, or nothing is said of the damage.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -19,15 +22,24 @@ use super::sweep::CUT_OFF;
 use super::trial::Trial;
 use crate::batch::FaultCounts;
 use crate::crash::CrashWalker;
-use crate::oracle::{RowKey, RowMap, RowValue, Violation, row_text, value_text};
-use crate::scenario::{CheckKind, Damage, DamageKind, DamagePlaces, Owes};
+use crate::oracle::{
+    Change, History, Outcome, RowKey, RowMap, RowValue, StateDigest, Transaction, Violation,
+    row_text, value_text,
+};
+use crate::scenario::{
+    CLIENTS_BESIDE_DAMAGE_MAX, CheckKind, Damage, DamageKind, DamagePlaces, Owes,
+};
 use crate::target::{Mode, Promises};
 use crate::trace::{
     DiskState, Effect, Entry, Event, FileRef, FileState, InodeId, Name, Operation, TracePosition,
+    TransactionId,
 };
 
 /// The unit of damage to sectors.
 const SECTOR: u64 = 512;
+/// Commits that can have waited together: as many as there can be clients.
+const WAITED_MAX: usize = CLIENTS_BESIDE_DAMAGE_MAX as usize;
+const UNKNOWN_ORDER: &str = "in which order overlapping commits changed rows is not known";
 
 /// A file that can be damaged.
 struct File {
@@ -46,14 +58,29 @@ struct Rest {
 
 /// What may be read in a damaged database.
 struct Right {
-    /// The rows, and what they were before the newest transaction.
-    states: [RowMap; 2],
+    /// The rows, and then what they can have been before the newest group of the log.
+    states: Vec<RowMap>,
     /// Every value that was ever asked for, with its row, where nothing more is promised than that.
     ever: Option<BTreeSet<(RowKey, RowValue)>>,
 }
 
+impl Right {
+    /// The states that are owed, or may be shown.
+    fn legal(&self, owes: Owes) -> &[RowMap] {
+        match owes {
+            Owes::Survive => &self.states[..1],
+            Owes::Detect | Owes::MayFail => &self.states,
+        }
+    }
+}
+
 impl Rest {
-    fn of(life: &Life, fault: &Damage, promises: &Promises) -> Self {
+    /// What a life leaves. Nothing if its rows are not those that the target showed in the end.
+    fn of(life: &Life, fault: &Damage, promises: &Promises, showed: StateDigest) -> Option<Self> {
+        let states = rows_of(&life.history);
+        if StateDigest::of(&states[0]) != showed {
+            return None;
+        }
         let mut walker = CrashWalker::new(&life.trace);
         walker.advance_to(TracePosition(life.trace.end().0 / 2));
         let earlier = walker.state().clone();
@@ -71,15 +98,15 @@ impl Rest {
             Entry::File(_) | Entry::Directory => None,
         };
         let files = state.names().iter().filter_map(file).collect();
-        Self {
+        Some(Self {
             files,
             rows: Right {
-                states: rows_of(life),
+                states,
                 ever: (!promises.damage_is_detected()).then(|| ever_written(life)),
             },
             earlier,
             state,
-        }
+        })
     }
 
     /// How many places a kind of damage has.
@@ -197,14 +224,42 @@ impl File {
     }
 }
 
-/// All rows after a life, and all before its newest transaction that changed something.
-fn rows_of(life: &Life) -> [RowMap; 2] {
-    let history = &life.history;
+/// All rows after a life, and then all that there can have been before the newest group of its log.
+fn rows_of(history: &History) -> Vec<RowMap> {
+    if history.overlaps() {
+        return rows_without_groups(history);
+    }
     let count = history.transactions().len();
     let last = history.state_after(count);
     let differs = |before: &usize| history.state_after(*before) != last;
     let before = (0..count).rev().find(differs).unwrap_or(count);
-    [history.rows_after(count), history.rows_after(before)]
+    vec![history.rows_after(count), history.rows_after(before)]
+}
+
+/// The same where commits overlapped: the first state is with all of them.
+fn rows_without_groups(history: &History) -> Vec<RowMap> {
+    let done = |one: &&Transaction| one.outcome == Outcome::Acknowledged;
+    let mut done: Vec<_> = history.transactions().iter().filter(done).collect();
+    done.sort_by_key(|one| one.requested);
+    let last = done.last().map_or(TracePosition(0), |one| one.requested);
+    let waited = done.iter().filter(|one| one.answered > last);
+    let waited: Vec<_> = waited.map(|one| one.id).take(WAITED_MAX).collect();
+    let is_out = |group: usize, id: TransactionId| {
+        let place = waited.iter().position(|&one| one == id);
+        place.is_some_and(|place| group >> place & 1 == 1)
+    };
+    let rows = |group: usize| {
+        let mut rows = history.base().clone();
+        let there = done.iter().filter(|one| !is_out(group, one.id));
+        for Change { row, value } in there.flat_map(|one| &one.changes) {
+            match value {
+                Some(value) => rows.insert(row.clone(), Arc::clone(value)),
+                None => rows.remove(row),
+            };
+        }
+        rows
+    };
+    (0..1 << waited.len()).map(rows).collect()
 }
 
 /// Every value that a transaction of a life asked for, with its row.
@@ -220,7 +275,14 @@ fn ever_written(life: &Life) -> BTreeSet<(RowKey, RowValue)> {
 impl Explorer<'_> {
     /// Damages a database wherever the fault asks for it.
     pub(super) fn damage(&mut self, fault: &Damage, life: &Life) {
-        let rest = Rest::of(life, fault, &self.setup.promises);
+        let Some(rest) = self.rest(fault, life) else {
+            let first = Harm {
+                variant: 0,
+                place: 0,
+            };
+            self.note_untried(&CasePath::harmed(first), UNKNOWN_ORDER);
+            return;
+        };
         for (variant, &kind) in fault.what.as_slice().iter().enumerate() {
             let places = rest.places(kind);
             let chosen: Vec<u64> = match fault.at {
@@ -249,6 +311,11 @@ impl Explorer<'_> {
         }
     }
 
+    /// What a life leaves that came to its end just now.
+    fn rest(&self, fault: &Damage, life: &Life) -> Option<Rest> {
+        Rest::of(life, fault, &self.setup.promises, self.observed.digest())
+    }
+
     /// Runs one harm again. The damaged files; nothing if there is no such harm.
     pub(super) fn rerun_harm(
         &mut self,
@@ -256,7 +323,7 @@ impl Explorer<'_> {
         life: &Life,
         harm: &Harm,
     ) -> Option<DiskState> {
-        let rest = Rest::of(life, fault, &self.setup.promises);
+        let rest = self.rest(fault, life)?;
         let kind = *fault.what.as_slice().get(harm.variant)?;
         let (state, _) = rest.harmed(harm, kind)?;
         self.try_harm(fault, &rest, harm);
@@ -281,6 +348,7 @@ impl Explorer<'_> {
         let FaultCounts { fired, .. } = self.result.faults.entry("damage".to_owned()).or_default();
         *fired += 1;
         self.note_variety(format!("damage: {kind}"), true);
+        self.note_threads("damage", true);
         self.result.generated += 1;
         self.result.checked += 1;
         let key = self.harm_key(harm);
@@ -371,8 +439,7 @@ fn wrong_rows(right: &Right, shown: &RowMap, whole: bool, owes: Owes) -> Option<
             .take_while(|(row, _)| whole || Some(*row) <= last);
         all.eq(shown.iter())
     };
-    let legal = if owes == Owes::Survive { 1 } else { 2 };
-    if rows.iter().take(legal).any(is_prefix) {
+    if right.legal(owes).iter().any(is_prefix) {
         return None;
     }
     let missing = rows[0].keys().find(|row| !shown.contains_key(*row));
@@ -395,7 +462,6 @@ fn wrong_row(
     owes: Owes,
 ) -> (Option<Violation>, usize) {
     let rows = &right.states;
-    let legal = if owes == Owes::Survive { 1 } else { 2 };
     let was_ever = |row: &RowKey, value: Option<&[u8]>| match (&right.ever, value) {
         (Some(ever), Some(value)) => ever.contains(&(row.clone(), Arc::from(value))),
         (Some(_), None) => true,
@@ -405,7 +471,7 @@ fn wrong_row(
     trial.look_up(tables, rows[0].keys(), &mut |row, value| {
         answers += 1;
         let is = |rows: &RowMap| rows.get(row).map(|value| &**value) == value;
-        if wrong.is_none() && !rows.iter().take(legal).any(is) && !was_ever(row, value) {
+        if wrong.is_none() && !right.legal(owes).iter().any(is) && !was_ever(row, value) {
             wrong = Some(wrong_read("get", shown_text(row, value)));
         }
     });

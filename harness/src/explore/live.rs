@@ -20,7 +20,7 @@ use crate::workload::{Clients, Line, Script};
 /// Share of first lives that end with a clean close.
 const CLOSED: f64 = 0.25;
 /// Turns of all threads together, at most.
-const TURNS_MAX: u64 = 5_000_000;
+pub(super) const TURNS_MAX: u64 = 5_000_000;
 
 impl Explorer<'_> {
     /// Lives it.

@@ -28,6 +28,7 @@ mod life;
 mod repair;
 mod trials;
 
+mod hardship;
 mod harm;
 mod ordeal;
 mod sweep;

@@ -5,14 +5,18 @@
 //! 3. Once storage is sound again writes succeed: at once where space lacked, but not at the opening, and the target promises so; else
 //!    after a reopening.
 //! 4. Each session is a life of its own: after each opening the rows are those that the lives before it allow, and are fixed from then on.
-//! 5. All runs of a sweep ask the same of the target, up to where storage fails.
+//! 5. All runs of a sweep ask the same of the target, up to where storage fails. Where clients have threads of their own, these take the same
+//!    turns up to there.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::batch::{Explorer, internal};
 use super::case::Trouble;
+use super::evidence::{no_end, thread_panicked};
+use super::hardship::{self, Hardship};
 use super::life::{Ground, Life};
+use super::live::TURNS_MAX;
 use super::trial::{Ended, Trial, stopped};
 use crate::batch::ExploreError;
 use crate::oracle::{History, Judgement, Obligations, Violation};
@@ -20,6 +24,7 @@ use crate::rng::Rng;
 use crate::scenario::{CheckKind, CrashModel, IoError, IoErrorVariant, Reaction};
 use crate::sim::{Failures, Injection};
 use crate::target::{CrashKind, Mode};
+use crate::threads::Baton;
 use crate::trace::{DiskState, TracePosition};
 use crate::workload::{Clients, Stopped};
 
@@ -63,6 +68,10 @@ struct Ordeal<'e, 's> {
     /// Whether the opening of the present session met a failure.
     opened_in_need: bool,
     looks: u32,
+    /// Whose threads take turns, if clients have threads.
+    baton: Option<Baton>,
+    /// What the harness itself could not do.
+    error: Option<ExploreError>,
     endured: Endured,
 }
 
@@ -87,7 +96,12 @@ impl Explorer<'_> {
             failpoint: variant.failpoint,
         });
         let rng = self.setup.rng.split("ordeal", trouble.first);
+        let has_threads = self.setup.batch.scenario.workload.has_threads();
+        let turns = || self.setup.rng.split("turns", 0);
+        let baton = has_threads.then(|| Baton::new(turns(), TURNS_MAX));
         let ordeal = Ordeal {
+            baton: baton.clone(),
+            error: None,
             rng: rng.split("variant", trouble.variant as u64),
             explorer: self,
             fault,
@@ -109,7 +123,31 @@ impl Explorer<'_> {
                 is_undecided: false,
             },
         };
-        Ok(ordeal.run())
+        let Some(baton) = baton else {
+            return ordeal.run();
+        };
+        let place = baton.take("main");
+        let endured = ordeal.run();
+        place.leave();
+        endured.map(|endured| endured.with_threads(&baton))
+    }
+}
+
+impl Endured {
+    /// With what became of threads beside those of the clients.
+    fn with_threads(mut self, baton: &Baton) -> Self {
+        if let Some(hang) = baton.hang() {
+            // All else follows from it.
+            self.violations = vec![no_end(&hang)];
+        } else {
+            let panics = baton.panics();
+            let panics = panics.iter().map(|text| thread_panicked(text));
+            self.violations.extend(panics);
+        }
+        if !self.violations.is_empty() {
+            self.end = None;
+        }
+        self
     }
 }
 
@@ -121,7 +159,7 @@ fn unopened() -> History {
 }
 
 impl Ordeal<'_, '_> {
-    fn run(mut self) -> Endured {
+    fn run(mut self) -> Result<Endured, ExploreError> {
         let went_well = self.live();
         self.endured.failures = self.failures();
         if went_well.is_some()
@@ -133,7 +171,7 @@ impl Ordeal<'_, '_> {
         }
         let last = self.trial.finish();
         self.endured.violations.extend(last.violations);
-        self.endured
+        self.error.map_or(Ok(self.endured), Err)
     }
 
     /// All of the workload, and what comes after it. Nothing if something was wrong.
@@ -189,6 +227,9 @@ impl Ordeal<'_, '_> {
             self.sound_after(attempt, OPENINGS);
             self.failed_before = self.failures().count;
             let held = self.trial.violations.len();
+            if let Some(baton) = &self.baton {
+                baton.watch(self.trial.watcher());
+            }
             if let Some(opened) = self.trial.open(mode) {
                 self.opened_in_need = self.is_tainted();
                 self.look_after_opening(opened)?;
@@ -273,6 +314,66 @@ impl Ordeal<'_, '_> {
 
     /// Lets so many transactions end, well or not.
     fn work(&mut self, transactions: u32) -> Option<()> {
+        if self.baton.is_some() {
+            self.work_on_threads(transactions)
+        } else {
+            self.work_in_turn(transactions)
+        }
+    }
+
+    /// All clients at once. Rows are looked at when they are done, or one of them has had enough.
+    fn work_on_threads(&mut self, transactions: u32) -> Option<()> {
+        let mut clients = self.clients();
+        let (mut left, mut in_a_row) = (transactions, 0);
+        while left > 0 {
+            let borne = self.bear_on_threads(&mut clients, left)?;
+            in_a_row = if borne.left + 1 == left {
+                in_a_row + 1
+            } else {
+                0
+            };
+            left = borne.left;
+            for hurt in &borne.hurts {
+                self.allow(&hurt.stopped, hurt.is_tainted, hurt.is_excused)?;
+            }
+            if !borne.hurts.is_empty() {
+                self.look_now_and_then()?;
+            }
+            if borne.has_enough || self.has_enough(in_a_row) {
+                self.leave(self.endured.lives.len().is_multiple_of(2))?;
+                self.open()?;
+                clients = self.clients();
+                in_a_row = 0;
+            } else if in_a_row >= PATIENCE_WITHOUT_SPACE {
+                self.trial.disk().lift();
+            }
+        }
+        Some(())
+    }
+
+    fn bear_on_threads(
+        &mut self,
+        clients: &mut Clients,
+        transactions: u32,
+    ) -> Option<hardship::Borne> {
+        let hardship = Hardship {
+            disk: self.trial.disk().clone(),
+            failed_before: self.failed_before,
+            enough: self.enough(),
+            patience: PATIENCE_WITHOUT_SPACE,
+        };
+        let (trial, history) = (&mut self.trial, &mut self.history);
+        match hardship::bear(trial, clients, history, transactions, &hardship) {
+            Ok(borne) => borne,
+            Err(error) => {
+                self.error = Some(error);
+                None
+            }
+        }
+    }
+
+    /// One client after the other.
+    fn work_in_turn(&mut self, transactions: u32) -> Option<()> {
         let mut clients = self.clients();
         let (mut left, mut in_a_row) = (transactions, 0);
         while left > 0 {
@@ -301,11 +402,21 @@ impl Ordeal<'_, '_> {
 
     /// A call that failed. `is_excused`: storage was not sound all the while.
     fn bear(&mut self, error: &Stopped, is_excused: bool) -> Option<()> {
+        self.allow(error, self.is_tainted(), is_excused)?;
+        self.look_now_and_then()
+    }
+
+    /// Whether a call may fail.
+    fn allow(&mut self, error: &Stopped, is_tainted: bool, is_excused: bool) -> Option<()> {
         let owes_success = self.goes_on() && !is_excused;
-        if !self.is_tainted() || owes_success {
+        if !is_tainted || owes_success {
             self.accuse_of_not_going_on(error);
             return None;
         }
+        Some(())
+    }
+
+    fn look_now_and_then(&mut self) -> Option<()> {
         self.looks += 1;
         if self.looks <= LOOKS {
             self.look_while_writes_fail()?;
@@ -315,9 +426,15 @@ impl Ordeal<'_, '_> {
 
     /// Whether the clients open the database again.
     fn has_enough(&self, failed_in_a_row: u32) -> bool {
+        self.enough()
+            .is_some_and(|enough| failed_in_a_row >= enough)
+    }
+
+    /// Failures in a row after which they do; never, if none.
+    fn enough(&self) -> Option<u32> {
         match self.variant.then {
-            Reaction::Restart => true,
-            Reaction::GoOn => !self.goes_on() && failed_in_a_row >= PATIENCE,
+            Reaction::Restart => Some(1),
+            Reaction::GoOn => (!self.goes_on()).then_some(PATIENCE),
         }
     }
 
@@ -434,6 +551,7 @@ impl Ordeal<'_, '_> {
         let failures = self.failures();
         self.trial.violations.append(&mut ended.violations);
         let mut history = std::mem::replace(&mut self.history, unopened());
+        self.look_for_anomalies(&history);
         history.sharpen(&ended.trace.events);
         let life = Life {
             trace: std::mem::take(&mut ended.trace),
@@ -459,5 +577,19 @@ impl Ordeal<'_, '_> {
         let has_failed = life.trace.events.iter().any(super::sweep::is_failure);
         self.endured.lives.push((life, has_failed));
         self.endured.ended.push(ended);
+    }
+    /// What the transactions of a session saw of each other, if the scenario asks.
+    fn look_for_anomalies(&mut self, history: &History) {
+        let setup = self.explorer.setup;
+        if !setup.batch.scenario.asks_for(CheckKind::Isolation) {
+            return;
+        }
+        if history.concurrent() > 0 {
+            self.endured.seen.insert(CheckKind::Isolation);
+        }
+        let promised = setup.promises.isolation();
+        if let Judgement::Illegal(violations) = history.anomalies(promised, None) {
+            self.trial.violations.extend(violations);
+        }
     }
 }

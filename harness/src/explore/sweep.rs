@@ -219,6 +219,9 @@ impl Explorer<'_> {
             let name = format!("io-error: {}", variant.error);
             self.note_variety(name, troubled.failures > 0);
         }
+        if fault.failpoints.is_empty() {
+            self.note_threads("io-error", troubled.failures > 0);
+        }
         if troubled.failures > 0 {
             self.result.distinct.push(self.trouble_key(trouble));
             self.cut_troubled(&troubled, trouble)?;

@@ -288,7 +288,8 @@ impl<'s> Trial<'s> {
             .ok()
     }
 
-    fn attempt_on(
+    /// The same where they may fail. Nothing if the target broke down.
+    pub(super) fn attempt_on(
         &mut self,
         record: &Record,
         clients: &mut Clients,

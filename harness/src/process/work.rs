@@ -156,7 +156,11 @@ impl Life {
             return ask(open, |clients, desk| clients.run(desk, transactions));
         }
         ask(open, Clients::prepare)?;
-        let alone = open.clients.split().into_iter().map(|(client, _)| client);
+        let alone = open
+            .clients
+            .split(transactions)
+            .into_iter()
+            .map(|(client, _)| client);
         let alone: Vec<_> = alone.collect();
         let each = transactions.div_ceil(u32::try_from(alone.len()).unwrap_or(u32::MAX).max(1));
         let (session, record, tables) = (&open.session, &open.record, &open.tables);

@@ -2,6 +2,7 @@
 
 use lightning_report::{Grid, Impossible};
 
+use crate::batch::ON_THREADS;
 use crate::failpoints;
 use crate::scenario::{
     CheckKind, CrashModel, DamageKind, FailpointAction, KillMoment, ResourceKind, SystemError,
@@ -33,7 +34,9 @@ pub(super) fn grid() -> Grid {
     };
     let faults = models.into_iter().chain(errors).chain(damages);
     let faults = faults.chain(kills).chain(resources);
-    let faults = faults.chain(["latency".to_owned()]);
+    let on_threads = ["power-loss", "io-error", "damage"];
+    let on_threads = on_threads.map(|fault| format!("{fault}: {ON_THREADS}"));
+    let faults = faults.chain(on_threads).chain(["latency".to_owned()]);
     Grid {
         faults: faults.chain(actions).collect(),
         checks: CheckKind::ALL.map(|kind| kind.name().to_owned()).to_vec(),

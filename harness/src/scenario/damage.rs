@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{FileGlob, OneOrMany};
 
+/// Clients with threads of their own, at most, of a database that is damaged then: all groups that they can have committed in are tried.
+pub const CLIENTS_BESIDE_DAMAGE_MAX: u32 = 8;
+
 /// Files are damaged while nobody has the database open, one thing at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

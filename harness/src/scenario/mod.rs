@@ -38,7 +38,7 @@ mod write;
 
 pub use check::{Check, CheckKind};
 pub use chore::Chore;
-pub use damage::{Damage, DamageKind, DamagePlaces, Owes};
+pub use damage::{CLIENTS_BESIDE_DAMAGE_MAX, Damage, DamageKind, DamagePlaces, Owes};
 pub use device::{DevicePowerLoss, FileSystem};
 pub use digest::ScenarioDigest;
 pub use error::{ScenarioError, ScenarioReadError};

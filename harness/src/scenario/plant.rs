@@ -79,6 +79,10 @@ pub enum Bug {
     RestoreGoesTooFar,
     /// A commit that fails is acknowledged.
     FailedCommitIsAcknowledged,
+    /// Of commits that fail together one is told so, and the others are acknowledged.
+    FailedGroupIsAcknowledged,
+    /// A commit that fails keeps the lock that all commits take.
+    FailedCommitKeepsItsLock,
     /// Once a commit has failed for want of space, all others do until the database is opened again.
     NeverWritesAgain,
     /// Once a commit has failed, nothing can be read until the database is opened again.
@@ -124,6 +128,14 @@ pub enum Bug {
 }
 
 impl Bug {
+    /// Whether it can show only where commits overlap.
+    pub fn needs_threads(self) -> bool {
+        matches!(
+            self,
+            Self::FailedGroupIsAcknowledged | Self::FailedCommitKeepsItsLock
+        )
+    }
+
     /// The name used in files and reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -135,6 +147,8 @@ impl Bug {
             Self::LastBackupIsNotRestored => "last-backup-is-not-restored",
             Self::RestoreGoesTooFar => "restore-goes-too-far",
             Self::FailedCommitIsAcknowledged => "failed-commit-is-acknowledged",
+            Self::FailedGroupIsAcknowledged => "failed-group-is-acknowledged",
+            Self::FailedCommitKeepsItsLock => "failed-commit-keeps-its-lock",
             Self::NeverWritesAgain => "never-writes-again",
             Self::ReadsEndWithWrites => "reads-end-with-writes",
             Self::StaleReads => "stale-reads",

@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 use super::error::Problem;
 use super::validate_faults::validate_faults;
 use super::{
-    BankWorkload, CheckKind, Chore, ContendedWorkload, Expect, KvWorkload, Plant, Scenario,
-    Workload,
+    BankWorkload, CheckKind, Chore, ContendedWorkload, Expect, KvWorkload, Plant, PlantedBug,
+    Scenario, Workload,
 };
 
 const CLIENTS_MAX: u32 = 64;
@@ -378,6 +378,16 @@ fn validate_checks(scenario: &Scenario) -> Verdict {
 /// A plant that can never drop anything would fail the scenario only when it has run.
 fn validate_plants(scenario: &Scenario) -> Verdict {
     for (index, plant) in scenario.plants.iter().enumerate() {
+        if let Plant::Bug(PlantedBug { what }) = plant
+            && what.needs_threads()
+            && !scenario.workload.has_threads()
+        {
+            return refuse(
+                vec![Step::Key("plant"), Step::Index(index), Step::Key("what")],
+                format!("`{what}`, and one thread"),
+                "commits overlap only with `threads = true` in the workload",
+            );
+        }
         let Plant::Elision(elision) = plant else {
             continue;
         };

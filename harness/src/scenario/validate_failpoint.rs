@@ -29,15 +29,6 @@ pub(super) fn validate_failpoint(
                 let help = "remove the others: which step fails is known where nothing else does";
                 return refuse(fault(place, "action"), "an error beside other faults", help);
             }
-            if scenario.workload.has_threads() {
-                let help =
-                    "remove `threads`: which step fails is known where one client works at a time";
-                return refuse(
-                    fault(place, "action"),
-                    "an error, and clients on threads",
-                    help,
-                );
-            }
             Ok(())
         }
         FailpointAction::Yield => {

@@ -6,8 +6,8 @@ use super::validate::{Step, Verdict, fault, refuse, top};
 use super::validate_failpoint::validate_failpoint;
 use super::validate_plane::{validate_kill, validate_plane};
 use super::{
-    CrashModel, CrashPoints, Damage, DamagePlaces, DurabilityLevel, Fault, FirstFailure, IoError,
-    IoOperation, PowerLoss, Scenario, SurvivalCoverage,
+    CLIENTS_BESIDE_DAMAGE_MAX, CrashModel, CrashPoints, Damage, DamagePlaces, DurabilityLevel,
+    Fault, FirstFailure, IoError, IoOperation, PowerLoss, Scenario, SurvivalCoverage,
 };
 
 const GENERATIONS_MAX: u32 = 4;
@@ -122,24 +122,24 @@ fn validate_composition(scenario: &Scenario) -> Verdict {
             let help = "remove `durability`: what is not synced may be gone without any damage";
             return refuse(path, "damage, and commits that are not synced", help);
         }
-        if scenario.workload.has_threads() || scenario.workload.changes_tables() {
-            let help = "remove `threads` and `table_changes`: what a row may be is known where there is one order";
+        if scenario.workload.changes_tables() {
+            let help =
+                "remove `table_changes`: what a row may be is known where tables stay as they are";
             return refuse(
                 top("workload"),
-                "damage, and a workload whose rows have several orders",
+                "damage, and a workload that changes tables",
                 help,
             );
+        }
+        let (clients, _, _) = scenario.workload.clients_tables_rollbacks();
+        if scenario.workload.has_threads() && clients.get() > CLIENTS_BESIDE_DAMAGE_MAX {
+            let path = vec![Step::Key("workload"), Step::Key("clients")];
+            let message = format!("damage, and {clients} clients on threads of their own");
+            return refuse(path, message, "expected 8 at most");
         }
     }
     if scenario.io_error().is_none() {
         return Ok(());
-    }
-    if scenario.workload.has_threads() {
-        return refuse(
-            vec![Step::Key("workload"), Step::Key("threads")],
-            "errors of storage, and clients on threads of their own",
-            "remove `threads`: which operation fails is known where one client works at a time",
-        );
     }
     match scenario.power_loss() {
         Some((other, power_loss))

@@ -17,12 +17,27 @@ pub(super) struct Simpler<'a, 'b> {
 type Step = fn(&mut Scenario);
 
 /// What is made simpler beside the number of transactions, one after the other.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 11] = [
     |scenario| match &mut scenario.workload {
         Workload::Kv(kv) => (kv.clients, kv.threads) = (NonZeroU32::MIN, false),
         Workload::Bank(bank) => (bank.clients, bank.threads) = (NonZeroU32::MIN, false),
         Workload::Append(rows) | Workload::Register(rows) => {
             (rows.clients, rows.threads) = (NonZeroU32::MIN, false);
+        }
+    },
+    |scenario| match &mut scenario.workload {
+        Workload::Kv(kv) => kv.threads = false,
+        Workload::Bank(bank) => bank.threads = false,
+        Workload::Append(rows) | Workload::Register(rows) => rows.threads = false,
+    },
+    |scenario| {
+        let two = NonZeroU32::MIN.saturating_add(1);
+        match &mut scenario.workload {
+            Workload::Kv(kv) => kv.clients = kv.clients.min(two),
+            Workload::Bank(bank) => bank.clients = bank.clients.min(two),
+            Workload::Append(rows) | Workload::Register(rows) => {
+                rows.clients = rows.clients.min(two);
+            }
         }
     },
     |scenario| {

@@ -149,7 +149,7 @@ fn workload(parts: &mut Parts, rng: &mut Rng) -> String {
     let is_swept = parts.io_error || parts.damage;
     table.number("transactions", 12, if is_swept { 24 } else { 70 });
     table.number("clients", 2, 6);
-    parts.threads = !is_swept && table.rng.chance(0.35);
+    parts.threads = table.rng.chance(if is_swept { 0.25 } else { 0.35 });
     if parts.threads {
         table.bare("threads", true);
     }

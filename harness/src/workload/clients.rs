@@ -108,12 +108,12 @@ impl Clients {
         }
     }
 
-    /// Runs until so many more transactions have ended. Others may be left open.
+    /// Runs until so many more transactions have ended, or it is to stop. Others may be left open.
     pub fn run(&mut self, desk: &mut Desk<'_>, transactions: u32) -> Result<(), Stopped> {
         self.set_up(desk)?;
         let mut current = 0;
         let mut left = transactions;
-        while left > 0 {
+        while left > 0 && !desk.record.is_halted() {
             if self.setting.can(Ability::Interleave) || self.all[current].work.is_none() {
                 current = self.rng.index(self.all.len());
             }
@@ -131,9 +131,8 @@ impl Clients {
         self.set_up(desk)
     }
 
-    /// Each client by itself, with its share of a run's transactions. The first one asks for what is beside transactions.
-    pub fn split(&self) -> Vec<(Self, u32)> {
-        let transactions = self.transactions();
+    /// Each client by itself, with its share of so many transactions. The first one asks for what is beside transactions.
+    pub fn split(&self, transactions: u32) -> Vec<(Self, u32)> {
         let count = u32::try_from(self.all.len()).unwrap_or(1).max(1);
         let part = |(number, client): (u32, &Client)| {
             let rng = self.rng.split("client", u64::from(number));
@@ -145,6 +144,7 @@ impl Clients {
                 all: vec![client.clone()],
                 upkeep,
                 rng,
+                ended: 0,
                 ..self.clone()
             };
             let extra = u32::from(number < transactions % count);
@@ -153,10 +153,15 @@ impl Clients {
         (0..).zip(&self.all).map(part).collect()
     }
 
-    /// Takes the clients back that worked by themselves.
+    /// Takes the clients back that worked by themselves, and whose sessions are over: what they left open is gone.
     pub fn rejoin(&mut self, parts: Vec<Self>) {
         self.ended += parts.iter().map(|part| part.ended).sum::<u32>();
+        let backups = parts.iter().map(|part| part.upkeep.backups);
+        self.upkeep.backups = backups.max().unwrap_or(self.upkeep.backups);
         self.all = parts.into_iter().flat_map(|part| part.all).collect();
+        for client in &mut self.all {
+            client.work = None;
+        }
         // What they drew is not drawn again.
         self.rng.next_u64();
     }

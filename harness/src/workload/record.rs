@@ -1,6 +1,7 @@
 //! What all clients note, in one place.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::script::Line;
@@ -20,6 +21,7 @@ pub struct Record {
     earlier: Vec<String>,
     taken: Mutex<Vec<Taken>>,
     lines: Mutex<Vec<Line>>,
+    is_halted: AtomicBool,
 }
 
 /// How often each was done.
@@ -59,6 +61,16 @@ impl Record {
             taken: std::mem::take(&mut *guard(&self.taken)),
             lines: std::mem::take(&mut *guard(&self.lines)),
         }
+    }
+
+    /// Asks all clients to stop before their next step.
+    pub fn halt(&self) {
+        self.is_halted.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether clients are to stop.
+    pub fn is_halted(&self) -> bool {
+        self.is_halted.load(Ordering::SeqCst)
     }
 
     /// How often something was done.

@@ -25,6 +25,10 @@ pub(super) enum Race {
     NobodyIsWoken,
     /// Conflicts are looked for before the lock is taken that keeps others out.
     CheckBeforeLock,
+    /// A sync that fails is never said to be over.
+    FailedSyncGoesOnRunning,
+    /// Those who wait for a sync that another runs take it for done when it ends, however it ends.
+    FollowersBelieve,
     /// A thread panics while it holds the lock, where two of them meet.
     PanicWhereTwoMeet,
 }
@@ -50,6 +54,7 @@ struct Shared {
 struct Synced {
     through: u64,
     is_running: bool,
+    has_failed: bool,
 }
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -133,8 +138,14 @@ impl Shared {
     fn sync(&self, end: u64) -> Result<(), TargetError> {
         let mut synced = lock(&self.synced);
         while synced.through < end {
+            if synced.has_failed {
+                return Err(failed(std::io::Error::other("a sync has failed")));
+            }
             if synced.is_running {
                 synced = self.changed.wait(synced).unwrap();
+                if self.race == Race::FollowersBelieve && synced.has_failed {
+                    return Ok(());
+                }
                 continue;
             }
             synced.is_running = true;
@@ -143,6 +154,12 @@ impl Shared {
             let done = self.file.sync();
             let after = lock(&self.log).end();
             synced = lock(&self.synced);
+            // What a sync that failed has left nobody knows.
+            synced.has_failed |= done.is_err();
+            if done.is_err() && self.race == Race::FailedSyncGoesOnRunning {
+                synced.has_failed = false;
+                return done.map_err(failed);
+            }
             synced.is_running = false;
             if self.race != Race::NobodyIsWoken {
                 self.changed.notify_all();

@@ -7,6 +7,7 @@ mod bugged;
 mod careless;
 mod crossed;
 mod deadlock;
+mod failed_group;
 mod second_recovery;
 mod session;
 

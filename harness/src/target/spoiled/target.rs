@@ -13,6 +13,7 @@ use super::bugged::Bugged;
 use super::careless::Careless;
 use super::crossed::Crossed;
 use super::deadlock::Deadlock;
+use super::failed_group::{FailedGroup, KeptLock};
 use super::second_recovery::SecondRecovery;
 use super::session::SpoiledSession;
 use super::storage::{self, Forgotten};
@@ -91,6 +92,8 @@ impl Spoiled {
             Bug::DamageIsHidden | Bug::DamageIsReturned | Bug::DamageEndsTheProcess => {
                 Box::new(Bugged::new(Careless::new(self.bug, fired), sound))
             }
+            Bug::FailedGroupIsAcknowledged => Box::new(Bugged::new(FailedGroup::new(fired), sound)),
+            Bug::FailedCommitKeepsItsLock => Box::new(Bugged::new(KeptLock::new(fired), sound)),
             Bug::LocksInTwoOrders => Box::new(Bugged::new(Deadlock::new(fired), sound)),
             Bug::SecondRecoveryHidesARow if was_there && storage::was_recovered_before(disk) => {
                 Box::new(Bugged::new(SecondRecovery::new(fired), sound))
