@@ -77,6 +77,29 @@ fn planted_bugs_shrink_to_few_operations_and_the_files_replay() {
 }
 
 #[test]
+fn hangs_shrink_to_few_operations_and_the_files_hang_again() {
+    // Threads that wait for each other, a recovery without an end, and threads that wait for one whose commit failed.
+    let plants = [
+        ("locks-in-two-orders", 4, 0),
+        ("recovery-loops", 0, 1),
+        ("failed-commit-keeps-its-lock", 4, 1),
+    ];
+    let names: Vec<&str> = plants.iter().map(|(name, ..)| *name).collect();
+    let (report, dir) = run(&names, &[]);
+    for (place, (name, operations, faults)) in plants.into_iter().enumerate() {
+        let shrunk = shrunk(&report, place);
+        assert!(
+            shrunk["operations"].as_u64().unwrap() <= operations,
+            "{name}: {shrunk:#}"
+        );
+        assert_eq!(shrunk["faults"].as_u64(), Some(faults), "{name}");
+        let file = dir.path().join(shrunk["case_file"].as_str().unwrap());
+        let replayed = chaos(&["replay", file.to_str().unwrap()]);
+        assert_eq!(replayed.status.code(), Some(3), "{name}: {replayed:?}");
+    }
+}
+
+#[test]
 fn what_a_finding_shrinks_to_follows_from_the_seed() {
     let once = run(&["log-sync-skipped-once"], &["--jobs", "1"]);
     let again = run(&["log-sync-skipped-once"], &["--jobs", "2"]);

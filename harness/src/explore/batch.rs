@@ -54,6 +54,12 @@ pub fn hunt(
     wanted: &str,
     announce: &mut dyn FnMut(&CaseId),
 ) -> Result<BatchResult, ExploreError> {
+    let hasty = Setup::new(batch)?.in_search_of(wanted);
+    let found = explore_all(&hasty, Some(wanted.to_owned()), announce)?;
+    if !hasty.is_hasty() || !found.shows(wanted) {
+        return Ok(found);
+    }
+    // What hung when little was waited for may be slow.
     explore_all(&Setup::new(batch)?, Some(wanted.to_owned()), announce)
 }
 
@@ -144,6 +150,8 @@ pub(super) struct Explorer<'s> {
     timelines: BTreeMap<(String, bool), usize>,
     /// The fingerprint of the finding that ends the exploration.
     wanted: Option<String>,
+    /// Which of the orders that are drawn for threads the first life takes.
+    pub(super) turns: u64,
     /// What clients did in the run in which storage failed last.
     pub(super) operations: usize,
     pub(super) result: BatchResult,
@@ -180,6 +188,7 @@ impl<'s> Explorer<'s> {
             seen: HashSet::new(),
             timelines: BTreeMap::new(),
             wanted: None,
+            turns: 0,
             operations: 0,
             result,
         }
@@ -619,6 +628,11 @@ impl CasePath {
 }
 
 impl BatchResult {
+    fn shows(&self, fingerprint: &str) -> bool {
+        let mut findings = self.findings.iter();
+        findings.any(|finding| finding.fingerprint == fingerprint)
+    }
+
     /// Of a batch that ran one case.
     fn into_case(self, case: CaseResult) -> CaseResult {
         let first = self.inconclusive.into_iter().next();

@@ -58,7 +58,10 @@ pub fn exact_of(batch: &Batch, case: &CaseId) -> Result<Option<ExactCase>, Explo
     if case.0 == LIVE || !explorer.result.findings.is_empty() {
         let script = life.script.as_ref().clone();
         let lives = vec![ExactLife { script, cut: None }];
-        return Ok(Some(ExactCase { fault: 0, lives }));
+        return Ok(Some(ExactCase {
+            lives,
+            ..ExactCase::default()
+        }));
     }
     match CasePath::parse(case) {
         Some(path) if path.trouble.is_none() && path.harm.is_none() => {
@@ -70,15 +73,14 @@ pub fn exact_of(batch: &Batch, case: &CaseId) -> Result<Option<ExactCase>, Explo
 
 /// Takes what survives the last cut towards nothing and towards everything, and keeps the shorter of the two. The case must show the
 /// finding.
-pub fn least_survival(
-    batch: &Batch,
+pub(super) fn least_on(
+    setup: &Setup,
     case: &ExactCase,
     wanted: &str,
     tries_max: u64,
 ) -> Result<Searched, ExploreError> {
-    let setup = Setup::new(batch)?;
     let mut ignore = |_: &CaseId| ();
-    let mut explorer = Explorer::new(&setup, &mut ignore);
+    let mut explorer = Explorer::new(setup, &mut ignore);
     let ready = explorer.ready(case, Cuts::AsTheyAre)?;
     let mut searched = Searched::default();
     let Some(Ready { case, life }) = ready else {
@@ -93,9 +95,12 @@ pub fn least_survival(
 
 /// Runs an exact case.
 pub fn run_exact(batch: &Batch, case: &ExactCase) -> Result<ExactResult, ExploreError> {
-    let setup = Setup::new(batch)?;
+    run_on(&Setup::new(batch)?, case)
+}
+
+pub(super) fn run_on(setup: &Setup, case: &ExactCase) -> Result<ExactResult, ExploreError> {
     let mut ignore = |_: &CaseId| ();
-    let mut explorer = Explorer::new(&setup, &mut ignore);
+    let mut explorer = Explorer::new(setup, &mut ignore);
     let Some(Ready { life, case }) = explorer.ready(case, Cuts::AsTheyAre)? else {
         return Ok(explorer.into_result(None));
     };
@@ -107,15 +112,14 @@ pub fn run_exact(batch: &Batch, case: &ExactCase) -> Result<ExactResult, Explore
 }
 
 /// Looks for a last cut with which a case shows a finding with this fingerprint; or for the finding before any cut, if the case has none.
-pub fn search_exact(
-    batch: &Batch,
+pub(super) fn search_on(
+    setup: &Setup,
     case: &ExactCase,
     wanted: &str,
     reach: Reach,
 ) -> Result<Searched, ExploreError> {
-    let setup = Setup::new(batch)?;
     let mut ignore = |_: &CaseId| ();
-    let mut explorer = Explorer::new(&setup, &mut ignore);
+    let mut explorer = Explorer::new(setup, &mut ignore);
     let is_wanted = |finding: &Finding| finding.fingerprint == wanted;
     let ready = explorer.ready(case, Cuts::AtTheEndAtLatest)?;
     let tried = case.lives.len() as u64;
@@ -175,7 +179,7 @@ impl Explorer<'_> {
         let fault = fault.clone();
         let mut exact = ExactCase {
             fault: path.fault,
-            lives: Vec::new(),
+            ..ExactCase::default()
         };
         let mut life = first;
         let mut done = path.before_crashes();
@@ -222,6 +226,7 @@ impl Explorer<'_> {
         let Some(first) = case.lives.first() else {
             return Ok(None);
         };
+        self.turns = case.turns;
         let mut life = self.live_by(Some(&first.script))?;
         for generation in 1..case.lives.len() {
             let (before, rest) = case.lives.split_at_mut(generation);

@@ -14,9 +14,17 @@ use crate::workload::Script;
 pub struct ExactCase {
     /// The place of the power loss among the scenario's faults.
     pub fault: usize,
+    /// Which of the orders that are drawn for threads the first boot takes; 0 is that of the run that the case comes from.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub turns: u64,
     /// The boots, the first of them on an empty disk. Each but the last ends with a cut; if the last does too, the state after it is what is
     /// judged.
     pub lives: Vec<ExactLife>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One boot.
@@ -220,6 +228,12 @@ impl ExactCase {
     /// For readers, a line each.
     pub fn texts(&self) -> Vec<String> {
         let mut texts = Vec::new();
+        if self.turns > 0 {
+            texts.push(format!(
+                "threads take turns in order {} of those that are drawn",
+                self.turns
+            ));
+        }
         for (number, life) in (1..).zip(&self.lives) {
             if self.lives.len() > 1 {
                 texts.push(format!("boot {number}:"));

@@ -3,13 +3,13 @@
 use lightning_report::{Assumption, Repair};
 
 use super::batch::Explorer;
-use super::exact::Cuts;
+use super::exact::{Cuts, run_exact};
 use super::exact_case::ExactCase;
 use super::setup::Setup;
 use super::trials::{Added, Trials};
 use super::{assumptions, difference, repair};
-use crate::batch::{Batch, CaseId, ExploreError};
-use crate::scenario::CrashModel;
+use crate::batch::{Batch, CaseId, ExploreError, Finding};
+use crate::scenario::{CheckKind, CrashModel};
 
 /// What an exact case says beyond its finding.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -26,7 +26,12 @@ pub struct Explanation {
 
 /// Explains a case that shows something after a cut. Of others there is nothing to say.
 pub fn explain(batch: &Batch, case: &ExactCase) -> Result<Explanation, ExploreError> {
-    let setup = Setup::new(batch)?;
+    // Of a hang each of many states costs all the patience that there is.
+    let shown = run_exact(batch, case)?.findings;
+    let is_hang = |finding: &&Finding| finding.check == CheckKind::NoHang;
+    let hang = shown.iter().find(is_hang);
+    let wanted = hang.map_or("", |finding| &finding.fingerprint);
+    let setup = Setup::new(batch)?.in_search_of(wanted);
     let mut ignore = |_: &CaseId| ();
     let mut explorer = Explorer::new(&setup, &mut ignore);
     let mut explanation = Explanation::default();
@@ -49,6 +54,10 @@ pub fn explain(batch: &Batch, case: &ExactCase) -> Result<Explanation, ExploreEr
     if trials.model() != CrashModel::ProcessCrash {
         explanation.assumptions = assumptions::card(&trials, &failing);
         explanation.repairs = repair::repairs(&mut trials, &failing);
+        if trials.is_spent() {
+            // Of what was not tried nothing can be said.
+            explanation.repairs.clear();
+        }
     }
     Ok(explanation)
 }

@@ -19,8 +19,6 @@ use crate::workload::{Clients, Line, Script};
 
 /// Share of first lives that end with a clean close.
 const CLOSED: f64 = 0.25;
-/// Turns of all threads together, at most.
-pub(super) const TURNS_MAX: u64 = 5_000_000;
 
 impl Explorer<'_> {
     /// Lives it.
@@ -82,7 +80,10 @@ impl Explorer<'_> {
         history: &mut History,
         script: Option<&Script>,
     ) -> Result<Ended, ExploreError> {
-        let baton = Baton::new(self.setup.rng.split("turns", 0), TURNS_MAX);
+        let baton = Baton::new(
+            self.setup.rng.split("turns", self.turns),
+            self.setup.turns_max(),
+        );
         let place = baton.take("main");
         let mut trial = Trial::new(self.setup);
         baton.watch(trial.watcher());

@@ -19,6 +19,7 @@ mod setup;
 mod case;
 mod exact;
 mod exact_case;
+mod search;
 mod syncs;
 
 mod assumptions;
@@ -52,8 +53,9 @@ mod caught;
 mod tests;
 
 pub use batch::{hunt, promise_texts, run_batch, run_case};
-pub use exact::{ExactResult, Reach, Searched, exact_of, least_survival, run_exact, search_exact};
+pub use exact::{ExactResult, Reach, Searched, exact_of, run_exact};
 pub use exact_case::{ExactCase, ExactCut, ExactLife, Pieces, Survives};
 pub use explain::{Explanation, explain};
+pub use search::{least_survival, search_exact};
 pub use setup::draw_options;
 pub use syncs::{IssuedSyncs, issued_syncs};

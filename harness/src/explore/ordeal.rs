@@ -16,7 +16,6 @@ use super::case::Trouble;
 use super::evidence::{no_end, thread_panicked};
 use super::hardship::{self, Hardship};
 use super::life::{Ground, Life};
-use super::live::TURNS_MAX;
 use super::trial::{Ended, Trial, stopped};
 use crate::batch::ExploreError;
 use crate::oracle::{History, Judgement, Obligations, Violation};
@@ -98,7 +97,7 @@ impl Explorer<'_> {
         let rng = self.setup.rng.split("ordeal", trouble.first);
         let has_threads = self.setup.batch.scenario.workload.has_threads();
         let turns = || self.setup.rng.split("turns", 0);
-        let baton = has_threads.then(|| Baton::new(turns(), TURNS_MAX));
+        let baton = has_threads.then(|| Baton::new(turns(), self.setup.turns_max()));
         let ordeal = Ordeal {
             baton: baton.clone(),
             error: None,

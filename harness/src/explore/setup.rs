@@ -9,7 +9,9 @@ use super::failpoint::Places;
 use crate::batch::{Batch, ExploreError, PlantSwitch};
 use crate::oracle::History;
 use crate::rng::Rng;
-use crate::scenario::{CrashModel, Elision, FailpointFault, Fault, FileGlob, IoError, Plant};
+use crate::scenario::{
+    CheckKind, CrashModel, Elision, FailpointFault, Fault, FileGlob, IoError, Plant,
+};
 use crate::sim::SimConfig;
 use crate::target::{self, Ability, Options, Promises, Spoiled, Target};
 use crate::workload::{Clients, Setting};
@@ -18,6 +20,28 @@ use crate::workload::{Clients, Setting};
 const CALLS_OF_A_RUN_MAX: u64 = 20_000_000;
 /// Calls that a life that begins with a recovery may make.
 const CALLS_OF_A_RECOVERY_MAX: u64 = 200_000;
+/// Turns that all threads of a life may take together.
+const TURNS_MAX: u64 = 5_000_000;
+/// Of all that, one part in so many is waited for by those who look for a hang in one state after another.
+const HASTE: u64 = 20;
+
+/// How long a target is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// As long as it takes to call it a hang.
+    Full,
+    /// Much shorter: what hangs then is looked at again with full patience before anything is said of it.
+    Short,
+}
+
+impl Patience {
+    fn of(self, most: u64) -> u64 {
+        match self {
+            Self::Full => most,
+            Self::Short => most / HASTE,
+        }
+    }
+}
 
 /// The place of a plant in its scenario's file.
 pub(super) type PlantNumber = usize;
@@ -40,6 +64,7 @@ pub(super) struct Setup {
     pub(super) places: Arc<Places>,
     /// Of all that makes the same image another case.
     pub(super) digest: u64,
+    patience: Patience,
 }
 
 impl Setup {
@@ -96,7 +121,29 @@ impl Setup {
             setting,
             places: Arc::new(Places::of(&batch.scenario)),
             digest,
+            patience: Patience::Full,
         })
+    }
+
+    /// The same with little patience, if what is wanted is a hang: each state that shows it costs all the patience that there is.
+    #[must_use]
+    pub(super) fn in_search_of(self, wanted: &str) -> Self {
+        let patience = if is_hang(wanted) {
+            Patience::Short
+        } else {
+            Patience::Full
+        };
+        Self { patience, ..self }
+    }
+
+    /// Whether a target is waited for less than it takes to call it a hang.
+    pub(super) fn is_hasty(&self) -> bool {
+        self.patience == Patience::Short
+    }
+
+    /// Turns that all threads of a life may take together.
+    pub(super) fn turns_max(&self) -> u64 {
+        self.patience.of(TURNS_MAX)
     }
 
     /// The clients of a database with this history.
@@ -161,13 +208,20 @@ impl Setup {
 
     fn config(&self, operation_budget: u64) -> SimConfig {
         SimConfig {
-            operation_budget,
+            operation_budget: self.patience.of(operation_budget),
             elide: self.elisions.iter().map(|(_, e)| e.clone()).collect(),
             ignore: self.ignored.iter().map(|(_, file)| file.clone()).collect(),
             latency: self.batch.scenario.latency().cloned(),
             ..SimConfig::default()
         }
     }
+}
+
+/// Whether a fingerprint is that of a hang.
+pub(super) fn is_hang(fingerprint: &str) -> bool {
+    let check = CheckKind::NoHang.name();
+    let rest = fingerprint.strip_prefix(check);
+    rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Where a target promises nothing, a verdict would be an accusation without a ground.

@@ -1,5 +1,6 @@
 //! Whole batches on the toy: a right one passes, each way of being wrong is caught by the check that names it.
 
+mod hangs;
 mod hardship;
 mod lazy;
 mod racy;

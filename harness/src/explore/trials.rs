@@ -12,7 +12,8 @@ use super::exact_case::{ExactCut, Survives};
 use super::examine::Next;
 use super::life::{Life, survivor};
 use crate::crash::{Piece, Sample, crash_points, kept_in, pieces};
-use crate::scenario::{CrashModel, PowerLoss};
+use crate::oracle::Violation;
+use crate::scenario::{CheckKind, CrashModel, PowerLoss};
 use crate::trace::{DiskState, Effect, Event, Operation, Order, TracePosition};
 
 /// Crash points that are looked at, counted from the end.
@@ -21,6 +22,9 @@ const POINTS: usize = 40;
 const DRAWN: u32 = 8;
 /// Operations that are lost alone, and kept alone, at each.
 const ALONE: usize = 24;
+
+/// States that hang, at most: each of those costs all the patience that there is.
+const HANGS_MAX: u64 = 80;
 
 /// A crash point, and what survives there.
 #[derive(Clone, Debug)]
@@ -40,6 +44,7 @@ pub(super) struct Trials<'e, 's> {
     pub(super) life: &'e Life,
     pub(super) all: Vec<Trial>,
     judged: HashMap<(TracePosition, u128), bool>,
+    hung: u64,
 }
 
 /// A trial that fails, with the disk before and after the cut.
@@ -64,6 +69,7 @@ impl<'e, 's> Trials<'e, 's> {
             life,
             all: Vec::new(),
             judged: HashMap::new(),
+            hung: 0,
         };
         trials.draw(first);
         trials
@@ -132,10 +138,18 @@ impl<'e, 's> Trials<'e, 's> {
         failing
     }
 
+    /// Whether so many states hung that no more are tried.
+    pub(super) fn is_spent(&self) -> bool {
+        self.hung >= HANGS_MAX
+    }
+
     fn fails(&mut self, at: TracePosition, after: &DiskState) -> bool {
         let key = (at, after.digest());
         if let Some(&known) = self.judged.get(&key) {
             return known;
+        }
+        if self.is_spent() {
+            return false;
         }
         let (generation, life) = (self.generation, self.life);
         let examined =
@@ -143,6 +157,8 @@ impl<'e, 's> Trials<'e, 's> {
                 .examine_state(self.fault, generation, life, at, after, Next::End);
         let mut violations = examined.violations.iter();
         let fails = violations.any(|violation| self.explorer.is_asked(violation));
+        let hangs = |violation: &Violation| violation.check == CheckKind::NoHang;
+        self.hung += u64::from(examined.violations.iter().any(hangs));
         self.judged.insert(key, fails);
         fails
     }

@@ -8,7 +8,7 @@ use super::limits::{Limits, ShrinkEnd, ShrinkError, Shrunk, Size};
 use super::scenario::Simpler;
 use crate::batch::Finding;
 use crate::case::CaseFile;
-use crate::explore::Explanation;
+use crate::explore::{ExactCase, Explanation};
 use crate::scenario::Scenario;
 use crate::worker::{BEFORE_ANY_CASE, Job, Supervisor, Task};
 
@@ -75,7 +75,7 @@ impl Shrinker<'_> {
         let end = end_of(exactly.run())?;
         let best = exactly.best;
         let finding = confirmed(&mut asker, |asker| asker.finding_of(&best))?;
-        let explanation = asker.explain(&best).map_err(failed)?;
+        let explanation = explained(&mut asker, &best, self.limits, self.cancelled)?;
         let after = size_of(&best);
         let file = CaseFile {
             exact: Some(best),
@@ -91,6 +91,22 @@ impl Shrinker<'_> {
             tried,
             end,
         })
+    }
+}
+
+/// What a case says beyond its finding, if that takes no longer than shrinking may have taken.
+fn explained<'a>(
+    asker: &mut Asker<'a>,
+    case: &ExactCase,
+    limits: Limits,
+    cancelled: &'a dyn Fn() -> bool,
+) -> Result<Explanation, ShrinkError> {
+    asker.limits.time = asker.started.elapsed().saturating_add(limits.time);
+    asker.cancelled = cancelled;
+    match asker.explain(case) {
+        Ok(explanation) => Ok(explanation),
+        Err(Stop::Ended(_)) => Ok(Explanation::default()),
+        Err(Stop::Failed(error)) => Err(error),
     }
 }
 

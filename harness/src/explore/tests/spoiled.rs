@@ -16,6 +16,8 @@ pub(super) enum Spoil {
     PanicOnRecovery,
     PanicOnFailedRecovery,
     SpinOnRecovery,
+    /// As many calls as it takes for somebody with little patience to call it a hang.
+    SlowRecovery,
     SecondRecoveryLosesARow,
     CallsDifferEachTime,
     LooksElsewhereEachTime,
@@ -84,6 +86,9 @@ impl Target for Spoiled {
         match self.spoil {
             Spoil::PanicOnRecovery if recovered => panic!("spoiled"),
             Spoil::SpinOnRecovery if recovered => while disk.list("").is_ok() {},
+            Spoil::SlowRecovery if recovered => {
+                (0..30_000).for_each(|_| drop(disk.list("")));
+            }
             Spoil::CallsDifferEachTime if opened % 2 == 1 => {
                 let _ = disk.list("");
             }
