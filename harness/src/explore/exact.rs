@@ -546,7 +546,7 @@ impl Round {
             Self::Nothing => Survives::Drawn(0),
             Self::Everything => Survives::Drawn(1),
             Self::Drawn(sample) => {
-                let after = survivor(before, model, Sample(sample), rng);
+                let after = drawn(before, model, sample, rng);
                 let kept = kept_in(before, &after).filter(|_| in_pieces);
                 let drawn = Survives::Drawn(sample);
                 let survives = kept.map_or(drawn, |kept| Survives::of(&kept, &pieces(before)));
@@ -558,6 +558,12 @@ impl Round {
     }
 }
 
+/// One of the survivals that are drawn, each by a generator of its own.
+pub(super) fn drawn(before: &DiskState, model: CrashModel, sample: u32, rng: &Rng) -> DiskState {
+    let rng = rng.split("drawn", u64::from(sample));
+    survivor(before, model, Sample(sample), &rng)
+}
+
 /// What a cut leaves, if the model allows it. What is drawn, is drawn by `rng`.
 pub(super) fn left_by(
     before: &DiskState,
@@ -566,7 +572,7 @@ pub(super) fn left_by(
     rng: &Rng,
 ) -> Option<DiskState> {
     if let Survives::Drawn(sample) = survives {
-        return Some(survivor(before, model, Sample(*sample), rng));
+        return Some(drawn(before, model, *sample, rng));
     }
     let after = left_of(before, |piece| survives.keeps(piece).unwrap_or(false));
     is_legal(model, before, &after).then_some(after)

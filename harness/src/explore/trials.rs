@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::batch::Explorer;
-use super::exact::left_by;
+use super::exact::{drawn, left_by};
 use super::exact_case::{ExactCut, Survives};
 use super::examine::Next;
-use super::life::{Life, survivor};
-use crate::crash::{Piece, Sample, crash_points, kept_in, pieces};
+use super::life::Life;
+use crate::crash::{Piece, crash_points, kept_in, pieces};
 use crate::oracle::Violation;
 use crate::scenario::{CheckKind, CrashModel, PowerLoss};
 use crate::trace::{DiskState, Effect, Event, Operation, Order, TracePosition};
@@ -102,14 +102,13 @@ impl<'e, 's> Trials<'e, 's> {
         }
     }
 
-    /// What the disk holds at a moment, with syncs added.
+    /// What the disk holds at a moment, with syncs added. One that is added just there has not happened yet: the cut comes before it.
     pub(super) fn before(&self, at: TracePosition, added: &Added) -> DiskState {
         let mut state = self.life.trace.start.clone();
         for (place, event) in self.life.trace.before(at).iter().enumerate() {
             add(&mut state, added, TracePosition::after(place));
             state.apply(event);
         }
-        add(&mut state, added, at);
         state
     }
 
@@ -198,8 +197,8 @@ fn survivals(before: &DiskState, model: CrashModel, rng: &crate::rng::Rng) -> Ve
         survivals.push(Survives::of(&others, &all));
         survivals.push(Survives::of(&alone, &all));
     }
-    for sample in (2..2 + DRAWN).map(Sample) {
-        let after = survivor(before, model, sample, rng);
+    for sample in 2..2 + DRAWN {
+        let after = drawn(before, model, sample, rng);
         if let Some(kept) = kept_in(before, &after) {
             survivals.push(Survives::of(&kept, &all));
         }
