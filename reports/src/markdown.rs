@@ -146,11 +146,15 @@ fn smallest(shrunk: &Shrunk) -> String {
     );
     let repairs = shrunk.repairs.iter();
     let repairs = repairs.map(|repair| format!("- repair: {}\n", text(&repair_text(repair))));
+    let orderings = shrunk.orderings.iter();
+    let orderings =
+        orderings.map(|one| format!("- repair by order: {}\n", text(&repair_text(one))));
     let assumptions = shrunk.assumptions.iter();
     let assumptions =
         assumptions.map(|one| format!("- only without: {}\n", text(&assumption_text(one))));
     std::iter::once(size)
         .chain(repairs)
+        .chain(orderings)
         .chain(assumptions)
         .collect()
 }

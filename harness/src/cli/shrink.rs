@@ -150,6 +150,9 @@ fn print_explanation(out: &mut dyn Write, explanation: &Explanation) -> io::Resu
     for repair in &explanation.repairs {
         writeln!(out, "repair:   {}", repair_text(repair))?;
     }
+    for ordering in &explanation.orderings {
+        writeln!(out, "repair:   {}", repair_text(ordering))?;
+    }
     if explanation.repairs.is_empty() && explanation.tried > 0 {
         writeln!(out, "repair:   no sync that could be added ends it")?;
     }

@@ -7,7 +7,7 @@ use super::exact::{Cuts, run_exact};
 use super::exact_case::ExactCase;
 use super::setup::Setup;
 use super::trials::{Added, Trials};
-use super::{assumptions, difference, repair};
+use super::{assumptions, difference, ordering, repair};
 use crate::batch::{Batch, CaseId, ExploreError, Finding};
 use crate::scenario::{CheckKind, CrashModel};
 
@@ -18,8 +18,11 @@ pub struct Explanation {
     pub difference: Vec<String>,
     /// What storage must not keep to.
     pub assumptions: Vec<Assumption>,
-    /// What would end it.
+    /// Syncs that would end it.
     pub repairs: Vec<Repair>,
+    /// What would end it, if it reached the disk in this order, where no single sync does.
+    #[serde(default)]
+    pub orderings: Vec<Repair>,
     /// States that were tried.
     pub tried: u64,
 }
@@ -31,9 +34,12 @@ pub fn explain(batch: &Batch, case: &ExactCase) -> Result<Explanation, ExploreEr
     let is_hang = |finding: &&Finding| finding.check == CheckKind::NoHang;
     let hang = shown.iter().find(is_hang);
     let wanted = hang.map_or("", |finding| &finding.fingerprint);
-    let setup = Setup::new(batch)?.in_search_of(wanted);
+    explain_on(&Setup::new(batch)?.in_search_of(wanted), case)
+}
+
+pub(super) fn explain_on(setup: &Setup, case: &ExactCase) -> Result<Explanation, ExploreError> {
     let mut ignore = |_: &CaseId| ();
-    let mut explorer = Explorer::new(&setup, &mut ignore);
+    let mut explorer = Explorer::new(setup, &mut ignore);
     let mut explanation = Explanation::default();
     let Some(ready) = explorer.ready(case, Cuts::AsTheyAre)? else {
         return Ok(explanation);
@@ -57,7 +63,12 @@ pub fn explain(batch: &Batch, case: &ExactCase) -> Result<Explanation, ExploreEr
         if trials.is_spent() {
             // Of what was not tried nothing can be said.
             explanation.repairs.clear();
+            return Ok(explanation);
         }
+        let last = explanation.repairs.last();
+        let ends_all = last.is_some_and(|last| last.removed == last.failing);
+        let syncs = ends_all.then_some(explanation.repairs.len());
+        explanation.orderings = ordering::orderings(&mut trials, &failing, syncs);
     }
     Ok(explanation)
 }

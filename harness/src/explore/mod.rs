@@ -26,6 +26,7 @@ mod assumptions;
 mod difference;
 mod explain;
 mod life;
+mod ordering;
 mod repair;
 mod trials;
 

@@ -83,7 +83,7 @@ fn leave_out(
     }
 }
 
-fn spread(failing: &[Failing], most: usize) -> Vec<Trial> {
+pub(super) fn spread(failing: &[Failing], most: usize) -> Vec<Trial> {
     let step = failing.len().div_ceil(most).max(1);
     let some = failing.iter().step_by(step);
     some.map(|failing| failing.trial.clone()).collect()
@@ -156,7 +156,7 @@ fn target_of(sync: &Operation) -> Target {
 }
 
 /// The syncs that make an operation durable.
-fn syncs_of(operation: &Operation) -> Vec<Operation> {
+pub(super) fn syncs_of(operation: &Operation) -> Vec<Operation> {
     let dir_of = |name: &Name| {
         let dir = name.rfind('/').map_or("", |at| &name[..at]);
         Operation::SyncDir {

@@ -1,8 +1,10 @@
 //! Whole batches on the toy: a right one passes, each way of being wrong is caught by the check that names it.
 
+mod halves;
 mod hangs;
 mod hardship;
 mod lazy;
+mod orderings;
 mod racy;
 mod spoiled;
 mod threads;

@@ -13,6 +13,7 @@ use super::examine::Next;
 use super::life::Life;
 use crate::crash::{Piece, crash_points, kept_in, pieces};
 use crate::oracle::Violation;
+use crate::rng::Rng;
 use crate::scenario::{CheckKind, CrashModel, PowerLoss};
 use crate::trace::{DiskState, Effect, Event, Operation, Order, TracePosition};
 
@@ -45,6 +46,8 @@ pub(super) struct Trials<'e, 's> {
     pub(super) all: Vec<Trial>,
     judged: HashMap<(TracePosition, u128), bool>,
     hung: u64,
+    /// States that may still be recovered.
+    left: u64,
 }
 
 /// A trial that fails, with the disk before and after the cut.
@@ -70,6 +73,7 @@ impl<'e, 's> Trials<'e, 's> {
             all: Vec::new(),
             judged: HashMap::new(),
             hung: 0,
+            left: u64::MAX,
         };
         trials.draw(first);
         trials
@@ -137,12 +141,23 @@ impl<'e, 's> Trials<'e, 's> {
         failing
     }
 
-    /// Whether so many states hung that no more are tried.
-    pub(super) fn is_spent(&self) -> bool {
-        self.hung >= HANGS_MAX
+    /// Lets so many more states be recovered.
+    pub(super) fn allow(&mut self, states: u64) {
+        self.left = states;
     }
 
-    fn fails(&mut self, at: TracePosition, after: &DiskState) -> bool {
+    /// Whether so many states hung, or were recovered, that no more are.
+    pub(super) fn is_spent(&self) -> bool {
+        self.hung >= HANGS_MAX || self.left == 0
+    }
+
+    /// The generator of what is drawn of survivals.
+    pub(super) fn rng(&self) -> Rng {
+        self.explorer.exact_rng(self.generation)
+    }
+
+    /// Whether what a cut leaves is wrong.
+    pub(super) fn fails(&mut self, at: TracePosition, after: &DiskState) -> bool {
         let key = (at, after.digest());
         if let Some(&known) = self.judged.get(&key) {
             return known;
@@ -150,6 +165,7 @@ impl<'e, 's> Trials<'e, 's> {
         if self.is_spent() {
             return false;
         }
+        self.left -= 1;
         let (generation, life) = (self.generation, self.life);
         let examined =
             self.explorer
@@ -184,7 +200,7 @@ fn add(state: &mut DiskState, added: &Added, at: TracePosition) {
 }
 
 /// Nothing, everything, one operation alone lost or kept, and some that are drawn.
-fn survivals(before: &DiskState, model: CrashModel, rng: &crate::rng::Rng) -> Vec<Survives> {
+fn survivals(before: &DiskState, model: CrashModel, rng: &Rng) -> Vec<Survives> {
     if model == CrashModel::ProcessCrash {
         return (0..2).map(Survives::Drawn).collect();
     }

@@ -245,5 +245,6 @@ pub fn reported(shrunk: &Shrunk, file: &str) -> ShrunkReport {
         difference: shrunk.explanation.difference.clone(),
         assumptions: shrunk.explanation.assumptions.clone(),
         repairs: shrunk.explanation.repairs.clone(),
+        orderings: shrunk.explanation.orderings.clone(),
     }
 }

@@ -116,6 +116,10 @@ fn smallest(shrunk: &Shrunk) -> Markup {
                 h4 { "Repair" }
                 ul { @for repair in &shrunk.repairs { li { (repair_text(repair)) } } }
             }
+            @if !shrunk.orderings.is_empty() {
+                h4 { "Repair by order" }
+                ul { @for ordering in &shrunk.orderings { li { (repair_text(ordering)) } } }
+            }
             @if !shrunk.assumptions.is_empty() {
                 h4 { "Only possible where storage does not keep to" }
                 ul { @for assumption in &shrunk.assumptions { li { (assumption_text(assumption)) } } }

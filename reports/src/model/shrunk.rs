@@ -35,6 +35,9 @@ pub struct Shrunk {
     /// Additions to the protocol, each of which, or all of which together, end the finding.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repairs: Vec<Repair>,
+    /// What would have to reach the disk before something else, where no single sync ends the finding: all of them together end it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orderings: Vec<Repair>,
 }
 
 /// Something that storage may promise, held against the states that show a finding.
