@@ -4,7 +4,9 @@ use std::ops::Bound;
 use std::path::Path;
 use std::time::Duration;
 
-use lightning_db::{CommitError, Database, Durability, Limits, Options, Snapshot, Transaction};
+use lightning_db::{
+    CommitError, Database, Durability, Limits, Options, Snapshot, Source, Transaction,
+};
 
 use crate::store::{Engine, Promise, Reader, Setup, Store, Writer};
 
@@ -75,6 +77,15 @@ impl Store for Open {
         body(&self.0.snapshot()?)
     }
 
+    /// Without a snapshot that could be handed on.
+    fn get(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> anyhow::Result<bool> {
+        let value = self.0.get(TABLE, key)?;
+        if let Some(value) = &value {
+            see(value);
+        }
+        Ok(value.is_some())
+    }
+
     fn drain(&self) -> anyhow::Result<()> {
         Ok(self.0.checkpoint()?)
     }
@@ -127,12 +138,7 @@ impl Reader for Snapshot {
         see: &mut dyn FnMut(&[u8], &[u8]),
     ) -> anyhow::Result<()> {
         let bounds = (Bound::Included(start), Bound::Unbounded);
-        let mut range = Self::range::<&[u8]>(self, TABLE, bounds)?;
-        for _ in 0..count {
-            let Some(entry) = range.next_ref() else { break };
-            let (key, value) = entry?;
-            see(key, value);
-        }
+        self.visit_entries(TABLE, bounds, count, see)?;
         Ok(())
     }
 
