@@ -155,6 +155,12 @@ impl<'i> ImageRef<'i> {
 }
 
 impl Trace {
+    /// Where something else is that will be read or written soon.
+    #[inline]
+    pub fn of<T>(place: &T) -> Self {
+        Self(std::ptr::from_ref(place).addr())
+    }
+
     /// Asks the processor for the first bytes, and for what stands beside them; and for where the last ones are.
     #[inline]
     pub fn prefetch_start(self) {
@@ -164,7 +170,7 @@ impl Trace {
         }
     }
 
-    /// Asks the processor for what stands beside the bytes.
+    /// Asks the processor for the first line: of an image, for what stands beside its bytes.
     #[inline]
     pub fn prefetch_notes(self) {
         self.prefetch(0);

@@ -23,6 +23,8 @@ use super::snapshots::{Snapshots, Visible};
 const DUE_KEPT: usize = 4096;
 /// Pages whose versions are asked for at a time.
 const ASKED_FOR: usize = 16;
+/// Of so many pages none is asked for: a commit of one has hardly left them.
+const FEW: usize = 2;
 
 /// Superseded versions, and page numbers that wait for old snapshots to end.
 #[derive(Debug, Default)]
@@ -72,7 +74,7 @@ impl Cleaner {
         let (mut chains, cache) = edit.parts();
         let count = self.due.len().min(at_most);
         for (at, page) in self.due.iter().take(count).copied().enumerate() {
-            if at % ASKED_FOR == 0 {
+            if at % ASKED_FOR == 0 && count > FEW {
                 let from = |at: usize| {
                     self.due
                         .range(at.min(count)..count)

@@ -7,7 +7,7 @@
 //! constant time, and no growth moves what is there.
 
 use crate::ids::{PageNo, Version};
-use crate::image::Image;
+use crate::image::{Image, Trace};
 
 /// What the map should say of a page.
 #[derive(Clone, Debug)]
@@ -115,16 +115,21 @@ impl DirtySet {
         }
     }
 
-    /// The state of `page`, if it is newer than on disk.
-    pub fn get(&self, page: PageNo) -> Option<&DirtyPage> {
+    fn place(&self, page: PageNo) -> Option<&Option<DirtyPage>> {
         let (number, place) = (page.get() as usize / SHELF, page.get() as usize % SHELF);
-        let states = self.shelves.get(number)?.as_ref()?;
-        states.get(place)?.as_ref()
+        self.shelves.get(number)?.as_ref()?.get(place)
     }
 
-    /// Reads where the state of `page` will be put, so that it need not be waited for then.
+    /// The state of `page`, if it is newer than on disk.
+    pub fn get(&self, page: PageNo) -> Option<&DirtyPage> {
+        self.place(page)?.as_ref()
+    }
+
+    /// Asks the processor for where the state of `page` will be put, so that it need not be waited for then.
     pub fn touch(&self, page: PageNo) {
-        std::hint::black_box(self.get(page).is_some());
+        if let Some(place) = self.place(page) {
+            Trace::of(place).prefetch_notes();
+        }
     }
 
     /// How much it is.

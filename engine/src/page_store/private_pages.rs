@@ -1,6 +1,7 @@
 //! The private copies of pages that a commit group holds, by page number.
 //!
-//! Invariant: `places` says for every page in `pages`, and for no other, where it is there.
+//! Invariant: `places` says for every page in `pages`, and for no other, where it is there; or it is empty, as long as there are few of
+//! them, which are looked through.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -11,6 +12,9 @@ use crate::image::Image;
 
 /// A set that had room for more pages than this gives it back.
 const KEPT_PAGES: usize = 4096;
+
+/// So many pages are looked through.
+const FEW: usize = 8;
 
 /// A private copy.
 #[derive(Debug)]
@@ -29,17 +33,26 @@ pub(super) struct Place(usize);
 pub(super) struct PrivatePages {
     pages: Vec<(PageNo, Private)>,
     places: HashMap<PageNo, usize, BuildHasherDefault<ByNumber>>,
+    /// There have been more than a few, so `places` is kept.
+    is_placed: bool,
 }
 
 impl PrivatePages {
+    fn find(&self, page: PageNo) -> Option<usize> {
+        if self.is_placed {
+            return self.places.get(&page).copied();
+        }
+        self.pages.iter().position(|(known, _)| *known == page)
+    }
+
     pub(super) fn get(&self, page: PageNo) -> Option<&Private> {
-        let place = self.places.get(&page)?;
-        self.pages.get(*place).map(|(_, private)| private)
+        let place = self.find(page)?;
+        self.pages.get(place).map(|(_, private)| private)
     }
 
     /// Where the page's copy is, until a page is removed.
     pub(super) fn place(&self, page: PageNo) -> Option<Place> {
-        self.places.get(&page).copied().map(Place)
+        self.find(page).map(Place)
     }
 
     pub(super) fn at_mut(&mut self, place: Place) -> Option<&mut Private> {
@@ -48,17 +61,27 @@ impl PrivatePages {
 
     /// Adds a page, of which there is no copy yet.
     pub(super) fn insert(&mut self, page: PageNo, private: Private) -> Option<&mut Private> {
-        let replaced = self.places.insert(page, self.pages.len());
-        debug_assert!(replaced.is_none(), "page {page} has a private copy");
+        debug_assert!(self.find(page).is_none(), "page {page} has a private copy");
+        if !self.is_placed && self.pages.len() == FEW {
+            let known = self.pages.iter().map(|(page, _)| *page);
+            self.places.extend(known.zip(0..));
+            self.is_placed = true;
+        }
+        if self.is_placed {
+            self.places.insert(page, self.pages.len());
+        }
         self.pages.push((page, private));
         self.pages.last_mut().map(|(_, private)| private)
     }
 
     pub(super) fn remove(&mut self, page: PageNo) -> Option<Private> {
-        let place = self.places.remove(&page)?;
+        let place = self.find(page)?;
         let (_, private) = self.pages.swap_remove(place);
-        if let Some((moved, _)) = self.pages.get(place) {
-            self.places.insert(*moved, place);
+        if self.is_placed {
+            self.places.remove(&page);
+            if let Some((moved, _)) = self.pages.get(place) {
+                self.places.insert(*moved, place);
+            }
         }
         Some(private)
     }
@@ -71,6 +94,10 @@ impl PrivatePages {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.pages.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pages.is_empty()
     }
 
     /// Takes all of them out, ascending by page number.
@@ -87,6 +114,9 @@ impl PrivatePages {
 
     /// What is small is kept for the next group.
     fn forget_places(&mut self) {
+        if !std::mem::take(&mut self.is_placed) {
+            return;
+        }
         if self.places.capacity() > KEPT_PAGES {
             self.places = HashMap::default();
         } else {
@@ -132,9 +162,10 @@ mod tests {
     #[test]
     fn it_is_a_map_that_comes_out_in_order() {
         let (mut pages, mut model) = (PrivatePages::default(), BTreeMap::new());
-        for round in 0..3 {
+        // Few pages and many, in turns.
+        for (round, numbers) in [(0, 97), (1, 7), (2, 12), (0, 5), (1, 97)] {
             for step in 0..500_u32 {
-                let page = PageNo(step.wrapping_mul(2_654_435_761) % 97);
+                let page = PageNo(step.wrapping_mul(2_654_435_761) % numbers);
                 let byte = u8::try_from(step % 251).unwrap();
                 if step % 3 == round {
                     let removed = pages.remove(page).map(|private| private.image[0]);

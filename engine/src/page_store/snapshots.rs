@@ -17,6 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
+use smallvec::SmallVec;
+
 use crate::error::StorageError;
 use crate::ids::Version;
 
@@ -57,7 +59,7 @@ pub struct Snapshots {
 #[derive(Clone, Debug)]
 pub struct Visible {
     /// Ascending, without those that are expired.
-    versions: Vec<u64>,
+    versions: SmallVec<[u64; 8]>,
     /// Snapshots yet to come see this one or a newer one.
     published: u64,
 }
@@ -219,7 +221,7 @@ impl Snapshots {
         let live = self
             .registered()
             .filter(|version| *version >= expired_below);
-        let mut versions: Vec<u64> = live.collect();
+        let mut versions: SmallVec<[u64; 8]> = live.collect();
         versions.sort_unstable();
         versions.dedup();
         Visible {
