@@ -8,7 +8,7 @@ mod roots;
 
 use std::collections::BTreeMap;
 
-use crate::btree::{Tree, Write};
+use crate::btree::{Foreseen, Tree, Write};
 use crate::disk_format::commit_group::{Action, Operation};
 use crate::error::StorageError;
 use crate::ids::{PageNo, Version};
@@ -131,6 +131,22 @@ impl<'r> Applier<'r> {
             Some(tree) => tree,
         };
         tree.apply(pages, writes).map(drop)
+    }
+
+    /// As `apply_writes`, of one write. `foreseen` is the way to where it goes in the table's tree, as `Tree::apply_one` asks for it.
+    pub fn apply_write(
+        &mut self,
+        pages: &mut impl WritePages,
+        table: &str,
+        write: Write<'_>,
+        foreseen: Option<&Foreseen>,
+    ) -> Result<(), StorageError> {
+        let (tree, foreseen) = match self.tree(pages, table)? {
+            None if write.1.is_none() => return Ok(()),
+            None => (self.made(pages, table)?, None),
+            Some(tree) => (tree, foreseen),
+        };
+        tree.apply_one(pages, write, foreseen).map(drop)
     }
 
     /// Applies one operation. After an error the pages are in an unknown state: drop the group.

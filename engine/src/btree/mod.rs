@@ -17,6 +17,7 @@ pub use harvest::{Harvest, Loss, harvest};
 pub use node::look_into_any_node;
 pub use page_set::PageSet;
 pub use tree::{
-    PREPARED_TOGETHER, Prepared, Reach, Reached, Tree, TreeSpace, Write, close_off, keys_of_leaf,
+    Foreseen, PREPARED_TOGETHER, Prepared, Reach, Reached, Tree, TreeSpace, Write, close_off,
+    keys_of_leaf,
 };
 pub use value::{Key, Value};

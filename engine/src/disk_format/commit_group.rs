@@ -63,6 +63,16 @@ pub enum Action<'a> {
     },
 }
 
+impl<'a> Action<'a> {
+    /// A key set to a value, or removed.
+    pub const fn of((key, value): (&'a [u8], Option<&'a [u8]>)) -> Self {
+        match value {
+            Some(value) => Self::Put { key, value },
+            None => Self::Delete { key },
+        }
+    }
+}
+
 const DELETE: u8 = 0;
 const PUT: u8 = 1;
 const CREATE: u8 = 2;

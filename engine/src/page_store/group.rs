@@ -218,6 +218,11 @@ impl Group<'_> {
         self.base
     }
 
+    /// Whether all pages are still what they are at `base`.
+    pub fn is_untouched(&self) -> bool {
+        self.writer.pages.is_empty() && self.freed.is_empty() && self.extents.is_empty()
+    }
+
     /// The version of the last commit that changed the catalog on which it builds.
     pub fn tables_as_of(&self) -> Version {
         Version(self.store.tables_changed.load(Acquire))

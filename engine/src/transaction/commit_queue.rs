@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::btree::Foreseen;
 use crate::error::{CommitError, StorageError};
 use crate::options::Durability;
 use crate::page_store::View;
@@ -42,6 +43,8 @@ pub struct Member {
     pub durability: Durability,
     /// When it came here, if anybody asks.
     pub arrived: Option<Moment>,
+    /// The way to where its only write goes, in what `view` shows.
+    pub foreseen: Option<Foreseen>,
     /// None if it leads.
     ticket: Option<Arc<Ticket>>,
 }
@@ -115,6 +118,7 @@ impl Member {
             reads,
             durability,
             arrived: None,
+            foreseen: None,
             ticket: None,
         }
     }

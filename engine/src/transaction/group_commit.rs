@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use tracing::{debug_span, warn};
 
 use crate::catalog::Applier;
-use crate::disk_format::commit_group::{Encoder, EncoderMemory, Operation};
+use crate::disk_format::commit_group::{Action, Encoder, EncoderMemory, Operation};
 use crate::engine::{Engine, SessionLog, Writer};
 use crate::error::{CommitError, StorageError};
 use crate::ids::Version;
@@ -331,7 +331,7 @@ fn apply(
                 (true, true) => Audience::Later,
             };
             let asked = (conflicts, audience);
-            apply_member((engine, helper), &mut applier, group, &member.writes)
+            apply_member((engine, helper), &mut applier, group, member)
                 .and_then(|()| earlier.note(member, &mut applier, group, asked))
                 .map_err(|error| (index, error))?;
         }
@@ -344,8 +344,15 @@ fn apply_member(
     (engine, helper): (&Engine, &mut Helper),
     applier: &mut Applier<'_>,
     group: &mut Group<'_>,
-    member: &Settled,
+    member: &Member,
 ) -> Result<(), StorageError> {
+    if let Some((table, write)) = member.writes.sole() {
+        // The way was found in what its snapshot shows: it is good if that is what there is.
+        let is_good = member.view.version() == group.base() && group.is_untouched();
+        let foreseen = member.foreseen.as_ref().filter(|_| is_good);
+        return applier.apply_write(group, table, write, foreseen);
+    }
+    let member = &member.writes;
     for change in member.changes() {
         applier.apply(group, change)?;
     }
@@ -383,8 +390,13 @@ fn encode<'m, I: Iterator<Item = &'m Member>>(
         .within(std::mem::take(memory))
         .with_room_for(room);
     for member in accepted() {
-        let operations = member.writes.operations();
-        operations.for_each(|operation| encoder.push(operation));
+        if let Some((table, write)) = member.writes.sole() {
+            let action = Action::of(write);
+            encoder.push(Operation { table, action });
+        } else {
+            let operations = member.writes.operations();
+            operations.for_each(|operation| encoder.push(operation));
+        }
     }
     *memory = encoder.finish_within();
 }

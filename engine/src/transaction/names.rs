@@ -41,6 +41,15 @@ impl<T> Names<T> {
         }
     }
 
+    /// The name, if it is the only one, and what it stands for.
+    pub fn only(&self) -> Option<(&str, &T)> {
+        let Self::Few(few) = self else { return None };
+        match few.as_slice() {
+            [(name, value)] => Some((name, value)),
+            _ => None,
+        }
+    }
+
     /// What `name` stands for, to be changed.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut T> {
         match self {

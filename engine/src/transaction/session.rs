@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::btree::Foreseen;
 use crate::checkpoint;
 use crate::engine::Engine;
 use crate::error::{CheckpointError, CommitError};
@@ -57,12 +58,12 @@ impl Session {
     }
 
     /// Commits what `member` writes.
-    pub fn commit(self: &Arc<Self>, member: Member) -> CommitResult {
-        let writes = &member.writes;
-        if writes.is_empty() {
+    pub fn commit(self: &Arc<Self>, mut member: Member) -> CommitResult {
+        if member.writes.is_empty() {
             return Ok(CommitReport::of_nothing(member.view.version()));
         }
-        self.ask_for_leaves(&member);
+        member.foreseen = self.ask_for_leaves(&member);
+        let writes = &member.writes;
         let _alone = self.is_large(writes).then(|| lock(&self.large));
         let room = self.make_room(writes.bytes());
         // Refused here it is in no group, which would count it.
@@ -81,12 +82,17 @@ impl Session {
         result
     }
 
-    /// Asks for the leaves of a small transaction, so that they come while it is queued and judged.
-    fn ask_for_leaves(&self, member: &Member) {
-        if member.writes.len_bound() > ASKED_FOR {
-            return;
-        }
+    /// Asks for the leaves of a small transaction, so that they come while it is queued and judged. Returns the way to the leaf of
+    /// the only write, as the transaction's snapshot shows it.
+    pub(super) fn ask_for_leaves(&self, member: &Member) -> Option<Foreseen> {
         let (sight, len) = (member.view.sight(), self.engine.store.page_size());
+        if let Some((table, (key, _))) = member.writes.sole() {
+            let tree = self.engine.table(sight, table).ok().flatten()?;
+            return tree.foresee(&sight, key, len);
+        }
+        if member.writes.len_bound() > ASKED_FOR {
+            return None;
+        }
         for (name, table) in member.writes.tables() {
             // What is wrong is found by whoever applies it.
             if let Ok(Some(tree)) = self.engine.table(sight, name) {
@@ -94,6 +100,7 @@ impl Session {
                 keys.for_each(|key| tree.ask_for(&sight, key, len));
             }
         }
+        None
     }
 
     /// Whether a transaction may take a fair part of what one commit is allowed.

@@ -3,7 +3,7 @@
 use crate::disk_format::commit_group::Action;
 
 use super::key_ranges::KeyRanges;
-use super::writes::Writes;
+use super::writes::{Write, Writes};
 
 /// A table as a transaction sees it: what the snapshot has, less the ranges deleted, below the keys written.
 #[derive(Debug)]
@@ -68,6 +68,12 @@ impl TableWrites {
         }
     }
 
+    /// The one write that is all that was done, if so.
+    pub fn sole(&self) -> Option<Write<'_>> {
+        let sole = self.writes.sole().filter(|_| self.swept.is_empty());
+        sole.filter(|(_, value)| value.is_some() || !self.was_put)
+    }
+
     /// The results that take effect before keys are written, in their order.
     pub fn actions_before(&self) -> impl Iterator<Item = Action<'_>> {
         let is_made = self.was_put && !self.writes.iter().any(|(_, value)| value.is_some());
@@ -81,10 +87,7 @@ impl TableWrites {
 
     /// All results, in the order in which they take effect.
     pub fn actions(&self) -> impl Iterator<Item = Action<'_>> {
-        let writes = self.writes.iter().map(|(key, value)| match value {
-            Some(value) => Action::Put { key, value },
-            None => Action::Delete { key },
-        });
+        let writes = self.writes.iter().map(Action::of);
         self.actions_before().chain(writes)
     }
 }

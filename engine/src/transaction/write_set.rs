@@ -14,7 +14,7 @@ use super::key_ranges::{Bounds, KeyRanges};
 use super::names::Names;
 use super::table_writes::{Below, TableWrites};
 use super::undo::{Mark, Step, UndoLog};
-use super::writes::{WritesRange, size};
+use super::writes::{Write, WritesRange, size};
 
 /// What a transaction made of a table's name.
 #[derive(Debug)]
@@ -324,6 +324,17 @@ impl WriteSet {
         let writes =
             tables.map(|(_, table)| table.swept.len().saturating_add(table.writes.len_bound()));
         writes.fold(self.changes.len(), usize::saturating_add)
+    }
+
+    /// The one write that is all that was done, if so, and to which table.
+    pub fn sole(&self) -> Option<(&str, Write<'_>)> {
+        let (table, Named::Table(writes)) = self.tables.only()? else {
+            return None;
+        };
+        if !self.changes.is_empty() {
+            return None;
+        }
+        writes.sole().map(|write| (table, write))
     }
 
     /// The creations, drops and renames: what takes effect first.

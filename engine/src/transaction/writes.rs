@@ -214,6 +214,12 @@ impl Writes {
         }
     }
 
+    /// The write, if there is one and never was another.
+    pub fn sole(&self) -> Option<Write<'_>> {
+        let is_sole = self.buffer.len() == 1 && !self.is_empty();
+        is_sole.then(|| self.buffer.write(0))
+    }
+
     /// The keys, as they came, some perhaps more than once.
     pub fn keys_as_they_came(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.buffer.len()).map(|id| self.buffer.key(id))

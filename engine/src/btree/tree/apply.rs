@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::cut::Fill;
 use super::delete::fill_up;
 use super::finger::Finger;
+use super::foreseen::Foreseen;
 use super::handle::Tree;
 use super::store::{decode, store};
 use super::upcoming::Upcoming;
@@ -102,6 +103,36 @@ impl Tree {
         Ok(deleted)
     }
 
+    /// As `apply`, of one write; returns whether a key was deleted. `foreseen` is the way to its leaf, if that is known: it was found in
+    /// these pages, and none of them was changed since.
+    pub fn apply_one(
+        self,
+        pages: &mut impl WritePages,
+        write: Write<'_>,
+        foreseen: Option<&Foreseen>,
+    ) -> Result<bool, StorageError> {
+        let mut finger = match foreseen {
+            Some(way) => Finger::at(way.path()),
+            None => Finger::new(self.root()),
+        };
+        let leaf = |finger: &Finger| finger.path().page(finger.path().leaf_depth());
+        let image = match foreseen {
+            Some(_) => pages.page(leaf(&finger))?,
+            None => finger.seek(pages, write.0, true)?,
+        };
+        let leaf = leaf(&finger);
+        let node = Node::open_at(leaf, &image, Some(0))?;
+        let mut edits = Edits::new();
+        edits.add(pages, &node, write)?;
+        let (entries, header) = (node.n(), node.header());
+        for (first, len) in edits.released.drain(..) {
+            pages.free_extent(first, len)?;
+        }
+        edits.choose_fill(entries);
+        self.make(pages, &mut finger, (leaf, image, header), &edits)?;
+        Ok(edits.deleted > 0)
+    }
+
     /// Makes the edits of one leaf.
     fn make(
         self,
@@ -135,12 +166,12 @@ impl Tree {
         key: &[u8],
         value: &[u8],
     ) -> Result<(), StorageError> {
-        self.apply(pages, [(key, Some(value))]).map(drop)
+        self.apply_one(pages, (key, Some(value)), None).map(drop)
     }
 
     /// Removes `key`, and says whether it was there. See the type for what an error leaves behind.
     pub fn delete(self, pages: &mut impl WritePages, key: &[u8]) -> Result<bool, StorageError> {
-        Ok(self.apply(pages, [(key, None)])? > 0)
+        self.apply_one(pages, (key, None), None)
     }
 }
 

@@ -34,6 +34,15 @@ impl Finger {
         }
     }
 
+    /// At the leaf that a way leads to, for one write: what lies behind it is not known.
+    pub(super) fn at(path: Path) -> Self {
+        Self {
+            path,
+            steps: SmallVec::new(),
+            asks: false,
+        }
+    }
+
     /// Begins at the root next time.
     pub(super) fn lift(&mut self) {
         if let Some(first) = self.path.above.first() {

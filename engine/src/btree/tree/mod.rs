@@ -6,6 +6,7 @@ mod delete;
 mod delete_range;
 mod descent;
 mod finger;
+mod foreseen;
 mod handle;
 mod many;
 mod path;
@@ -19,6 +20,7 @@ mod walk;
 
 pub use apply::Write;
 pub(in crate::btree) use descent::resolve;
+pub use foreseen::Foreseen;
 pub use handle::Tree;
 pub use prepared::{PREPARED_TOGETHER, Prepared};
 pub use reach::{Reach, close_off, keys_of_leaf};

@@ -431,3 +431,98 @@ fn a_member_that_cannot_be_applied_makes_nobody_conflict() {
     assert_eq!(seen.get("t", b"a").unwrap().as_deref(), Some(&b"new"[..]));
     assert_eq!(seen.tables().unwrap(), ["large", "t", "u"]);
 }
+
+/// Each member's way was found in what its snapshot shows. Another one splits the leaf that it leads to: in its group, or before it.
+#[test]
+fn a_way_that_was_found_before_others_changed_the_tree_is_not_gone() {
+    let own = |txn: &mut Transaction, key: &str| txn.put("t", key.as_bytes(), &[1; 100]).unwrap();
+    let split: Vec<String> = (0..60).map(|n| format!("k050a{n:02}")).collect();
+    for (together, mine) in [
+        (true, "k050a99"),
+        (false, "k050a99"),
+        (true, "k051"),
+        (false, "k051"),
+    ] {
+        let keys: Vec<String> = (0..100).map(|n| format!("k{n:03}")).collect();
+        let mut rig = rig(Index::Complete, &[]);
+        for key in &keys {
+            let mut setup = rig.begin(Snapshot);
+            own(&mut setup, key);
+            rig.commit([setup]).remove(0).unwrap();
+        }
+        let mut first = rig.begin(Snapshot);
+        for key in &split {
+            own(&mut first, key);
+        }
+        let mut second = rig.begin(Snapshot);
+        own(&mut second, mine);
+        let results = if together {
+            rig.commit([first, second])
+        } else {
+            // Its way is found when it comes to commit, in its snapshot.
+            let mut results = rig.commit([first]);
+            results.extend(rig.commit([second]));
+            results
+        };
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+        let reader = rig.begin(Snapshot);
+        for key in keys.iter().chain(&split).map(String::as_str).chain([mine]) {
+            let value = reader.get("t", key.as_bytes()).unwrap();
+            assert_eq!(
+                value.as_deref(),
+                Some(&[1; 100][..]),
+                "{key} after {mine}, {together}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_write_alone_is_what_it_is_among_others() {
+    let mut rig = rig(Index::Complete, &["a", "b"]);
+    let mut commit = |body: Body| {
+        let mut txn = rig.begin(Snapshot);
+        body(&mut txn);
+        rig.commit([txn]).remove(0).unwrap();
+        let reader = rig.begin(Snapshot);
+        let entries = |table| -> Vec<_> {
+            let entries = reader.scan(table).unwrap().map(Result::unwrap);
+            entries
+                .map(|(key, _)| String::from_utf8_lossy(&key).into_owned())
+                .collect()
+        };
+        (reader.tables().unwrap(), entries("t"), entries("u"))
+    };
+    let (t, u) = (
+        || vec!["t".to_owned()],
+        || vec!["t".to_owned(), "u".to_owned()],
+    );
+    let names = |names: &[&str]| -> Vec<String> { names.iter().map(|&name| name.into()).collect() };
+    // Of a table that is not there nothing is deleted, and it does not come to be.
+    let seen = commit(|txn| txn.delete("u", b"k").unwrap());
+    assert_eq!(seen, (t(), names(&["a", "b"]), names(&[])));
+    let seen = commit(|txn| txn.delete("t", b"a").unwrap());
+    assert_eq!(seen, (t(), names(&["b"]), names(&[])));
+    // What was put and taken back leaves nothing but the table.
+    let seen = commit(|txn| {
+        txn.put("t", b"c", b"").unwrap();
+        let before = txn.savepoint();
+        txn.put("u", b"k", b"").unwrap();
+        txn.rollback_to(before).unwrap();
+    });
+    assert_eq!(seen, (t(), names(&["b", "c"]), names(&[])));
+    let seen = commit(|txn| {
+        let before = txn.savepoint();
+        txn.put("t", b"d", b"").unwrap();
+        txn.rollback_to(before).unwrap();
+        txn.delete("t", b"c").unwrap();
+    });
+    assert_eq!(seen, (t(), names(&["b"]), names(&[])));
+    let seen = commit(|txn| txn.put("u", b"k", b"").unwrap());
+    assert_eq!(seen, (u(), names(&["b"]), names(&["k"])));
+    let seen = commit(|txn| {
+        txn.delete_range::<&[u8]>("t", ..).unwrap();
+        txn.put("t", b"z", b"").unwrap();
+    });
+    assert_eq!(seen, (u(), names(&["z"]), names(&["k"])));
+}

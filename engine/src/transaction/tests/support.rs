@@ -56,7 +56,9 @@ impl Rig {
     ) -> Vec<CommitResult> {
         let member = |txn: Transaction| {
             let reads = txn.reads.map(|reads| Box::new(lock(&reads).take()));
-            Member::new(txn.view, txn.writes, reads, Durability::Buffered)
+            let mut member = Member::new(txn.view, txn.writes, reads, Durability::Buffered);
+            member.foreseen = self.session.ask_for_leaves(&member);
+            member
         };
         let members: Vec<Member> = transactions.into_iter().map(member).collect();
         write_group(&self.session.engine, &members, &mut self.desk).into_vec()

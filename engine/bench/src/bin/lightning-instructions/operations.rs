@@ -15,11 +15,12 @@ const STRIDE: u64 = 7919;
 type Operation = fn(&Database, u64) -> anyhow::Result<()>;
 
 /// All of them, by name.
-pub const OPERATIONS: [(&str, Operation); 10] = [
+pub const OPERATIONS: [(&str, Operation); 11] = [
     ("begin-read", begin_read),
     ("get", get),
     ("get-alone", get_alone),
     ("range-of-10", range_of_10),
+    ("visit-of-10", visit_of_10),
     ("scan-entry", scan_entry),
     ("put-in-batch", put_in_batch),
     ("overwrite-in-batch", overwrite_in_batch),
@@ -68,6 +69,18 @@ fn range_of_10(database: &Database, count: u64) -> anyhow::Result<()> {
         for entry in snapshot.range::<&[u8]>("t", bounds)?.take(10) {
             black_box(entry?);
         }
+    }
+    Ok(())
+}
+
+fn visit_of_10(database: &Database, count: u64) -> anyhow::Result<()> {
+    let snapshot = database.snapshot()?;
+    for number in 0..count {
+        let start = key(number * STRIDE % RECORDS);
+        let bounds = (Bound::Included(&start[..]), Bound::Unbounded);
+        snapshot.visit::<&[u8]>("t", bounds, 10, |key, value| {
+            black_box((key, value));
+        })?;
     }
     Ok(())
 }
