@@ -226,7 +226,7 @@ class Driver:
         answer |= {"protocol": 1, "name": "toylog", "version": "1"}
         answer["capabilities"] = ["delete", "multi", "scan", "checkpoint"]
         levels = {"sync": {"process": "durable", "power": "durable"}}
-        answer["promises"] = {"levels": levels, "damage": "detected"}
+        answer["promises"] = {"levels": levels, "damage": "detected", "shown": "durable"}
 
     def open(self, request, answer):
         if request.get("options"):

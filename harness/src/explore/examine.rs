@@ -153,8 +153,8 @@ impl Examination<'_> {
         self.verify(trial, examined)?;
         self.reopen(trial, examined)?;
         self.restore(trial, examined)?;
-        let first = self.ground.history.next_sequence();
-        let mut history = History::continued(observed.to_map(), first);
+        let rows = observed.to_map();
+        let mut history = self.ground.goes_on_with(rows, &self.setup.promises);
         history.opened(opened);
         self.go_on(trial, &mut history)?;
         self.look_at_reads(trial, &history)?;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::case::Crash;
 use super::kept::Kept;
 use crate::crash::{Sample, cut};
-use crate::oracle::{CrashKinds, History, Obligations};
+use crate::oracle::{CrashKinds, History, Obligations, RowMap};
 use crate::rng::Rng;
 use crate::scenario::CrashModel;
 use crate::target::{CrashKind, Mode, Promises};
@@ -91,6 +91,16 @@ impl Life {
 impl Ground {
     pub(super) fn obligations(&self, promises: &Promises) -> Obligations {
         Obligations::new(&self.history, promises, self.at, self.kinds)
+    }
+
+    /// The history from an opening on that showed these rows. A cache that outlived the crash may have shown more than there is.
+    pub(super) fn goes_on_with(&self, rows: RowMap, promises: &Promises) -> History {
+        let history = History::continued(rows, self.history.next_sequence());
+        if self.kinds.include_process() && !promises.shown_is_durable() {
+            history.in_doubt_since(&self.history, self.at)
+        } else {
+            history
+        }
     }
 
     /// Backups and restore points that were done.

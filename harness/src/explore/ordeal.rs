@@ -258,7 +258,8 @@ impl Ordeal<'_, '_> {
             return Some(());
         };
         self.read_patiently()?;
-        let mut kinds = before.kinds;
+        // Whatever pages are lost, others are in the cache alone.
+        let mut kinds = before.kinds.and(CrashKind::Process);
         if self.failures().lost_pages > self.lost_before {
             kinds = kinds.and(CrashKind::Power);
         }
@@ -276,8 +277,8 @@ impl Ordeal<'_, '_> {
                 return None;
             }
         }
-        let first = ground.history.next_sequence();
-        self.history = History::continued(observed.to_map(), first);
+        let promises = &self.explorer.setup.promises;
+        self.history = ground.goes_on_with(observed.to_map(), promises);
         self.history.opened(opened);
         Some(())
     }

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use super::doubt::Past;
 use super::reads::{Read, Through};
 use super::rows::{RowDigest, RowKey, RowMap, RowValue, StateDigest};
 use super::sight::{Moment, Sight};
@@ -31,6 +32,7 @@ pub struct History {
     now: Moment,
     first_sequence: u32,
     opened: TracePosition,
+    pub(super) past: Option<Past>,
 }
 
 /// A row's value from one transaction on.
@@ -68,6 +70,19 @@ impl History {
             first_sequence,
             ..Self::default()
         }
+    }
+
+    /// One that begins where an earlier one does: the given transactions of that, and those of this one, which all came later.
+    pub(super) fn following(&self, earlier: &Self, transactions: Vec<Transaction>) -> Self {
+        let mut whole = Self::continued(earlier.base.clone(), earlier.first_sequence);
+        let is_answered = |one: &&Transaction| one.answered != TracePosition(u64::MAX);
+        whole.answered = transactions.iter().filter(is_answered).count();
+        whole.overlaps = earlier.overlaps || self.overlaps;
+        whole.begun.clone_from(&earlier.begun);
+        whole.begun.extend(&self.begun);
+        whole.transactions = transactions;
+        (0..whole.transactions.len()).for_each(|index| whole.apply(index));
+        whole
     }
 
     /// Notes the moment after the target's open returned.

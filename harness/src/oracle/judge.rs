@@ -23,7 +23,19 @@ impl Obligations {
     ///
     /// A legal state is nearly always that after some number of answers, which takes a few comparisons. Only others are
     /// explained.
+    ///
+    /// What a recovery showed and nobody was promised may be gone (`doubt`): a state is legal if it is so with or without that.
     pub fn judge(&self, history: &History, observed: &Observed) -> Judgement {
+        let judgement = self.judge_as_shown(history, observed);
+        match (judgement, self.in_doubt(history)) {
+            (Judgement::Illegal(_), Some((whole, obligations))) => {
+                obligations.judge_as_shown(&whole, observed)
+            }
+            (judgement, _) => judgement,
+        }
+    }
+
+    fn judge_as_shown(&self, history: &History, observed: &Observed) -> Judgement {
         let disorder = disorder(observed);
         if disorder.is_none() && self.is_prefix(history, observed) {
             return Judgement::Legal;

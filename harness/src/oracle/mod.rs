@@ -8,6 +8,7 @@ mod value;
 
 mod observed;
 
+mod doubt;
 mod history;
 mod reads;
 mod sight;

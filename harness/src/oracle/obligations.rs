@@ -29,7 +29,7 @@ pub struct Obligations {
     /// What crashed since the target was last open.
     pub kinds: CrashKinds,
     /// What each acknowledged transaction may expect, by durability level.
-    promises: Promises,
+    pub(super) promises: Promises,
     /// The fewest transactions that must be there.
     pub least: usize,
     /// The most that may be there.
@@ -87,6 +87,11 @@ impl CrashKinds {
     /// Whether the power was cut at least once.
     pub fn include_power(self) -> bool {
         self.first == CrashKind::Power || self.then == Some(CrashKind::Power)
+    }
+
+    /// Whether a process ended at least once.
+    pub fn include_process(self) -> bool {
+        self.first == CrashKind::Process || self.then == Some(CrashKind::Process)
     }
 
     /// The weakest promise among those for the kinds.
@@ -155,6 +160,9 @@ impl Obligations {
     /// transaction, what it changes, and which ones overlap.
     pub fn digest(&self, history: &History) -> u128 {
         let mut hasher = Xxh3::new();
+        if let Some((whole, obligations)) = self.in_doubt(history) {
+            hasher.update(&obligations.digest(&whole).to_le_bytes());
+        }
         let transactions = history.transactions();
         if history.overlaps() {
             hasher.update(&StateDigest::of(history.base()).0.to_le_bytes());

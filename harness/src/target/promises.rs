@@ -52,7 +52,15 @@ pub struct Promises {
     survive_torn_sectors: bool,
     roll_back: bool,
     goes_on_with_space: bool,
+    shown: Shown,
     on_damage: OnDamage,
+}
+
+/// What is promised of what a database shows once it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Durable,
+    PerhapsInCache,
 }
 
 /// What a target makes of damage at rest.
@@ -111,6 +119,7 @@ impl Promises {
             survive_torn_sectors: false,
             roll_back: true,
             goes_on_with_space: false,
+            shown: Shown::PerhapsInCache,
             on_damage: OnDamage::Detected,
         }
     }
@@ -185,6 +194,19 @@ impl Promises {
     /// Whether writes succeed with no reopening once there is space again.
     pub fn goes_on_with_space(&self) -> bool {
         self.goes_on_with_space
+    }
+
+    /// What a database shows once it is open survives a power cut from then on, whether or not it was ever acknowledged. Without this promise
+    /// it may have been in the system's cache alone, of a process that ended or a sync that failed.
+    #[must_use]
+    pub fn with_shown_durable(mut self) -> Self {
+        self.shown = Shown::Durable;
+        self
+    }
+
+    /// Whether what a database shows once it is open survives a power cut.
+    pub fn shown_is_durable(&self) -> bool {
+        self.shown == Shown::Durable
     }
 
     /// Adds a level with its promise after a process crash and after a power cut.

@@ -44,7 +44,8 @@ impl Default for Toy {
             promises: none
                 .with(Durability::Sync, durable, durable)
                 .even_if_sectors_tear()
-                .going_on_with_space(),
+                .going_on_with_space()
+                .with_shown_durable(),
         }
     }
 }

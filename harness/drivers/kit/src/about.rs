@@ -10,6 +10,7 @@ pub struct About {
     extras: Vec<&'static str>,
     levels: Vec<(Level, Promise, Promise)>,
     detects_damage: bool,
+    shows_what_lasts: bool,
     options: &'static [&'static str],
 }
 
@@ -46,6 +47,7 @@ impl About {
             extras: Vec::new(),
             levels: Vec::new(),
             detects_damage: false,
+            shows_what_lasts: false,
             options: &[],
         }
     }
@@ -79,6 +81,13 @@ impl About {
     #[must_use]
     pub fn detects_damage(mut self) -> Self {
         self.detects_damage = true;
+        self
+    }
+
+    /// What the database shows when it is opened again is durable from then on, whether or not it was ever acknowledged.
+    #[must_use]
+    pub fn shows_what_lasts(mut self) -> Self {
+        self.shows_what_lasts = true;
         self
     }
 
@@ -121,6 +130,9 @@ impl About {
             "nothing"
         };
         promises["damage"] = damage.into();
+        if self.shows_what_lasts {
+            promises["shown"] = "durable".into();
+        }
         json!({"protocol": 1, "name": self.name, "version": self.version, "capabilities": capabilities, "promises": promises})
     }
 }

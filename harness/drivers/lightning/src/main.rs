@@ -32,6 +32,7 @@ impl Engine for Lightning {
             .level(Level::Buffered, Durable, Prefix)
             .level(Level::None, Prefix, Prefix)
             .detects_damage()
+            .shows_what_lasts()
             .options(&[
                 "page_size",
                 "log_segment",

@@ -9,6 +9,7 @@ mod brute_force;
 mod orders_of_lists;
 
 mod anomalies;
+mod doubts;
 mod illegal;
 mod isolation;
 mod schedules;

@@ -131,6 +131,24 @@ impl Story {
         self
     }
 
+    /// Crashes from now on are of this kind.
+    pub(super) fn crashing_by(mut self, kind: CrashKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// The process ends now, and the next one shows these rows.
+    pub(super) fn reopened(self, state: &str) -> Self {
+        let (first, at) = (self.history.next_sequence(), TracePosition(self.events));
+        let history = History::continued(rows(state), first).in_doubt_since(&self.history, at);
+        Self {
+            history,
+            events: 0,
+            sequences: [first - 1; 16],
+            ..self
+        }
+    }
+
     fn at(&mut self) -> TracePosition {
         self.events += 1;
         TracePosition(self.events)

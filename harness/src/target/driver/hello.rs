@@ -140,6 +140,11 @@ fn promises_of(value: Option<&Value>) -> Result<Promises, String> {
             return Err(text.to_owned());
         }
     }
+    match members.get("shown").map(Value::as_str) {
+        None => {}
+        Some(Some("durable")) => promises = promises.with_shown_durable(),
+        Some(_) => return Err("`promises.shown` can be \"durable\" or absent".to_owned()),
+    }
     Ok(promises)
 }
 
@@ -194,15 +199,17 @@ mod tests {
         assert_eq!(hello.strange, ["tea"]);
         let promise = hello.promises.promise(Durability::Sync, CrashKind::Power);
         assert_eq!(promise, Promise::Durable);
-        assert!(!hello.promises.damage_is_detected());
+        assert!(!hello.promises.damage_is_detected() && !hello.promises.shown_is_durable());
     }
 
     #[test]
     fn promises_are_read_for_each_level() {
         let levels = r#"{"sync":{"process":"durable","power":"durable"},"none":{"process":"durable","power":"prefix"}}"#;
-        let members =
-            format!(r#","capabilities":[],"promises":{{"levels":{levels},"damage":"detected"}}"#);
+        let members = format!(
+            r#","capabilities":[],"promises":{{"levels":{levels},"damage":"detected","shown":"durable"}}"#
+        );
         let promises = hello(&members).unwrap().promises;
+        assert!(promises.shown_is_durable());
         assert_eq!(
             promises.promise(Durability::None, CrashKind::Power),
             Promise::Prefix
@@ -222,6 +229,10 @@ mod tests {
             (
                 r#","capabilities":[],"promises":{"levels":{"sync":{}}}"#,
                 "says nothing of `process`",
+            ),
+            (
+                r#","capabilities":[],"promises":{"shown":"often"}"#,
+                "promises.shown",
             ),
             (
                 r#","capabilities":[],"promises":{"damage":"no"}"#,

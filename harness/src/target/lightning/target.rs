@@ -27,7 +27,8 @@ impl Default for Lightning {
             .with(Durability::Sync, Durable, Durable)
             .with(Durability::Buffered, Durable, Prefix)
             .with(Durability::None, Prefix, Prefix)
-            .going_on_with_space();
+            .going_on_with_space()
+            .with_shown_durable();
         Self { promises }
     }
 }
