@@ -108,6 +108,7 @@ fn mark_text(mark: &Mark) -> String {
         Mark::Unknown(id) => format!("commit of {} failed, outcome open", transaction_text(*id)),
         Mark::Opened => "the database is open".to_owned(),
         Mark::Failpoint(name) => format!("at {name}"),
+        Mark::Through(_) => "a write that syncs what it writes".to_owned(),
         Mark::Began(what) => format!("{what} requested"),
         Mark::Ended(what) => format!("{what} done"),
         Mark::Failure(note) | Mark::Note(note) => note.clone(),

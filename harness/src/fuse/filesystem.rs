@@ -20,7 +20,7 @@ use nix::fcntl::FallocateFlags;
 use nix::unistd::{getegid, geteuid};
 
 use super::nodes::{Node, Nodes, ROOT};
-use crate::trace::{Entry, Name};
+use crate::trace::{Entry, Mark, Name};
 
 /// Names change only through the kernel, so it may keep them; but those of disks.
 const FOREVER: Duration = Duration::from_secs(1 << 30);
@@ -64,6 +64,9 @@ impl Filesystem {
 
     /// A name in a directory, with the directory.
     fn place(&self, parent: INodeNo, name: &OsStr) -> io::Result<(Node, Name)> {
+        if parent.0 == ROOT {
+            return Err(error(Errno::EACCES));
+        }
         let node = self.node(parent)?;
         let Node::Dir { path, .. } = &node else {
             return Err(error(Errno::ENOTDIR));
@@ -189,6 +192,13 @@ impl Filesystem {
         }
     }
 
+    /// A write is coming whose call ends with a sync, for which the kernel asks by itself.
+    fn announce_sync(&self, number: INodeNo) {
+        if let Ok(Node::File { disk, inode, .. }) = self.node(number) {
+            disk.mark(Mark::Through(inode));
+        }
+    }
+
     fn allocate(&self, number: INodeNo, offset: u64, len: u64, mode: i32) -> io::Result<()> {
         let file = self.file(number)?;
         let mode = FallocateFlags::from_bits_truncate(mode);
@@ -211,7 +221,11 @@ impl Filesystem {
         }
     }
 
+    /// The mount's own directory is not a part of any disk: the names in it are there as long as the disks are.
     fn sync_dir(&self, number: INodeNo) -> io::Result<()> {
+        if number.0 == ROOT {
+            return Ok(());
+        }
         match self.node(number)? {
             Node::Dir { disk, path, .. } => disk.sync_dir(&path),
             Node::File { .. } => Err(error(Errno::ENOTDIR)),
@@ -400,10 +414,13 @@ impl fuser::Filesystem for Filesystem {
         offset: u64,
         bytes: &[u8],
         _write_flags: WriteFlags,
-        _flags: OpenFlags,
+        flags: OpenFlags,
         _owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
+        if flags.0 & nix::libc::O_DSYNC != 0 {
+            self.announce_sync(number);
+        }
         let file = self.file(number);
         match file.and_then(|file| file.write_at(offset, bytes)) {
             Ok(()) => reply.written(u32::try_from(bytes.len()).unwrap_or(u32::MAX)),

@@ -107,7 +107,11 @@ impl Machine {
                 }
                 Mark::Began(what) => self.doing = Some(what),
                 Mark::Ended(_) => self.doing = None,
-                Mark::Opened | Mark::Failpoint(_) | Mark::Failure(_) | Mark::Note(_) => {}
+                Mark::Opened
+                | Mark::Failpoint(_)
+                | Mark::Through(_)
+                | Mark::Failure(_)
+                | Mark::Note(_) => {}
             }
             self.record(Event::Mark(mark));
         }

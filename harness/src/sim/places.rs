@@ -117,7 +117,7 @@ impl SyncPlaces {
             Mark::Ended(_) => self.doing = None,
             Mark::Opened => self.is_open = true,
             Mark::Note(note) if note == "checkpoint requested" => self.doing = Some("checkpoint"),
-            Mark::Failure(_) | Mark::Note(_) | Mark::Failpoint(_) => {}
+            Mark::Failure(_) | Mark::Note(_) | Mark::Failpoint(_) | Mark::Through(_) => {}
         }
     }
 

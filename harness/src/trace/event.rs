@@ -50,6 +50,8 @@ pub enum Mark {
     Ended(&'static str),
     /// The engine is at a named place.
     Failpoint(&'static str),
+    /// A call is about to write to this file that returns when the file is synced (`O_DSYNC`): one call, and here a write and a sync.
+    Through(InodeId),
     /// An operation failed because storage did.
     Failure(String),
     /// For the reader of a timeline.
