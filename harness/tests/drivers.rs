@@ -132,6 +132,23 @@ fn a_driver_that_hangs_ends_or_babbles_is_caught() {
     place.must_be_caught("toylog.py garbage", scenario, "no-panic", "protocol error");
 }
 
+/// The order in which its process works is its own, so nothing is said of which states it shows.
+#[test]
+fn commits_of_several_clients_are_outstanding_at_once() {
+    let Some(place) = Place::new() else { return };
+    let scenario = "driver-concurrent";
+    let file = place.scenario(scenario, 100);
+    for sound in ["grouplog.py", "toylog.py"] {
+        let output = place.run(sound, &file, &[]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{sound}: {said}");
+    }
+    let lost = "acknowledged-lost";
+    for broken in ["grouplog.py early-answer", "grouplog.py late-joiner"] {
+        place.must_be_caught(broken, scenario, "durability", lost);
+    }
+}
+
 /// Deleting the journal is the commit, and only `extra` syncs the directory after it.
 #[test]
 fn an_unmodified_sqlite_loses_a_commit_with_full_and_not_with_extra() {

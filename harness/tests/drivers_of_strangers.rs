@@ -91,3 +91,38 @@ fn each_broken_version_is_told_what_is_wrong() {
         assert!(text.contains(finding), "{broken}: {text}");
     }
 }
+
+/// The same in C: `examples/drivers/ledger.c`, whose bugs are the ones that every log has. Without a C compiler there is nothing to test.
+#[test]
+fn a_driver_in_c_is_told_what_is_wrong_with_it() {
+    if let Err(reason) = Mount::probe() {
+        return eprintln!("skipped: {reason}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("ledger");
+    let source = root().join("examples/drivers/ledger.c");
+    let mut compiler = Command::new("cc");
+    compiler.arg("-O1").arg("-o").arg(&program).arg(source);
+    if !compiler.status().is_ok_and(|status| status.success()) {
+        return eprintln!("skipped: no C compiler");
+    }
+    let driver = program.display().to_string();
+    let (code, text) = said(&chaos().args(["driver-check", &driver]).output().unwrap());
+    assert_eq!(code, Some(0), "{text}");
+    let without_shrinking = ["--no-shrink"];
+    for (broken, code, scenario, finding) in [
+        ("", 0, "driver-process-crash", "1 of 1 scenarios passed"),
+        (
+            "early-answer",
+            2,
+            "driver-process-crash",
+            "durability: acknowledged-lost/sync",
+        ),
+        ("cut-at-damage", 2, "driver-damage", "no-wrong-reads: scan"),
+    ] {
+        let scenario = format!("scenarios/drivers/{scenario}.toml");
+        let (ended, text) = run(&format!("{driver} {broken}"), &without_shrinking, &scenario);
+        assert_eq!(ended, Some(code), "{broken}: {text}");
+        assert!(text.contains(finding), "{broken}: {text}");
+    }
+}

@@ -12,7 +12,7 @@ use super::trial::{Ended, Trial};
 use crate::batch::{CaseId, ExploreError};
 use crate::oracle::{History, Judgement, Obligations, Violation};
 use crate::scenario::{CheckKind, Feature};
-use crate::target::{Mode, Session};
+use crate::target::{Ability, Mode, Session};
 use crate::threads::Baton;
 use crate::trace::TracePosition;
 use crate::workload::{Clients, Line, Script};
@@ -33,7 +33,7 @@ impl Explorer<'_> {
         (self.announce)(&case);
         let mut history = History::new();
         history.opened(TracePosition(u64::MAX));
-        let ended = if self.has_threads(script) {
+        let ended = if self.has_threads(script) && !self.setup.target.is_a_process() {
             self.live_on_threads(&mut history, script)?
         } else {
             let mut trial = Trial::new(self.setup);
@@ -69,7 +69,11 @@ impl Explorer<'_> {
         })
     }
 
+    /// A process that takes one request at a time has its clients take turns. One that takes several runs as it likes, so no two of its lives are the same.
     fn has_threads(&self, script: Option<&Script>) -> bool {
+        if !self.setup.target.can(Ability::Threads) {
+            return false;
+        }
         let workload = &self.setup.batch.scenario.workload;
         script.map_or_else(|| workload.has_threads(), Script::has_threads)
     }

@@ -93,7 +93,8 @@ impl Setup {
         let (target, bugs) = with_bugs(batch, target);
         let promises = target.promises(&options);
         refuse_without_promise(batch, &promises)?;
-        if batch.scenario.workload.has_threads() && !target.can(Ability::Threads) {
+        let may_take_turns = target.can(Ability::Threads) || target.is_a_process();
+        if batch.scenario.workload.has_threads() && !may_take_turns {
             let target = batch.target.clone();
             return Err(ExploreError::NoThreads { target });
         }

@@ -26,6 +26,8 @@ use crate::trace::{Entry, Mark, Name};
 const FOREVER: Duration = Duration::from_secs(1 << 30);
 /// Lengths may change behind the kernel's back, where a write fails in the middle.
 const NEVER: Duration = Duration::ZERO;
+/// How long a sync takes beside which others work.
+const SYNC_TAKES: Duration = Duration::from_millis(2);
 const BLOCK_LEN: u32 = 4096;
 /// What the file system says to be free, in blocks.
 const BLOCKS: u64 = 1 << 28;
@@ -448,6 +450,9 @@ impl fuser::Filesystem for Filesystem {
         reply: ReplyEmpty,
     ) {
         let file = self.file(number);
+        if let Some(before) = self.nodes.slow_syncs_before(number.0) {
+            return sync_slowly(file, before, reply);
+        }
         match file.and_then(|file| file.sync()) {
             Ok(()) => reply.ok(),
             Err(error) => self.forget_pages(number, errno(&error), reply),
@@ -546,6 +551,22 @@ impl fuser::Filesystem for Filesystem {
     ) {
         answer(self.allocate(number, offset, len, mode), reply);
     }
+}
+
+/// Syncs while others work. Every second time it comes late, so that what was acknowledged too early is told by then; else its answer does, so that what is written
+/// meanwhile is not covered.
+fn sync_slowly(file: io::Result<Arc<dyn DiskFile>>, before: u64, reply: ReplyEmpty) {
+    thread::spawn(move || {
+        let comes_late = before.is_multiple_of(2);
+        if comes_late {
+            thread::sleep(SYNC_TAKES);
+        }
+        let synced = file.and_then(|file| file.sync());
+        if !comes_late {
+            thread::sleep(SYNC_TAKES);
+        }
+        answer(synced, reply);
+    });
 }
 
 fn disk_of(node: &Node) -> &crate::sim::SimDisk {

@@ -8,7 +8,6 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
@@ -43,20 +42,20 @@ pub struct Mount {
 /// A disk on a mount. Dropping it takes it away, from under whoever still works on it.
 #[derive(Debug)]
 pub struct Attached {
-    mount: Rc<Mount>,
+    mount: Arc<Mount>,
     volume: VolumeId,
     dir: PathBuf,
 }
 
 thread_local! {
-    static MOUNT: OnceCell<Result<Rc<Mount>, Unavailable>> = const { OnceCell::new() };
+    static MOUNT: OnceCell<Result<Arc<Mount>, Unavailable>> = const { OnceCell::new() };
 }
 
 impl Mount {
     /// This thread's mount, made when it is asked for first.
-    pub fn of_this_thread() -> Result<Rc<Self>, Unavailable> {
+    pub fn of_this_thread() -> Result<Arc<Self>, Unavailable> {
         MOUNT.with(|mount| {
-            let made = mount.get_or_init(|| Self::make().map(Rc::new));
+            let made = mount.get_or_init(|| Self::make().map(Arc::new));
             made.clone()
         })
     }
@@ -68,10 +67,10 @@ impl Mount {
     }
 
     /// Puts a disk on the mount.
-    pub fn attach(self: &Rc<Self>, disk: SimDisk) -> Attached {
+    pub fn attach(self: &Arc<Self>, disk: SimDisk) -> Attached {
         let (volume, name) = self.nodes.attach(disk);
         Attached {
-            mount: Rc::clone(self),
+            mount: Arc::clone(self),
             volume,
             dir: self.dir.join(name),
         }
@@ -112,6 +111,11 @@ impl Attached {
     /// The directory of the disk.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Lets syncs take some time from now on, in which others work.
+    pub fn let_syncs_take_time(&self) {
+        self.mount.nodes.let_syncs_take_time(self.volume);
     }
 
     /// Puts another disk, which holds the same, in the place of this one: what is done from now on is done to that.

@@ -61,6 +61,8 @@ struct Table {
     slots: Vec<Option<(VolumeId, u64)>>,
     nodes: BTreeMap<u64, Node>,
     known: BTreeMap<(VolumeId, Key), u64>,
+    /// Disks whose syncs take time, with how many there were.
+    slow: BTreeMap<VolumeId, u64>,
 }
 
 impl Nodes {
@@ -99,8 +101,23 @@ impl Nodes {
         if let Some(slot) = table.slots.iter_mut().find(held) {
             *slot = None;
         }
+        table.slow.remove(&volume);
         table.nodes.retain(|_, node| node.volume() != volume);
         table.known.retain(|(of, _), _| *of != volume);
+    }
+
+    /// Lets the syncs of a disk take time.
+    pub(super) fn let_syncs_take_time(&self, volume: VolumeId) {
+        self.table().slow.entry(volume).or_default();
+    }
+
+    /// How many syncs of its disk came before this one, if they take time.
+    pub(super) fn slow_syncs_before(&self, number: u64) -> Option<u64> {
+        let mut table = self.table();
+        let volume = table.nodes.get(&number)?.volume();
+        let count = table.slow.get_mut(&volume)?;
+        *count += 1;
+        Some(*count - 1)
     }
 
     /// What a number stands for.

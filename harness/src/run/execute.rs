@@ -16,7 +16,7 @@ use crate::batch::ExploreError;
 use crate::block;
 use crate::case::CaseFile;
 use crate::process;
-use crate::scenario::{Fault, Feature, Plane};
+use crate::scenario::{Fault, Feature, Plane, Workload};
 use crate::target::{self, Ability};
 use crate::worker::{Job, JobEnd, Supervisor, Task};
 
@@ -133,7 +133,16 @@ fn cannot(config: &RunConfig, loaded: &Loaded) -> Option<&'static str> {
     let asked = workload.features();
     let lacks = |ability, is_asked: bool| is_asked && !target.can(ability);
     let asks_for = |features: &[Feature]| features.iter().any(|feature| asked.contains(feature));
-    if lacks(Ability::Threads, workload.has_threads()) {
+    let has_threads = workload.has_threads();
+    if has_threads && target.is_a_process() {
+        // Those that take one request at a time get one at a time.
+        let reads = !matches!(workload, Workload::Kv(_));
+        if lacks(Ability::Interleave, reads) {
+            return Some(
+                "the target has no transactions in which clients could read beside others",
+            );
+        }
+    } else if lacks(Ability::Threads, has_threads) {
         return Some("the target cannot be used by several threads");
     }
     if lacks(Ability::Savepoints, asks_for(&[Feature::Savepoints])) {

@@ -15,9 +15,9 @@ use lightning_report::{Expect, Finding, ScenarioReport, ScenarioVerdict, Shrunk 
 use super::config::RunConfig;
 use super::execute::Outcome;
 use crate::case::CaseFile;
-use crate::scenario::{CheckKind, Plane};
+use crate::scenario::{CheckKind, Plane, Scenario};
 use crate::shrink::{Limits, ShrinkError, Shrinker, Shrunk, same_job};
-use crate::target;
+use crate::target::{self, Ability};
 use crate::worker::{JobEnd, Supervisor, Task};
 
 /// Findings of one scenario that are shrunk, at most.
@@ -70,6 +70,9 @@ pub fn shrink_findings(
             if let Some(name) = name
                 && let Some(file) = outcome.cases.get(&name)
             {
+                if runs_as_it_likes(&file.scenario.text, &config.target) {
+                    continue;
+                }
                 let file = file.clone();
                 waiting.push_back(Waiting {
                     scenario,
@@ -105,6 +108,16 @@ pub fn shrink_findings(
     let mut done = std::mem::take(&mut *held(&done));
     done.sort_by_key(|one: &Done| (one.task.scenario, one.task.finding));
     done.into_iter().map(|one| entered(outcome, one)).collect()
+}
+
+/// Whether clients of a process have requests outstanding at once. No two runs of it are alike, so that there is nothing to leave something out of.
+fn runs_as_it_likes(text: &str, target: &str) -> bool {
+    let Some(found) = target::find(target).filter(|found| found.is_a_process()) else {
+        return false;
+    };
+    let has_threads =
+        Scenario::parse("shrinking", text).is_ok_and(|scenario| scenario.workload.has_threads());
+    has_threads && found.can(Ability::Threads)
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

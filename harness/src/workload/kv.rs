@@ -28,7 +28,13 @@ pub(super) fn steps(workload: &KvWorkload, setting: &Setting, rng: &mut Rng) -> 
 
 fn step(workload: &KvWorkload, setting: &Setting, rng: &mut Rng) -> Step {
     let row = row(workload, rng);
-    if rng.chance(share(workload.reads.get())) {
+    // Without transactions of the target's own, what is read while others commit is of no moment in particular.
+    let reads = if workload.threads && !setting.can(Ability::Interleave) {
+        0.0
+    } else {
+        share(workload.reads.get())
+    };
+    if rng.chance(reads) {
         if setting.can(Ability::Ranges) && drawn(workload.range_reads, rng) {
             return read_many(workload, row.table, rng);
         }

@@ -9,6 +9,7 @@ mod command;
 mod hello;
 mod spawn;
 mod watch;
+mod wire;
 
 mod answer;
 mod process;

@@ -40,7 +40,8 @@ pub(super) struct Process {
     said: VecDeque<u8>,
     /// On which output it answers, once that is known.
     speaks_on: Option<usize>,
-    asked: u64,
+    /// The number of its last request.
+    pub(super) asked: u64,
     /// How many databases it had open.
     pub(super) databases: u32,
 }
@@ -105,14 +106,11 @@ impl Process {
     pub(super) fn ask(
         &mut self,
         op: &str,
-        mut request: Map<String, Value>,
+        request: Map<String, Value>,
         wait: Wait<'_>,
     ) -> Result<Answer, Breakdown> {
         self.asked += 1;
-        request.insert("id".to_owned(), self.asked.into());
-        request.insert("op".to_owned(), op.into());
-        let mut line = Value::Object(request).to_string().into_bytes();
-        line.push(b'\n');
+        let line = line_of(self.asked, op, request);
         let answer = self.exchange(&line, wait)?;
         let id = answer.id();
         if id == Some(self.asked) {
@@ -123,6 +121,17 @@ impl Process {
         Err(self.babbled(&format!(
             "it answers {id}, and was asked request {asked} ({op})"
         )))
+    }
+
+    /// Waits for the answer to something that was asked for.
+    pub(super) fn next_answer(&mut self, wait: Wait<'_>) -> Result<Answer, Breakdown> {
+        self.exchange(&[], wait)
+    }
+
+    /// Its standard input once more. Writing to it waits for nothing.
+    pub(super) fn input(&self) -> io::Result<File> {
+        let input = self.input.as_fd().try_clone_to_owned()?;
+        Ok(File::from(input))
     }
 
     /// What it answers is not what was asked for.
@@ -347,6 +356,15 @@ impl Output {
         line.pop();
         Some(line)
     }
+}
+
+/// A request as it is written.
+pub(super) fn line_of(id: u64, op: &str, mut request: Map<String, Value>) -> Vec<u8> {
+    request.insert("id".to_owned(), id.into());
+    request.insert("op".to_owned(), op.into());
+    let mut line = Value::Object(request).to_string().into_bytes();
+    line.push(b'\n');
+    line
 }
 
 fn how(status: ExitStatus) -> String {

@@ -2,8 +2,8 @@
 //!
 //! 1. Without transactions of its own a driver has one at a time, kept here until it is committed in one request.
 //! 2. After a breakdown nothing is asked any more.
+//! 3. Clients of a driver that is `concurrent` have a session each, of one process.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +15,7 @@ use super::hello::{Capability, Hello};
 use super::idle::{dismiss, keep};
 use super::process::{Process, Wait};
 use super::rows::Layout;
+use super::wire::Wire;
 use crate::fuse::Attached;
 use crate::sim::SimDisk;
 use crate::target::{
@@ -29,13 +30,13 @@ pub(super) struct DriverSession {
     pub(super) command: String,
     pub(super) hello: Arc<Hello>,
     pub(super) disk: SimDisk,
-    pub(super) process: Option<Process>,
+    /// Shared with those of other clients, if the driver takes several requests at once.
+    pub(super) wire: Arc<Wire>,
     /// Where the database is.
     pub(super) dir: PathBuf,
     /// Keeps the disk there. After the process, which works on it.
     pub(super) attached: Option<Attached>,
     pub(super) keys: Keys,
-    pub(super) broken: OnceCell<Breakdown>,
     pub(super) transaction: Option<Buffered>,
     /// Whether it has said that it opened the database.
     pub(super) is_open: bool,
@@ -81,23 +82,18 @@ impl DriverSession {
         dir: PathBuf,
         disk: SimDisk,
     ) -> Self {
-        let broken = OnceCell::new();
         let (process, hello) = match greeted {
-            Ok((process, hello)) => (Some(process), hello),
-            Err(breakdown) => {
-                broken.get_or_init(|| breakdown);
-                (None, Arc::new(Hello::silent()))
-            }
+            Ok((process, hello)) => (Ok(process), hello),
+            Err(breakdown) => (Err(breakdown), Arc::new(Hello::silent())),
         };
         Self {
             command: command.to_owned(),
             hello,
             disk,
-            process,
+            wire: Arc::new(Wire::to(process)),
             dir,
             attached: None,
             keys: Keys::default(),
-            broken,
             transaction: None,
             is_open: false,
             cannot_get: false,
@@ -115,11 +111,8 @@ impl DriverSession {
             calls: &|| disk.calls(),
             at_most: None,
         };
-        let asked = match self.process.as_mut() {
-            Some(process) => process.ask(op, members, wait),
-            None => return Err(gone()),
-        };
-        asked.map_err(|breakdown| self.break_down(breakdown))
+        let asked = self.wire.ask(op, members, wait);
+        asked.map_err(TargetError::broken_down)
     }
 
     /// Asks for something that succeeds or fails.
@@ -135,19 +128,7 @@ impl DriverSession {
 
     /// What was read of an answer, or the end of talking.
     fn understand<T>(&mut self, read: Result<T, String>) -> Result<T, TargetError> {
-        read.map_err(|text| match self.process.as_mut() {
-            Some(process) => {
-                let breakdown = process.babbled(&text);
-                self.break_down(breakdown)
-            }
-            None => gone(),
-        })
-    }
-
-    fn break_down(&mut self, breakdown: Breakdown) -> TargetError {
-        self.process = None;
-        let breakdown = self.broken.get_or_init(|| breakdown);
-        TargetError::broken_down(breakdown.clone())
+        read.map_err(|text| TargetError::broken_down(self.wire.babbled(&text)))
     }
 
     /// The members of a request that a client makes.
@@ -411,12 +392,34 @@ impl Session for DriverSession {
     }
 
     fn breakdown(&self) -> Option<&Breakdown> {
-        self.broken.get()
+        self.wire.breakdown()
+    }
+
+    /// For drivers that take the requests of several clients at once. From here on syncs take time, or hardly anything would happen beside them.
+    fn share(&self) -> Option<Box<dyn Session + Send>> {
+        if !self.can(Capability::Concurrent) || self.wire.share().is_err() {
+            return None;
+        }
+        if let Some(attached) = &self.attached {
+            attached.let_syncs_take_time();
+        }
+        Some(Box::new(Self {
+            command: self.command.clone(),
+            hello: Arc::clone(&self.hello),
+            disk: self.disk.clone(),
+            wire: Arc::clone(&self.wire),
+            dir: self.dir.clone(),
+            attached: None,
+            keys: Arc::clone(&self.keys),
+            transaction: None,
+            is_open: self.is_open,
+            cannot_get: self.cannot_get,
+        }))
     }
 
     fn close(mut self: Box<Self>) -> Result<(), TargetError> {
         self.done("close", json!({}))?;
-        if let Some(process) = self.process.take() {
+        if let Some(process) = self.wire.take() {
             keep(&self.command, process);
         }
         Ok(())
@@ -427,7 +430,11 @@ impl Session for DriverSession {
 /// open, on a disk that takes it all, is good for another database.
 impl Drop for DriverSession {
     fn drop(&mut self) {
-        let (Some(process), Some(attached)) = (self.process.take(), &self.attached) else {
+        // That of a client beside others leaves the process to theirs.
+        let Some(attached) = &self.attached else {
+            return;
+        };
+        let Some(process) = self.wire.take() else {
             return;
         };
         attached.replace(&self.disk.spare());
@@ -445,8 +452,4 @@ fn in_order(rows: Vec<Row>) -> Result<Vec<Row>, TargetError> {
             Err(TargetError::refused(ErrorKind::Other, text))
         }
     }
-}
-
-fn gone() -> TargetError {
-    TargetError::unknown(ErrorKind::Other, "the driver broke down")
 }

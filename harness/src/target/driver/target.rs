@@ -97,12 +97,12 @@ impl Target for Driver {
             Ability::Interleave => {
                 self.can_do(Capability::Transactions) && self.can_do(Capability::Clients)
             }
+            Ability::Threads => self.can_do(Capability::Concurrent),
             Ability::Savepoints
             | Ability::Ranges
             | Ability::Tables
             | Ability::Compact
             | Ability::Backup
-            | Ability::Threads
             | Ability::Failpoints => false,
         }
     }

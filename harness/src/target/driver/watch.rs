@@ -1,6 +1,6 @@
 //! Telling a process that hangs from one that is slow, on a machine that may be slow itself.
 //!
-//! A process hangs if none of its threads is running or asks anything of storage for long, or if it takes much of a
+//! A process hangs if none of its threads is running or asks anything of storage for long (one that wakes up to sleep again is not running), or if it takes much of a
 //! processor's time over one answer. How long it takes by the clock says nothing.
 
 use std::fs;
@@ -10,6 +10,8 @@ use std::time::Duration;
 pub(super) const INTERVAL: Duration = Duration::from_millis(100);
 /// So many looks in a row at which nothing had happened: a hang. Looks are counted, for we may be the ones who get no time.
 const QUIET_LOOKS_MAX: u32 = 80;
+/// Ticks from one look to the next of a process that waits.
+const TICKS_WHILE_WAITING: u64 = 1;
 /// Ticks of a hundredth of a second, by one answer: a hang.
 const TICKS_MAX: u64 = 1500;
 
@@ -35,7 +37,7 @@ impl Watch {
         let mut now = of_group(group);
         now.calls = calls;
         let first = *self.first.get_or_insert(now);
-        let is_quiet = !now.is_running && self.last == Some(now);
+        let is_quiet = self.last.is_some_and(|last| now.is_quiet_since(last));
         self.quiet = if is_quiet { self.quiet + 1 } else { 0 };
         self.last = Some(now);
         if self.quiet >= QUIET_LOOKS_MAX {
@@ -43,6 +45,14 @@ impl Watch {
         }
         let spent = now.ticks.saturating_sub(first.ticks);
         (spent >= TICKS_MAX).then_some("it computes without an end")
+    }
+}
+
+impl Activity {
+    /// Whether nothing happened. One that looks at its own state now and then, and sleeps between, waits: that takes hardly any time of a processor.
+    fn is_quiet_since(self, last: Self) -> bool {
+        let spent = self.ticks.saturating_sub(last.ticks);
+        !self.is_running && self.calls == last.calls && spent <= TICKS_WHILE_WAITING
     }
 }
 
@@ -114,5 +124,15 @@ mod tests {
         let mut watch = Watch::default();
         let mut looks = (0..QUIET_LOOKS_MAX * 2).map(|calls| watch.look(nobody, u64::from(calls)));
         assert!(looks.all(|look| look.is_none()));
+    }
+
+    #[test]
+    fn one_that_wakes_up_to_sleep_again_does_nothing() {
+        let last = Activity::default();
+        let woken = Activity { ticks: 1, ..last };
+        assert!(woken.is_quiet_since(last));
+        let works = Activity { ticks: 5, ..last };
+        let asks = Activity { calls: 1, ..last };
+        assert!(!works.is_quiet_since(last) && !asks.is_quiet_since(last));
     }
 }
