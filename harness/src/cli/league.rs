@@ -43,7 +43,7 @@ pub(super) fn league(arguments: &LeagueArguments, out: &mut dyn Write) -> Result
     let (league, cases) = hold(&contest, chosen, &interrupted, &mut progress, &mut begins);
     progress.finish();
     let dir = at(&arguments.out, PUBLISHED);
-    publish(&league, &cases, &dir)?;
+    publish(&league, &cases, &contest.drivers, &dir)?;
     summary(out, &league)?;
     writeln!(out, "published: {}", dir.join("league.html").display())?;
     let has_ended = !interrupted.load(std::sync::atomic::Ordering::SeqCst);

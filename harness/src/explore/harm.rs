@@ -40,6 +40,8 @@ const SECTOR: u64 = 512;
 /// Commits that can have waited together: as many as there can be clients.
 const WAITED_MAX: usize = CLIENTS_BESIDE_DAMAGE_MAX as usize;
 const UNKNOWN_ORDER: &str = "in which order overlapping commits changed rows is not known";
+/// Places that are drawn until one is found that holds something, at most.
+const DRAWS_MAX: u64 = 20_000;
 
 /// A file that can be damaged.
 struct File {
@@ -125,6 +127,11 @@ impl Rest {
             place -= places;
         }
         None
+    }
+
+    fn changes_something(&self, harm: &Harm, kind: DamageKind) -> bool {
+        let found = self.find(harm, kind);
+        found.is_some_and(|(file, place, next)| self.operations(kind, file, place, next).is_some())
     }
 
     /// The database with one harm, and what that is; nothing if it changes nothing.
@@ -303,6 +310,9 @@ impl Explorer<'_> {
                 }
                 is_tried |= self.try_harm(fault, &rest, &harm);
             }
+            if !is_tried && fault.at == DamagePlaces::Sampled {
+                is_tried = self.look_for_harm(fault, &rest, variant);
+            }
             if !is_tried {
                 let first = Harm { variant, place: 0 };
                 let path = CasePath::harmed(first);
@@ -314,6 +324,22 @@ impl Explorer<'_> {
     /// What a life leaves that came to its end just now.
     fn rest(&self, fault: &Damage, life: &Life) -> Option<Rest> {
         Rest::of(life, fault, &self.setup.promises, self.observed.digest())
+    }
+
+    /// Draws on until a kind of damage changes something: files may be zeroes nearly everywhere. Whether anything does.
+    fn look_for_harm(&mut self, fault: &Damage, rest: &Rest, variant: usize) -> bool {
+        let kind = fault.what.as_slice().get(variant).copied();
+        let Some((kind, places)) = kind.map(|kind| (kind, rest.places(kind))) else {
+            return false;
+        };
+        let mut rng = self.setup.rng.split("more harms", variant as u64);
+        let draws = if places == 0 { 0 } else { DRAWS_MAX };
+        let mut drawn = (0..draws).map(|_| Harm {
+            variant,
+            place: rng.below(places),
+        });
+        let found = drawn.find(|harm| rest.changes_something(harm, kind));
+        found.is_some_and(|harm| self.try_harm(fault, rest, &harm))
     }
 
     /// Runs one harm again. The damaged files; nothing if there is no such harm.

@@ -102,10 +102,13 @@ fn target_of(contest: &Contest<'_>, entry: &Entry) -> Result<(String, String), S
     };
     let program = contest.drivers.join(format!("chaos-driver-{driver}"));
     if !program.is_file() {
-        return Err(format!(
-            "not built: `cargo build --release --manifest-path harness/drivers/Cargo.toml -p chaos-driver-{driver}` makes {}",
-            shown(&program)
-        ));
+        let usual = || {
+            format!(
+                "cargo build --release --manifest-path harness/drivers/Cargo.toml -p chaos-driver-{driver}"
+            )
+        };
+        let build = entry.build.clone().unwrap_or_else(usual);
+        return Err(format!("not built: `{build}` makes {}", shown(&program)));
     }
     Mount::probe().map_err(|error| error.to_string())?;
     let name = format!("driver:{}", quoted(&program));

@@ -20,6 +20,9 @@ pub struct Entry {
     /// The driver of `harness/drivers` that it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
+    /// How its driver is built, if not with the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
     /// Its setting.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
@@ -31,7 +34,7 @@ pub struct Entry {
     pub notes: Vec<Note>,
     /// Findings that somebody has checked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub confirmed: Vec<Confirmed>,
+    pub checked: Vec<Checked>,
 }
 
 /// A promise of a documentation, in our words.
@@ -54,16 +57,30 @@ pub struct Note {
     pub says: String,
 }
 
-/// A finding that holds beyond the simulated disk.
+/// A finding that somebody has looked into.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Confirmed {
-    /// The scenario's id.
-    pub scenario: String,
+pub struct Checked {
+    /// The ids of the scenarios that show it.
+    pub scenarios: Vec<String>,
     /// How its fingerprint begins.
     pub fingerprint: String,
-    /// How it was checked.
+    /// What came of it.
+    pub is: Check,
+    /// How it was checked, with the place in the engine's source or documentation.
     pub how: String,
+}
+
+/// What came of looking into a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// It breaks a promise, on real storage as well.
+    Confirmed,
+    /// Only storage shows it that keeps less order than the file systems that were calibrated.
+    PortabilityWarning,
+    /// It is so, and nothing is promised to the contrary.
+    NotPromised,
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,10 +95,13 @@ pub fn entries() -> Result<Vec<Entry>, toml::de::Error> {
 }
 
 impl Entry {
-    /// How a finding was confirmed, if it was.
-    pub fn confirmation(&self, scenario: &str, fingerprint: &str) -> Option<&Confirmed> {
-        let mut confirmed = self.confirmed.iter();
-        confirmed.find(|one| one.scenario == scenario && fingerprint.starts_with(&one.fingerprint))
+    /// What is known of a finding under a scenario, if somebody has looked into it.
+    pub fn checked(&self, scenario: &str, fingerprint: &str) -> Option<&Checked> {
+        let mut checked = self.checked.iter();
+        checked.find(|one| {
+            one.scenarios.iter().any(|id| id == scenario)
+                && fingerprint.starts_with(&one.fingerprint)
+        })
     }
 }
 

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use lightning_report::Finding;
 
-use super::entry::Entry;
-use super::standing::{Row, Standing};
+use super::entry::{Check, Entry};
+use super::standing::{Row, Standing, state_of};
 
 /// A shrunk case that is longer is only in its file.
 const LINES_SHOWN: usize = 40;
@@ -17,8 +17,9 @@ pub(super) fn page(standing: &Standing) -> Option<String> {
     let entry = &standing.entry;
     let mut text = format!("# {} {}: findings\n\n", entry.title, standing.version);
     text.push_str(
-        "Seen on a simulated disk. Unless it says that it was confirmed, none of this was checked on a real file system or against the engine's source: it may be a \
-         fault of the driver, of the harness, or of our reading of the documentation, and no failure is claimed.\n",
+        "Seen on a simulated disk. *Confirmed* and *breaks no promise* were checked against the engine's source or documentation, as is said there. A *portability warning* needs storage that keeps \
+         less order than the file systems that were calibrated. What is *to be confirmed* nobody has looked into: it may be a fault of the driver, of the harness, or of our reading of the \
+         documentation, and no failure is claimed.\n",
     );
     rows.try_for_each(|row| scenario(&mut text, entry, row))
         .ok()?;
@@ -37,13 +38,17 @@ fn scenario(text: &mut String, entry: &Entry, row: &Row) -> std::fmt::Result {
 }
 
 fn one(text: &mut String, entry: &Entry, scenario: &str, finding: &Finding) -> std::fmt::Result {
-    let confirmed = entry.confirmation(scenario, &finding.fingerprint);
-    let state = match confirmed {
-        Some(confirmed) => format!("confirmed: {}", confirmed.how),
-        None => "unconfirmed".to_owned(),
+    let checked = entry.checked(scenario, &finding.fingerprint);
+    let how = checked.map_or("", |checked| checked.how.as_str());
+    let state = match state_of(entry, scenario, finding) {
+        Some(Check::Confirmed) => format!("confirmed: {how}"),
+        Some(Check::NotPromised) => format!("breaks no promise: {how}"),
+        Some(Check::PortabilityWarning) if how.is_empty() => "a portability warning".to_owned(),
+        Some(Check::PortabilityWarning) => format!("a portability warning: {how}"),
+        None => "to be confirmed".to_owned(),
     };
     writeln!(text, "### {}: {}\n", finding.check, finding.title)?;
-    writeln!(text, "{} states; {state}.\n", finding.count)?;
+    writeln!(text, "{} states; {state}\n", finding.count)?;
     writeln!(text, "- expected: {}", finding.expected)?;
     writeln!(text, "- seen: {}", finding.actual)?;
     if !finding.assumptions.is_empty() {

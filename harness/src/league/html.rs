@@ -79,7 +79,8 @@ fn one(text: &mut String, standing: &Standing) -> fmt::Result {
         for number in row.numbers() {
             write!(text, "<td>{number}")?;
         }
-        let class = match (row.confirmed, row.to_be_confirmed) {
+        let open = row.to_be_confirmed + row.portability_warnings;
+        let class = match (row.confirmed, open) {
             (0, 0) => "quiet",
             (0, _) => "open",
             _ => "bad",
@@ -91,12 +92,46 @@ fn one(text: &mut String, standing: &Standing) -> fmt::Result {
         )?;
     }
     text.push_str("</table>");
+    if standing.rows.iter().any(|row| !row.findings.is_empty()) {
+        let id = escaped(&entry.id);
+        write!(
+            text,
+            "<p><a href=\"findings/{id}.md\">What was found</a></p>"
+        )?;
+    }
     Ok(())
 }
 
+/// A text with what stands in backticks as code.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
+    let text = text
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
-        .replace('"', "&quot;")
+        .replace('"', "&quot;");
+    let parts: Vec<_> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        // One has no partner.
+        return text.clone();
+    }
+    let mut all = String::new();
+    for (number, part) in parts.into_iter().enumerate() {
+        if number % 2 == 1 {
+            let _ = write!(all, "<code>{part}</code>");
+        } else {
+            all.push_str(part);
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_backticks_is_code() {
+        assert_eq!(escaped("`a<b` and c"), "<code>a&lt;b</code> and c");
+        assert_eq!(escaped("a ` b"), "a ` b");
+    }
 }

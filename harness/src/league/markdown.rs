@@ -31,7 +31,8 @@ pub(super) fn page(league: &League) -> String {
 }
 
 pub(super) const INTRODUCTION: &str = "Each engine is judged by what its own documentation promises at the setting that is named, on a simulated disk, and by nothing else. \
-    \"To be confirmed\" is no failure: it was seen on the simulated disk alone, and nobody has checked it on a real file system or in the engine's source; its numbers stand in brackets, with a question mark.\n";
+    A failure is what is \"confirmed\", in the engine's source or on a real file system. \"To be confirmed\" is none: it was seen on the simulated disk alone. \"Portability\" is none: no file system that was calibrated does that. \"Breaking no promise\" is none: \
+    it is so, and nobody said otherwise. Numbers in brackets, with a question mark, have some of these among them.\n";
 
 fn one(text: &mut String, standing: &Standing) {
     let entry = &standing.entry;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lightning_report::{Finding, ScenarioReport, ScenarioVerdict};
 use serde::Serialize;
 
-use super::entry::Entry;
+use super::entry::{Check, Entry};
 
 /// The whole table.
 #[derive(Clone, Debug, Serialize)]
@@ -52,7 +52,11 @@ pub struct Row {
     pub ends: Ends,
     /// Kinds of findings that were confirmed.
     pub confirmed: u64,
-    /// Kinds of findings that were not.
+    /// Kinds of findings that only storage shows which keeps less order than any that was calibrated.
+    pub portability_warnings: u64,
+    /// Kinds of findings that are so, and break no promise.
+    pub break_no_promise: u64,
+    /// Kinds of findings that nobody has looked into.
     pub to_be_confirmed: u64,
     /// Wrong reads of damaged storage, of which nothing was promised.
     pub not_promised: u64,
@@ -104,15 +108,25 @@ impl Ends {
     }
 }
 
+/// What is known of a finding. One that needs storage which no calibrated file system is, is a portability warning, whoever looked into it.
+pub(super) fn state_of(entry: &Entry, scenario: &str, finding: &Finding) -> Option<Check> {
+    let checked = entry.checked(scenario, &finding.fingerprint);
+    let checked = checked.map(|checked| checked.is);
+    let is_of_no_file_system = !finding.assumptions.is_empty();
+    checked.or(is_of_no_file_system.then_some(Check::PortabilityWarning))
+}
+
 impl Row {
     /// Of an engine under one scenario.
     pub(super) fn of(entry: &Entry, report: &ScenarioReport) -> Self {
-        let is_confirmed = |finding: &&Finding| {
-            let confirmed = entry.confirmation(&report.id, &finding.fingerprint);
-            confirmed.is_some()
+        let findings = report.findings.iter();
+        let count = |wanted| {
+            let known = findings
+                .clone()
+                .map(|finding| state_of(entry, &report.id, finding));
+            known.filter(|known| *known == wanted).count() as u64
         };
         let ends = Ends::of(&report.outcomes);
-        let confirmed = report.findings.iter().filter(is_confirmed).count() as u64;
         let no_verdict = match report.verdict {
             ScenarioVerdict::Inconclusive | ScenarioVerdict::Skipped => report.reason.clone(),
             // Nothing passes vacuously, and nobody is accused of that.
@@ -124,16 +138,19 @@ impl Row {
             scenario: report.id.clone(),
             no_verdict,
             ends,
-            confirmed,
-            to_be_confirmed: report.findings.len() as u64 - confirmed,
+            confirmed: count(Some(Check::Confirmed)),
+            portability_warnings: count(Some(Check::PortabilityWarning)),
+            break_no_promise: count(Some(Check::NotPromised)),
+            to_be_confirmed: count(None),
             not_promised: if says_nothing { ends.wrong } else { 0 },
             findings: report.findings.clone(),
         }
     }
 
-    /// The columns of the table. What is to be confirmed stands in brackets, with a question mark: it is counted as no failure.
+    /// The columns of the table. Where not all that was found is confirmed it stands in brackets, with a question mark: it is counted as no failure.
     pub fn numbers(&self) -> [String; 6] {
-        let is_doubtful = self.to_be_confirmed > 0;
+        let is_doubtful =
+            self.to_be_confirmed + self.portability_warnings + self.break_no_promise > 0;
         self.ends.columns().map(|(name, count)| {
             let is_good = name == "survived" || name == "detected";
             if is_doubtful && !is_good && count > 0 {
@@ -147,11 +164,15 @@ impl Row {
     /// What the table says of it.
     pub fn verdict(&self) -> String {
         let mut parts = Vec::new();
-        if self.confirmed > 0 {
-            parts.push(format!("{} confirmed", self.confirmed));
-        }
-        if self.to_be_confirmed > 0 {
-            parts.push(format!("{} to be confirmed", self.to_be_confirmed));
+        for (count, words) in [
+            (self.confirmed, "confirmed"),
+            (self.portability_warnings, "portability"),
+            (self.break_no_promise, "breaking no promise"),
+            (self.to_be_confirmed, "to be confirmed"),
+        ] {
+            if count > 0 {
+                parts.push(format!("{count} {words}"));
+            }
         }
         if self.not_promised > 0 {
             parts.push("wrong reads, of which nothing is promised".to_owned());
@@ -166,7 +187,7 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::{Confirmed, entries};
+    use super::super::entry::{Checked, entries};
     use super::*;
     use lightning_report::Expect;
 
@@ -177,7 +198,7 @@ mod tests {
         report.outcomes.insert("survived".to_owned(), 7);
         report.outcomes.insert("wrong".to_owned(), 2);
         let finding = serde_json::json!({
-            "fingerprint": "durability: acknowledged-lost/sync", "check": "durability", "title": "acknowledged-lost/sync",
+            "fingerprint": "durability/acknowledged-lost/sync", "check": "durability", "title": "acknowledged-lost/sync",
             "replay": "chaos replay x", "count": 2, "case": "run 0, p1.s0", "expected": "e", "actual": "a",
         });
         report
@@ -194,12 +215,25 @@ mod tests {
         assert_eq!(row.verdict(), "1 to be confirmed");
         assert_eq!(row.numbers(), ["7", "0", "(2?)", "0", "0", "0"]);
         assert_eq!((row.ends.survived, row.ends.wrong), (7, 2));
-        entry.confirmed.push(Confirmed {
-            scenario: "driver-power-loss".to_owned(),
-            fingerprint: "durability: acknowledged-lost".to_owned(),
+        entry.checked.push(Checked {
+            scenarios: vec!["driver-power-loss".to_owned()],
+            fingerprint: "durability/acknowledged-lost".to_owned(),
+            is: Check::Confirmed,
             how: "on ext4".to_owned(),
         });
         assert_eq!(Row::of(&entry, &report()).verdict(), "1 confirmed");
+        entry.checked[0].is = Check::NotPromised;
+        let row = Row::of(&entry, &report());
+        assert_eq!(row.verdict(), "1 breaking no promise");
+        assert_eq!(row.numbers()[2], "(2?)");
+    }
+
+    #[test]
+    fn what_no_calibrated_file_system_shows_is_a_portability_warning() {
+        let entry = entries().unwrap().remove(0);
+        let mut report = report();
+        report.findings[0].assumptions = vec!["a journal".to_owned()];
+        assert_eq!(Row::of(&entry, &report).verdict(), "1 portability");
     }
 
     #[test]
