@@ -10,6 +10,10 @@ const DRIVERS: &str = "harness/drivers/target";
 /// Where the programs of the known bugs are.
 const PROGRAMS: &str = "harness/known-bugs/target";
 
+/// Names the folder of RocksDB's library.
+const LIBRARY_DIR: &str = "ROCKSDB_LIB_DIR";
+const DEBIAN_LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
+
 /// Every driver, and the scenarios that its engine passes.
 const PEERS: [(&str, &[&str]); 6] = [
     ("lightning", &[DAMAGE]),
@@ -28,7 +32,15 @@ pub(super) fn drivers(root: &Path) -> Plan {
         return Plan::Skip(reason);
     }
     let mut commands = vec![chaos(), workspace("harness/drivers", DRIVERS)];
-    for (name, scenarios) in PEERS {
+    let mut peers = PEERS.to_vec();
+    match rocksdb() {
+        Ok(build) => {
+            commands.push(build);
+            peers.push(("rocksdb", &[]));
+        }
+        Err(reason) => eprintln!("the driver of RocksDB is skipped: {reason}"),
+    }
+    for (name, scenarios) in peers {
         let driver = format!("{DRIVERS}/release/chaos-driver-{name}");
         commands.push(run(root, &["driver-check", &driver]));
         for scenario in scenarios {
@@ -40,6 +52,21 @@ pub(super) fn drivers(root: &Path) -> Plan {
         }
     }
     Plan::Run(commands)
+}
+
+/// Builds the driver of RocksDB, which needs the system's library: built from its sources it would take half an hour.
+fn rocksdb() -> Result<Command, String> {
+    let asked = std::env::var_os(LIBRARY_DIR).map(PathBuf::from);
+    let here = asked.unwrap_or_else(|| PathBuf::from(DEBIAN_LIBRARIES));
+    if !here.join("librocksdb.so").exists() {
+        return Err(format!(
+            "no librocksdb.so in {} (Debian: librocksdb-dev; {LIBRARY_DIR})",
+            here.display()
+        ));
+    }
+    let mut build = workspace("harness/drivers/rocksdb", DRIVERS);
+    build.env(LIBRARY_DIR, here);
+    Ok(build)
 }
 
 /// Runs every row, red and green.
