@@ -10,7 +10,7 @@ const DRIVERS: &str = "harness/drivers/target";
 /// Where the programs of the known bugs are.
 const PROGRAMS: &str = "harness/known-bugs/target";
 
-/// Names the folder of RocksDB's library.
+/// Names the folder of `RocksDB`'s library.
 const LIBRARY_DIR: &str = "ROCKSDB_LIB_DIR";
 const DEBIAN_LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
 
@@ -54,7 +54,7 @@ pub(super) fn drivers(root: &Path) -> Plan {
     Plan::Run(commands)
 }
 
-/// Builds the driver of RocksDB, which needs the system's library: built from its sources it would take half an hour.
+/// Builds the driver of `RocksDB`, which needs the system's library: built from its sources it would take half an hour.
 fn rocksdb() -> Result<Command, String> {
     let asked = std::env::var_os(LIBRARY_DIR).map(PathBuf::from);
     let here = asked.unwrap_or_else(|| PathBuf::from(DEBIAN_LIBRARIES));

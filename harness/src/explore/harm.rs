@@ -334,11 +334,11 @@ impl Explorer<'_> {
         };
         let mut rng = self.setup.rng.split("more harms", variant as u64);
         let draws = if places == 0 { 0 } else { DRAWS_MAX };
-        let mut drawn = (0..draws).map(|_| Harm {
+        let mut tried = (0..draws).map(|_| Harm {
             variant,
             place: rng.below(places),
         });
-        let found = drawn.find(|harm| rest.changes_something(harm, kind));
+        let found = tried.find(|harm| rest.changes_something(harm, kind));
         found.is_some_and(|harm| self.try_harm(fault, rest, &harm))
     }
 
