@@ -95,7 +95,9 @@ impl Explorer<'_> {
             failpoint: variant.failpoint,
         });
         let rng = self.setup.rng.split("ordeal", trouble.first);
-        let has_threads = self.setup.batch.scenario.workload.has_threads();
+        // Which operation of a process fails is known where its clients take turns.
+        let has_threads =
+            self.setup.batch.scenario.workload.has_threads() && !self.setup.target.is_a_process();
         let turns = || self.setup.rng.split("turns", 0);
         let baton = has_threads.then(|| Baton::new(turns(), self.setup.turns_max()));
         let ordeal = Ordeal {
