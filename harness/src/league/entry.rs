@@ -63,12 +63,21 @@ pub struct Note {
 pub struct Checked {
     /// The ids of the scenarios that show it.
     pub scenarios: Vec<String>,
-    /// How its fingerprint begins.
+    /// Its fingerprint, or with a `*` at the end how that begins.
     pub fingerprint: String,
     /// What came of it.
     pub is: Check,
     /// How it was checked, with the place in the engine's source or documentation.
     pub how: String,
+}
+
+impl Checked {
+    fn is_about(&self, fingerprint: &str) -> bool {
+        match self.fingerprint.strip_suffix('*') {
+            Some(begin) => fingerprint.starts_with(begin),
+            None => fingerprint == self.fingerprint,
+        }
+    }
 }
 
 /// What came of looking into a finding.
@@ -100,7 +109,7 @@ impl Entry {
         let mut checked = self.checked.iter();
         checked.find(|one| {
             one.scenarios.iter().any(|id| id == scenario)
-                && fingerprint.starts_with(&one.fingerprint)
+                && one.is_about(fingerprint)
         })
     }
 }

@@ -217,11 +217,18 @@ mod tests {
         assert_eq!((row.ends.survived, row.ends.wrong), (7, 2));
         entry.checked.push(Checked {
             scenarios: vec!["driver-power-loss".to_owned()],
-            fingerprint: "durability/acknowledged-lost".to_owned(),
+            fingerprint: "durability/acknowledged-lost/sync".to_owned(),
             is: Check::Confirmed,
             how: "on ext4".to_owned(),
         });
         assert_eq!(Row::of(&entry, &report()).verdict(), "1 confirmed");
+        let mut after = report();
+        after.findings[0]
+            .fingerprint
+            .push_str(", after read of db failed");
+        assert_eq!(Row::of(&entry, &after).verdict(), "1 to be confirmed");
+        entry.checked[0].fingerprint.push('*');
+        assert_eq!(Row::of(&entry, &after).verdict(), "1 confirmed");
         entry.checked[0].is = Check::NotPromised;
         let row = Row::of(&entry, &report());
         assert_eq!(row.verdict(), "1 breaking no promise");
