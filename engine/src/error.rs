@@ -444,6 +444,18 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_without_space_and_a_quota_that_is_used_up_are_full_and_nothing_else_is() {
+        const EIO: i32 = 5;
+        const ENOSPC: i32 = 28;
+        const EROFS: i32 = 30;
+        const EDQUOT: i32 = 122;
+        for (code, is_full) in [(ENOSPC, true), (EDQUOT, true), (EIO, false), (EROFS, false)] {
+            let error = StorageError::io("allocate", "data", io::Error::from_raw_os_error(code));
+            assert_eq!(error.is_full(), is_full, "{code}");
+        }
+    }
+
+    #[test]
     fn a_failure_of_the_system_is_shown_without_its_source() {
         use std::error::Error;
         let error = ReadError::from(StorageError::io(

@@ -218,7 +218,7 @@ impl Options {
         self
     }
 
-    /// Size of a log segment in bytes, for a database that is created: a multiple of 4096, from 16384 to 1 GiB.
+    /// Size of a log segment in bytes, for a database that is created: a multiple of 4096, from 8192 to 1 GiB.
     #[must_use]
     pub fn log_segment(mut self, bytes: u64) -> Self {
         self.log_segment = bytes;
@@ -336,9 +336,9 @@ impl Options {
             ));
         }
         let segment = self.log_segment;
-        if !segment.is_multiple_of(4096) || segment < 16384 {
+        if !segment.is_multiple_of(4096) || segment < 8192 {
             return Err(format!(
-                "log_segment {segment}: expected a multiple of 4096, at least 16384"
+                "log_segment {segment}: expected a multiple of 4096, at least 8192"
             ));
         }
         if segment > LOG_SEGMENT_MAX {
@@ -410,7 +410,7 @@ mod tests {
                 Options::new().group_wait(Duration::from_secs(2)),
                 "group_wait",
             ),
-            (Options::new().log_segment(8192), "log_segment"),
+            (Options::new().log_segment(4096), "log_segment"),
             (Options::new().log_segment(2 << 30), "log_segment"),
             (
                 Options::new().limits(Limits {

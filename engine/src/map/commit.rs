@@ -231,7 +231,8 @@ impl Map {
     /// used stays for a while, for readers who looked a page up in it: it saves them a second look-up. Does nothing while a checkpoint
     /// runs. If it fails the file keeps its length, which does no harm.
     fn cut_free_tail(&self, freed: Option<Slot>, (dirty, worth): (u64, u64)) {
-        let kept = self.kept_slots();
+        let pages = u64::from(self.superblock().page_count).saturating_add(dirty);
+        let kept = self.kept_slots(pages);
         let (last, free) = {
             let state = self.state();
             let last = freed.max(state.used.last()).max(self.pins.last());

@@ -23,7 +23,7 @@ const GROWTH_SLOTS_MIN: u64 = 16;
 pub(super) const BUFFER_STEP: u64 = 4096;
 /// Of so many slots in use one more is kept.
 const KEPT_ONE_IN: u64 = 32;
-/// No fewer and no more are kept.
+/// No fewer and no more are kept, but for a database with fewer pages: what only takes away changes no more than there are.
 const KEPT: (u64, u64) = (16, 4096);
 /// The buffer has room for so many more changed entries than commits need.
 const KEPT_ENTRIES: u64 = 16;
@@ -52,6 +52,13 @@ pub struct Need {
     pub entries: u64,
     /// One more than the highest page number.
     pub page_end: PageNo,
+}
+
+impl Need {
+    /// The most pages that there are. Page 0 is none.
+    fn pages(&self) -> u64 {
+        u64::from(self.page_end.get()).saturating_sub(1)
+    }
 }
 
 /// What may become dirty before the map is asked again.
@@ -92,21 +99,21 @@ impl Map {
     /// Sees to it that a checkpoint can write what `need` says, and more, so that the next commits need not ask. On an error that
     /// `is_full` files may have grown, which does no harm; this holds for all that is reserved.
     pub fn reserve_amply(&self, need: &Need) -> Result<Grant, StorageError> {
-        let kept = self.kept_slots();
+        let kept = self.kept_slots(need.pages());
         let wanted = need.slots.saturating_add(kept.saturating_mul(2));
         self.take(need, (wanted, kept), Growth::Ample)
     }
 
     /// Sees to it that a checkpoint can write what `need` says, and that what is kept from such a purpose stays.
     pub fn reserve(&self, need: &Need, purpose: Purpose) -> Result<Grant, StorageError> {
-        let kept = self.kept_slots();
+        let kept = self.kept_slots(need.pages());
         let wanted = need.slots.saturating_add(purpose.leaves(kept));
         self.take(need, (wanted, kept), Growth::Least)
     }
 
     /// Whether there are slots enough in the file for that.
     pub fn has_slots(&self, need: &Need, purpose: Purpose) -> bool {
-        let kept = purpose.leaves(self.kept_slots());
+        let kept = purpose.leaves(self.kept_slots(need.pages()));
         let wanted = need.slots.saturating_add(kept);
         self.free_slots(wanted) >= wanted
     }
@@ -124,10 +131,16 @@ impl Map {
             ..*need
         };
         let free = self.take_space(&rounded, wanted, growth)?;
+        // Where it depends on the number of pages how many are kept, more pages are for the map to grant.
+        let page_end = if kept < KEPT.0 {
+            need.page_end
+        } else {
+            rounded.page_end
+        };
         Ok(Grant {
             slots: free.saturating_sub(kept),
             entries: self.entries_covered(rounded.page_end),
-            page_end: rounded.page_end,
+            page_end,
         })
     }
 
@@ -146,18 +159,16 @@ impl Map {
             Growth::Least,
         ));
         let covered = self.entries_covered(need.page_end);
-        let left = self.kept_slots() / 2;
+        let left = self.kept_slots(need.pages()) / 2;
         let free = self.free_slots(need.slots.saturating_add(left).saturating_add(wanted));
         let moves = free.saturating_sub(need.slots.saturating_add(left));
         let moves = moves.min(covered.saturating_sub(need.entries));
         self.writer().set_aside = moves.min(wanted);
     }
 
-    /// Slots that only commits which add no pages may use.
-    pub(super) fn kept_slots(&self) -> u64 {
-        let (least, most) = KEPT;
-        let used = u64::from(self.state().used.len());
-        (used / KEPT_ONE_IN).clamp(least, most)
+    /// Slots that only commits which add no pages may use, where there are no more than so many pages.
+    pub(super) fn kept_slots(&self, pages: u64) -> u64 {
+        kept_of(self.state().used.len().into(), pages)
     }
 
     /// Takes space for `need`, and sees to it that `wanted` slots are free. Returns how many are at least.
@@ -319,6 +330,12 @@ impl Map {
     }
 }
 
+/// How many slots are kept where so many are in use, and there are no more than so many pages.
+fn kept_of(used: u64, pages: u64) -> u64 {
+    let (least, most) = KEPT;
+    (used / KEPT_ONE_IN).clamp(least.min(pages), most)
+}
+
 /// How many map pages there are.
 struct MapPages {
     page_leaves: u64,
@@ -369,4 +386,25 @@ fn last_home(kind: MapKind, count: u64) -> u64 {
     let index = last / kind.leaf_span();
     let level = 0;
     MapPageId { kind, level, index }.home()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kept_of;
+
+    #[test]
+    fn no_more_is_kept_than_what_only_takes_away_can_ever_change() {
+        for (used, pages, kept) in [
+            (0, 0, 0),
+            (0, 3, 3),
+            (3, 5, 5),
+            (5, 5, 5),
+            (2, 700, 16),
+            (511, 511, 16),
+            (1024, 2000, 32),
+            (1 << 30, 1 << 30, 4096),
+        ] {
+            assert_eq!(kept_of(used, pages), kept, "{used} slots, {pages} pages");
+        }
+    }
 }

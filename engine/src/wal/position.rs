@@ -11,14 +11,15 @@ pub(super) const BLOCK: u64 = 4096;
 /// Length of a frame's header in bytes.
 pub(super) const HEADER: u64 = FRAME_HEADER_LEN as u64;
 
-const SEGMENT_LEN_MIN: u64 = 16 * 1024;
+/// A block for the header, and one for frames.
+const SEGMENT_LEN_MIN: u64 = 2 * BLOCK;
 /// So that lengths and offsets within a segment fit 32 bits.
 const SEGMENT_LEN_MAX: u64 = 1 << 30;
 
 /// What a database's log was created with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WalConfig {
-    /// Length of a segment's file in bytes: a multiple of 4 KiB, from 16 KiB to 1 GiB.
+    /// Length of a segment's file in bytes: a multiple of 4 KiB, from 8 KiB to 1 GiB.
     pub segment_len: u64,
     /// Random, the database's own: frames of another one are none here.
     pub salt: u64,
@@ -95,10 +96,10 @@ mod tests {
             }
             .check()
         };
-        for bad in [0, 4096, 12 * 1024, 20_000, (1 << 30) + 4096, u64::MAX] {
+        for bad in [0, 4096, 10 * 1024, 20_000, (1 << 30) + 4096, u64::MAX] {
             assert!(check(bad).is_err(), "{bad}");
         }
-        check(16 * 1024).unwrap();
+        check(8 * 1024).unwrap();
         check(1 << 30).unwrap();
     }
 

@@ -9,7 +9,7 @@ use crate::error::{CheckpointError, CommitError};
 use crate::options::Durability;
 
 /// What a workload met.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Met {
     failed_openings: u32,
     poisoned: u32,
@@ -132,6 +132,8 @@ fn whatever_operation_fails_no_durable_commit_is_lost() {
 fn whatever_operation_meets_a_full_disk_no_durable_commit_is_lost() {
     let met = fail_each(ErrorKind::StorageFull);
     assert!(met.clean > 5 && met.failed_openings > 50, "{met:?}");
+    let of_a_quota = fail_each(ErrorKind::QuotaExceeded);
+    assert_eq!(of_a_quota, met, "a quota that is used up is a full disk");
 }
 
 /// The workload up to where the disk is gone. Whether it came to its end.

@@ -20,7 +20,11 @@ fn options(disk_bytes: u64) -> Options {
     };
     Options::new()
         .salt(7)
-        .log_segment(16 << 10)
+        .log_segment(if disk_bytes < 300 << 10 {
+            8 << 10
+        } else {
+            16 << 10
+        })
         .checkpoint_mode(CheckpointMode::Manual)
         .limits(limits)
 }
@@ -108,6 +112,14 @@ const DISKS: [(u64, usize); 5] = [
     (3 << 20, 900),
     (3 << 20, 20_000),
 ];
+
+#[test]
+fn the_smallest_database_can_be_emptied_row_by_row_and_filled_again() {
+    for (disk_bytes, len) in [(244 << 10, 300), (256 << 10, 60), (256 << 10, 600)] {
+        let share = share_that_fits_again((disk_bytes, len), |_, _| true, |_| ());
+        assert!(share > 0.5, "{disk_bytes}, {len}: {share}");
+    }
+}
 
 #[test]
 fn where_neighbouring_rows_were_deleted_about_as_many_fit_again_after_a_checkpoint() {
