@@ -133,7 +133,12 @@ impl Database {
     /// As [`open_or_create`](Self::open_or_create), on any storage.
     pub fn open_or_create_on(disk: Arc<dyn Disk>, options: Options) -> Result<Self, OpenError> {
         match Self::open_on(Arc::clone(&disk), options.clone()) {
-            Err(OpenError::NotFound(_)) if !options.read_only => Self::create_on(disk, options),
+            Err(OpenError::NotFound(_)) if !options.read_only => {}
+            other => return other,
+        }
+        match Self::create_on(Arc::clone(&disk), options.clone()) {
+            // Somebody else has made it meanwhile.
+            Err(OpenError::AlreadyExists) => Self::open_on(disk, options),
             other => other,
         }
     }

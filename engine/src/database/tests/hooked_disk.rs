@@ -1,4 +1,4 @@
-//! A disk that does something else first, once, when a file is read or written: an interleaving without threads.
+//! A disk that does something else first, once, when a file is read, written or locked: an interleaving without threads.
 
 use std::fmt;
 use std::io::Result;
@@ -91,6 +91,7 @@ impl Disk for HookedDisk {
     }
 
     fn lock(&self, name: &str) -> Result<Box<dyn DiskLock>> {
+        self.meet(Operation::Lock, name)?;
         self.inner.lock(name)
     }
 }

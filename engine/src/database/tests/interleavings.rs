@@ -32,6 +32,23 @@ fn opened() -> (HookedDisk, Database) {
 }
 
 #[test]
+fn a_database_that_somebody_else_makes_between_a_look_and_the_making_is_opened() {
+    let disk = HookedDisk::default();
+    let other = disk.clone();
+    // Where there is nothing to open only the making takes the lock.
+    disk.before(Operation::Lock, "lock", move || {
+        let db = Database::create_on(Arc::new(other), options()).unwrap();
+        db.put("t", b"k", b"of somebody else").unwrap();
+        db.close().unwrap();
+        Ok(())
+    });
+    let db = Database::open_or_create_on(Arc::new(disk.clone()), options()).unwrap();
+    assert!(disk.has_run());
+    let found = db.get("t", b"k").unwrap();
+    assert_eq!(found.as_deref(), Some(&b"of somebody else"[..]));
+}
+
+#[test]
 fn a_page_that_is_changed_and_its_slot_reused_during_a_read_is_seen_as_it_was() {
     let (disk, db) = opened();
     let snapshot = db.snapshot().unwrap();
