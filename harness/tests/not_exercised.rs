@@ -98,3 +98,35 @@ cases = 50
         assert_eq!(ended, Some(code), "{text}");
     }
 }
+
+/// A sweep over a damaged database, of which a few places are tried.
+fn swept(scenario: &str, change: impl Fn(String) -> String) -> (Option<i32>, String) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let file = root.join(format!("scenarios/damage/{scenario}.toml"));
+    let text = std::fs::read_to_string(file).unwrap();
+    let few = text.replace("bytes_max", "at = \"sampled\"\npoints = 40\nbytes_max");
+    assert_ne!(few, text);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("swept.toml");
+    std::fs::write(&file, change(few)).unwrap();
+    run(&[file.to_str().unwrap()])
+}
+
+#[test]
+fn the_database_of_the_exhaustive_damage_is_at_most_256_kib_long() {
+    for scenario in ["every-bit-of-a-byte-flips", "every-length"] {
+        let (code, text) = swept(scenario, |text| {
+            assert!(text.contains("bytes_max = \"256 KiB\""), "{text}");
+            text
+        });
+        assert_eq!(code, Some(0), "{text}");
+        let (code, text) = swept(scenario, |text| {
+            text.replace("bytes_max = \"256 KiB\"", "bytes_max = \"200 KiB\"")
+        });
+        assert_eq!(code, Some(4), "{text}");
+        assert!(
+            text.contains("bytes long, more than `bytes_max`, 204800"),
+            "{text}"
+        );
+    }
+}

@@ -111,6 +111,17 @@ impl Rest {
         })
     }
 
+    /// The same, or why the files are more than the fault is about.
+    fn within(self, fault: &Damage) -> Result<Self, String> {
+        let bytes: u64 = self.files.iter().map(|file| file.len).sum();
+        match fault.bytes_max.map(ByteSize::bytes) {
+            Some(most) if bytes > most => Err(format!(
+                "the files are {bytes} bytes long, more than `bytes_max`, {most}"
+            )),
+            _ => Ok(self),
+        }
+    }
+
     /// How many places a kind of damage has.
     fn places(&self, kind: DamageKind) -> u64 {
         self.files.iter().map(|file| file.places(kind)).sum()
@@ -282,13 +293,14 @@ fn ever_written(life: &Life) -> BTreeSet<(RowKey, RowValue)> {
 impl Explorer<'_> {
     /// Damages a database wherever the fault asks for it.
     pub(super) fn damage(&mut self, fault: &Damage, life: &Life) {
-        let Some(rest) = self.rest(fault, life) else {
-            let first = Harm {
-                variant: 0,
-                place: 0,
-            };
-            self.note_untried(&CasePath::harmed(first), UNKNOWN_ORDER);
-            return;
+        let found = self.rest(fault, life).ok_or_else(|| UNKNOWN_ORDER.to_owned());
+        let rest = match found.and_then(|rest| rest.within(fault)) {
+            Ok(rest) => rest,
+            Err(reason) => {
+                let (variant, place) = (0, 0);
+                self.note_untried(&CasePath::harmed(Harm { variant, place }), &reason);
+                return;
+            }
         };
         for (variant, &kind) in fault.what.as_slice().iter().enumerate() {
             let places = rest.places(kind);

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FileGlob, OneOrMany};
+use super::{ByteSize, FileGlob, OneOrMany};
 
 /// Clients with threads of their own, at most, of a database that is damaged then: all groups that they can have committed in are tried.
 pub const CLIENTS_BESIDE_DAMAGE_MAX: u32 = 8;
@@ -26,6 +26,9 @@ pub struct Damage {
     /// With `at = "sampled"`: how many places are drawn in each run, for each kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<NonZeroU32>,
+    /// The files together are no longer than this, in bytes of their lengths: a longer database is not damaged, and nothing is said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_max: Option<ByteSize>,
     /// What the target owes after it.
     #[serde(default)]
     pub owes: Owes,
