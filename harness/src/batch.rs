@@ -106,6 +106,9 @@ pub struct BatchResult {
     /// How often clients did what not every workload does.
     #[serde(default)]
     pub features: BTreeMap<Feature, u64>,
+    /// What clients did in the first life, before anything befell it.
+    #[serde(default)]
+    pub operations: usize,
     /// Disk operations that each recovery took.
     pub recovery_operations: Histogram,
     /// What depends on the machine.

@@ -79,6 +79,7 @@ fn explore_all(
     let mut explorer = Explorer::new(setup, announce);
     explorer.wanted = wanted;
     let life = explorer.live()?;
+    explorer.result.operations = life.script.operations();
     if explorer.result.findings.is_empty() {
         for (place, fault) in setup.batch.scenario.faults.iter().enumerate() {
             match fault {

@@ -293,7 +293,9 @@ fn ever_written(life: &Life) -> BTreeSet<(RowKey, RowValue)> {
 impl Explorer<'_> {
     /// Damages a database wherever the fault asks for it.
     pub(super) fn damage(&mut self, fault: &Damage, life: &Life) {
-        let found = self.rest(fault, life).ok_or_else(|| UNKNOWN_ORDER.to_owned());
+        let found = self
+            .rest(fault, life)
+            .ok_or_else(|| UNKNOWN_ORDER.to_owned());
         let rest = match found.and_then(|rest| rest.within(fault)) {
             Ok(rest) => rest,
             Err(reason) => {

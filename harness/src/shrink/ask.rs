@@ -16,6 +16,13 @@ pub(super) enum Stop {
     Failed(ShrinkError),
 }
 
+/// A finding, and what clients did in the run that showed it.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) finding: Finding,
+    pub(super) operations: usize,
+}
+
 /// Asks workers about one finding.
 pub(super) struct Asker<'a> {
     pub(super) supervisor: &'a mut Supervisor,
@@ -143,7 +150,7 @@ impl Asker<'_> {
     }
 
     /// Explores a scenario until it shows the finding.
-    pub(super) fn hunt(&mut self, text: &str) -> Result<Option<Finding>, Stop> {
+    pub(super) fn hunt(&mut self, text: &str) -> Result<Option<Shown>, Stop> {
         self.check()?;
         let wanted = self.wanted.clone();
         let job = Job {
@@ -156,7 +163,11 @@ impl Asker<'_> {
         };
         self.tried += explored.result.generated.max(1);
         let clusters = explored.clusters.into_iter();
-        let mut findings = clusters.map(|cluster| cluster.finding);
-        Ok(findings.find(|finding| finding.fingerprint == self.wanted))
+        let operations = explored.result.operations;
+        let mut shown = clusters.map(|cluster| Shown {
+            finding: cluster.finding,
+            operations,
+        });
+        Ok(shown.find(|shown| shown.finding.fingerprint == self.wanted))
     }
 }

@@ -22,6 +22,12 @@ impl Limits {
         tries: 20_000,
         time: Duration::from_secs(10),
     };
+
+    /// The same on a real file system, where each try records a disk anew and mounts it.
+    pub const IN_A_RUN_ON_A_DISK: Self = Self {
+        tries: 20_000,
+        time: Duration::from_mins(1),
+    };
 }
 
 /// How large a case is.

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use super::ask::{Asker, Stop};
+use super::ask::{Asker, Shown, Stop};
 use super::exact::{Exactly, size_of};
 use super::limits::{Limits, ShrinkEnd, ShrinkError, Shrunk, Size};
 use super::scenario::Simpler;
-use crate::batch::Finding;
+use crate::batch::{CaseId, Finding};
 use crate::case::CaseFile;
 use crate::explore::{ExactCase, Explanation};
-use crate::scenario::Scenario;
+use crate::scenario::{Plane, Scenario};
 use crate::worker::{BEFORE_ANY_CASE, Job, Supervisor, Task};
 
 /// Shrinks cases, one after the other.
@@ -56,12 +56,16 @@ impl Shrinker<'_> {
             tried: 0,
             started: Instant::now(),
         };
-        let exact = match &file.exact {
-            Some(exact) => Some(exact.clone()),
-            None => asker.make_exact(&file.case.case).map_err(failed)?,
+        let read = Scenario::parse(&file.case.scenario_file, &file.scenario.text);
+        let scenario = read.map_err(|_| ShrinkError::NoWay("a scenario that cannot be read"))?;
+        let exact = match (scenario.plane, &file.exact) {
+            (Plane::Process, _) => return Err(ShrinkError::NoWay("what befell a real process")),
+            (Plane::Block, _) => None,
+            (Plane::Sim, Some(exact)) => Some(exact.clone()),
+            (Plane::Sim, None) => asker.make_exact(&file.case.case).map_err(failed)?,
         };
         let Some(best) = exact else {
-            return shrink_scenario(asker, file);
+            return shrink_scenario(asker, file, scenario);
         };
         let mut exactly = Exactly {
             asker: &mut asker,
@@ -110,40 +114,61 @@ fn explained<'a>(
     }
 }
 
-fn shrink_scenario(mut asker: Asker<'_>, file: &CaseFile) -> Result<Shrunk, ShrinkError> {
-    let read = Scenario::parse(&file.case.scenario_file, &file.scenario.text);
-    let scenario = read.map_err(|_| ShrinkError::NoWay("a scenario that cannot be read"))?;
+/// The finding as a case shows it, or, where the kernel decides which case does, as any.
+fn shown_by(
+    asker: &mut Asker<'_>,
+    plane: Plane,
+    (text, case): (&str, &CaseId),
+) -> Result<Option<Shown>, Stop> {
+    if plane == Plane::Block {
+        return asker.hunt(text);
+    }
+    let answer = asker.case(case)?;
+    let mut findings = answer.findings.into_iter();
+    let finding = findings.find(|finding| finding.fingerprint == asker.wanted);
+    let operations = answer.operations;
+    Ok(finding.map(|finding| Shown {
+        finding,
+        operations,
+    }))
+}
+
+fn shrink_scenario(
+    mut asker: Asker<'_>,
+    file: &CaseFile,
+    scenario: Scenario,
+) -> Result<Shrunk, ShrinkError> {
+    let plane = scenario.plane;
     let text = scenario
         .to_toml()
         .ok_or(ShrinkError::NoWay("a scenario that cannot be written"))?;
-    let first = asker.case(&file.case.case).map_err(failed)?;
+    let first = shown_by(&mut asker, plane, (&text, &file.case.case)).map_err(failed)?;
+    let first = first.ok_or(ShrinkError::NotReproduced)?;
     let before = Size {
         operations: first.operations,
         faults: 1,
         pieces: 0,
     };
-    let mut findings = first.findings.into_iter();
-    let shown = findings.find(|finding| finding.fingerprint == asker.wanted);
     let mut simpler = Simpler {
         asker: &mut asker,
         best: scenario,
-        finding: shown.ok_or(ShrinkError::NotReproduced)?,
+        finding: first.finding,
         text,
+        times: if plane == Plane::Block { 2 } else { 1 },
     };
     let end = end_of(simpler.run())?;
     let (best, finding, text) = (simpler.best, simpler.finding, simpler.text);
     let mut file = file.clone();
-    file.case.case = finding.case.clone();
     file.case.scenario_digest = best.digest().to_string();
     file.scenario.text.clone_from(&text);
-    asker.job.text = text.into();
+    asker.job.text = text.as_str().into();
     let mut operations = 0;
     let finding = confirmed(&mut asker, |asker| {
-        let again = asker.case(&finding.case)?;
-        operations = again.operations;
-        let mut findings = again.findings.into_iter();
-        Ok(findings.find(|finding| finding.fingerprint == asker.wanted))
+        let again = shown_by(asker, plane, (&text, &finding.case))?;
+        operations = again.as_ref().map_or(0, |again| again.operations);
+        Ok(again.map(|again| again.finding))
     })?;
+    file.case.case = finding.case.clone();
     let after = Size {
         operations,
         ..before
