@@ -52,6 +52,7 @@ impl Diagnosis {
             process(),
             needs("control groups", Need::Cgroup),
             needs("loop mounts", Need::LoopMount),
+            needs("disk quotas", Need::Quota),
             processors(),
             memory(),
             output(out),

@@ -62,7 +62,7 @@ pub(super) enum Command {
     ProcessJanitor(JanitorArguments),
     /// Tries a mount where nobody sees it; started by `run` and `doctor`
     #[command(hide = true)]
-    ProcessProbe,
+    ProcessProbe(ProbeArguments),
 }
 
 #[derive(Debug, Args)]
@@ -335,7 +335,14 @@ pub(super) struct JanitorArguments {
     /// A directory to remove
     pub(super) dir: PathBuf,
     /// A control group to remove
-    pub(super) cgroup: PathBuf,
+    pub(super) cgroup: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProbeArguments {
+    /// What to mount
+    #[arg(value_parser = file_system_of)]
+    pub(super) file_system: FileSystem,
 }
 
 /// Reads `name=value`.

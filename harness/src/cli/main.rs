@@ -15,7 +15,7 @@ use super::{
     targets,
 };
 use crate::process;
-use crate::scenario;
+use crate::scenario::{self, FileSystem};
 use crate::worker;
 
 /// The command `chaos`.
@@ -69,16 +69,16 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, Failure> {
         Command::Doctor(arguments) => doctor::doctor(arguments, out),
         Command::Worker(arguments) => serve(arguments),
         Command::ProcessChild => Ok(process::serve_child().map(|()| Exit::Pass)?),
-        Command::ProcessProbe => probe(out),
+        Command::ProcessProbe(arguments) => probe(arguments.file_system, out),
         Command::ProcessJanitor(arguments) => {
-            process::serve_janitor(&arguments.dir, &arguments.cgroup)?;
+            process::serve_janitor(&arguments.dir, arguments.cgroup.as_deref())?;
             Ok(Exit::Pass)
         }
     }
 }
 
-fn probe(out: &mut dyn Write) -> Result<Exit, Failure> {
-    Ok(match process::probe() {
+fn probe(file_system: FileSystem, out: &mut dyn Write) -> Result<Exit, Failure> {
+    Ok(match process::probe(file_system) {
         Ok(()) => Exit::Pass,
         Err(why) => {
             write!(out, "{why}")?;

@@ -27,7 +27,7 @@ use crate::oracle::{
     row_text, value_text,
 };
 use crate::scenario::{
-    CLIENTS_BESIDE_DAMAGE_MAX, CheckKind, Damage, DamageKind, DamagePlaces, Owes,
+    ByteSize, CLIENTS_BESIDE_DAMAGE_MAX, CheckKind, Damage, DamageKind, DamagePlaces, Owes,
 };
 use crate::target::{Mode, Promises};
 use crate::trace::{

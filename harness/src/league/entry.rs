@@ -107,10 +107,8 @@ impl Entry {
     /// What is known of a finding under a scenario, if somebody has looked into it.
     pub fn checked(&self, scenario: &str, fingerprint: &str) -> Option<&Checked> {
         let mut checked = self.checked.iter();
-        checked.find(|one| {
-            one.scenarios.iter().any(|id| id == scenario)
-                && one.is_about(fingerprint)
-        })
+        checked
+            .find(|one| one.scenarios.iter().any(|id| id == scenario) && one.is_about(fingerprint))
     }
 }
 

@@ -9,12 +9,13 @@ use std::time::Instant;
 
 use xxhash_rust::xxh3::Xxh3;
 
+use super::cgroup::Cgroup;
 use super::host::{Ended, Host, Way};
 use super::janitor::Janitor;
 use super::job::{ChildJob, End};
-use super::machine::{Cgroup, lacks};
+use super::machine::lacks;
 use super::plan::{Measure, Ordeal, Plan, plans};
-use super::small_disk;
+use super::small_disk::SmallDisk;
 use super::verdict::{Owed, Verdict};
 use crate::batch::{
     Batch, BatchResult, CaseId, CaseResult, ExploreError, Finding, Inconclusive, PlantSwitch,
@@ -97,7 +98,8 @@ impl<'b> Runner<'b> {
         }
         let base = std::env::temp_dir().join(format!("chaos-process-{}", id()));
         let host = Host::of_this_program().map_err(internal)?;
-        let janitor = Janitor::hire(&host.program, &base, &Cgroup::path()).map_err(internal)?;
+        let janitor =
+            Janitor::hire(&host.program, &base, Cgroup::path().as_deref()).map_err(internal)?;
         fs::create_dir_all(&base).map_err(internal)?;
         let promises = target.promises(&options);
         let result = BatchResult {
@@ -188,15 +190,18 @@ impl<'b> Runner<'b> {
     fn run(&mut self, plan: &Plan) -> Result<(), ExploreError> {
         let dir = self.base.join(plan.id().0);
         fs::create_dir_all(&dir).map_err(internal)?;
-        let image = plan.has_small_disk().then(|| dir.join("image"));
-        if let Some(image) = &image {
-            small_disk::make(image).map_err(internal)?;
+        let disk = plan.small_disk().map(|file_system| SmallDisk {
+            file_system,
+            image: dir.join("image"),
+        });
+        if let Some(disk) = &disk {
+            disk.make().map_err(internal)?;
         }
         let mut owed = Owed::default();
         let mut fired = false;
         for (life, ordeal) in (0..).zip(plan.lives.iter().chain([&Ordeal::none()])) {
             let job = ChildJob {
-                image: image.clone(),
+                image: disk.clone(),
                 ..self.job(&dir, &owed, (plan.number, life), ordeal)
             };
             let ended = self.live(&job, ordeal).map_err(internal)?;
@@ -215,8 +220,8 @@ impl<'b> Runner<'b> {
         let limit = limit.filter(|limit| limit.what == ResourceKind::CgroupMemory);
         let cgroup = limit.map(|limit| Cgroup::make(limit.amount)).transpose()?;
         let ended = self.host.live(job, ordeal.blow, cgroup.as_ref())?;
-        if let Some(image) = &job.image {
-            small_disk::wait_for_release(image)?;
+        if let Some(disk) = &job.image {
+            disk.wait_for_release()?;
         }
         Ok(ended)
     }

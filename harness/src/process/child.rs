@@ -18,7 +18,6 @@ use super::doomed::{Doom, DoomedDisk};
 use super::job::{ChildJob, End};
 use super::journal::{Entry, Finish};
 use super::limits::Armed;
-use super::small_disk;
 use super::voice::{say, say_failed};
 use super::work::Open;
 use crate::rng::Rng;
@@ -77,6 +76,11 @@ impl Life {
         self.job.limit.is_some_and(|limit| limit.what == what)
     }
 
+    /// Whether the process has little space to write to.
+    pub(super) fn is_short_of_space(&self) -> bool {
+        self.job.limit.is_some_and(|limit| limit.what.is_space())
+    }
+
     /// Where a file system of the case's own is.
     pub(super) fn mount(&self) -> PathBuf {
         self.job.dir.join("mount")
@@ -84,7 +88,7 @@ impl Life {
 
     fn live(self) -> io::Result<()> {
         let dir = self.prepare()?;
-        let disk = DoomedDisk::new(RealDisk::open(dir)?, self.doom(), self.dropped());
+        let disk = DoomedDisk::new(RealDisk::open(&dir)?, self.doom(), self.dropped());
         self.arm_failpoint()?;
         if self.job.is_measured {
             allocator::count_from_here(0);
@@ -104,9 +108,13 @@ impl Life {
         } else {
             Mode::CreateOrOpen
         };
-        let opened = self
-            .target
-            .open(Arc::new(disk.clone()), &self.job.options, mode);
+        let options = &self.job.options;
+        let opened = if self.target.is_a_process() {
+            let started = &mut |number| say(&Entry::Started(number));
+            self.target.open_directory(&dir, options, mode, started)
+        } else {
+            self.target.open(Arc::new(disk.clone()), options, mode)
+        };
         let done = match opened {
             Ok(session) => self.go_on(session),
             Err(error) => {
@@ -144,8 +152,8 @@ impl Life {
     /// Where the database is: on a file system of its own, if the case is about one.
     fn prepare(&self) -> io::Result<PathBuf> {
         let below = match &self.job.image {
-            Some(image) => {
-                small_disk::mount_alone(image, &self.mount())?;
+            Some(disk) => {
+                disk.mount_alone(&self.mount())?;
                 self.mount()
             }
             None => self.job.dir.clone(),
@@ -154,12 +162,11 @@ impl Life {
         fs::create_dir_all(&dir)?;
         // The target makes durable what is in its directory: that there is one is not its affair.
         File::open(below)?.sync_all()?;
-        match self.job.limit {
-            Some(limit) if limit.what == ResourceKind::Disk => {
-                small_disk::fill(&self.mount(), limit.amount)?;
+        if let Some(disk) = &self.job.image {
+            match self.job.limit {
+                Some(limit) if limit.what.is_space() => disk.fill(&self.mount(), limit.amount)?,
+                _ => disk.give_back(&self.mount())?,
             }
-            _ if self.job.image.is_some() => small_disk::give_back(&self.mount())?,
-            _ => {}
         }
         Ok(dir)
     }
@@ -177,7 +184,7 @@ impl Life {
     fn doom(&self) -> Doom {
         match self.job.end {
             End::AtOperation(at) => Doom::Kill(at),
-            End::StopsAt(at) => Doom::Stop(at),
+            End::StopsAt(at) | End::PausesAt(at) => Doom::Stop(at),
             End::Close | End::Leave | End::AtFailpoint { .. } | End::FromOutside => Doom::Never,
         }
     }

@@ -1,6 +1,7 @@
 //! The parent's side of one child: starts it, listens to its end, and ends it if that is asked for.
 
 use std::env;
+use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -9,13 +10,14 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
+use super::cgroup::Cgroup;
 use super::job::{ChildJob, End};
 use super::journal::Life;
-use super::machine::Cgroup;
 
 /// A child that says nothing for this long is stuck.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -90,7 +92,7 @@ impl Host {
         let lines = listen(&mut guard.0)?;
         let printed = collect(&mut guard.0)?;
         tell(&mut guard.0, job)?;
-        let stops = matches!(job.end, End::StopsAt(_));
+        let stops = matches!(job.end, End::StopsAt(_) | End::PausesAt(_));
         let rival = if stops {
             self.meet_stopped(&guard.0, job)?
         } else {
@@ -99,9 +101,13 @@ impl Host {
         let mut text = String::new();
         let stuck = hear(&lines, &mut text, blow, &guard.0);
         let status = guard.0.wait()?;
+        let life = Life::read(&text);
+        if let Some(number) = life.started() {
+            end_group(number)?;
+        }
         let printed = printed.join().unwrap_or_default();
         Ok(Ended {
-            life: Life::read(&text),
+            life,
             way: if stuck { Way::Stuck } else { way(status) },
             printed,
             rival,
@@ -117,7 +123,8 @@ impl Host {
             .spawn()
     }
 
-    /// Waits until the child has stopped itself, lets another process try the database, and kills it. Nothing if it never stopped.
+    /// Waits until the child has stopped itself, lets another process try the database, and kills it or lets it go on. Nothing if it never
+    /// stopped.
     fn meet_stopped(&self, child: &Child, job: &ChildJob) -> io::Result<Option<Life>> {
         let pid = pid_of(child);
         // The status of an end stays for whoever waits next.
@@ -135,13 +142,43 @@ impl Host {
             }
             _ => None,
         };
-        kill(pid, Signal::SIGKILL)?;
+        let signal = match job.end {
+            End::PausesAt(_) => Signal::SIGCONT,
+            _ => Signal::SIGKILL,
+        };
+        kill(pid, signal)?;
         Ok(rival)
     }
 }
 
 fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
+}
+
+/// Ends the process of a target that is one of its own. The system does, too, as soon as who started it is gone; but then that may be a moment
+/// ago, and the next life must not meet it.
+fn end_group(leader: u32) -> io::Result<()> {
+    const TRIES: u32 = 20_000;
+    const WAIT: Duration = Duration::from_millis(1);
+    let group = Pid::from_raw(i32::try_from(leader).unwrap_or(i32::MAX));
+    for _ in 0..TRIES {
+        // What has ended and nobody has asked about yet is there, and nothing any more.
+        match killpg(group, Signal::SIGKILL) {
+            Err(Errno::ESRCH) => return Ok(()),
+            Ok(()) | Err(_) if is_over(leader) => return Ok(()),
+            Ok(()) | Err(_) => thread::sleep(WAIT),
+        }
+    }
+    Err(io::Error::other("a process of the target does not end"))
+}
+
+fn is_over(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+    let state = stat.map(|stat| {
+        stat.rsplit_once(") ")
+            .map(|(_, rest)| rest.starts_with('Z'))
+    });
+    !matches!(state, Ok(Some(false)))
 }
 
 fn tell(child: &mut Child, job: &ChildJob) -> io::Result<()> {

@@ -20,11 +20,12 @@ pub(super) struct Janitor {
 }
 
 impl Janitor {
-    /// For a directory of files, and one that is a control group.
-    pub(super) fn hire(program: &Path, dir: &Path, cgroup: &Path) -> io::Result<Self> {
+    /// For a directory of files, and one that is a control group, where there are such.
+    pub(super) fn hire(program: &Path, dir: &Path, cgroup: Option<&Path>) -> io::Result<Self> {
         let mut child = Command::new(program)
             .arg("process-janitor")
-            .args([dir, cgroup])
+            .arg(dir)
+            .args(cgroup)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -44,10 +45,12 @@ impl Drop for Janitor {
 }
 
 /// Waits for the end of standard input, and cleans up.
-pub fn serve(dir: &Path, cgroup: &Path) -> io::Result<()> {
+pub fn serve(dir: &Path, cgroup: Option<&Path>) -> io::Result<()> {
     io::stdin().read_to_end(&mut Vec::new())?;
     // First the group: it can go once its processes are gone, and then nobody writes into the directory.
-    until_gone(cgroup, |cgroup| fs::remove_dir(cgroup));
+    if let Some(cgroup) = cgroup {
+        until_gone(cgroup, |cgroup| fs::remove_dir(cgroup));
+    }
     until_gone(dir, |dir| fs::remove_dir_all(dir));
     Ok(())
 }

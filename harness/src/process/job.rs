@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::small_disk::SmallDisk;
 use crate::scenario::ResourceKind;
 use crate::target::Options;
 
@@ -34,8 +35,8 @@ pub(super) struct ChildJob {
     pub(super) is_measured: bool,
     pub(super) end: End,
     pub(super) limit: Option<Limit>,
-    /// The file that a small file system is in, if the case has one.
-    pub(super) image: Option<PathBuf>,
+    /// A small file system, if the case has one.
+    pub(super) image: Option<SmallDisk>,
 }
 
 /// How a life ends.
@@ -49,6 +50,8 @@ pub(super) enum End {
     AtOperation(u64),
     /// It stops itself before this operation.
     StopsAt(u64),
+    /// It stops itself before this operation; when it is told to it goes on, and ends when its workload does, as if it had been killed.
+    PausesAt(u64),
     /// It kills itself at a place of the engine, the n-th time that it is there.
     AtFailpoint { name: String, hit: u64 },
     /// Somebody else ends it.

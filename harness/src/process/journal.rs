@@ -13,6 +13,8 @@ pub(super) type Row = (u8, Vec<u8>, Vec<u8>);
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Entry {
+    /// The target is a process of its own, which has this number and leads a group.
+    Started(u32),
     /// The database is open.
     Opened,
     /// All its rows.
@@ -171,6 +173,14 @@ impl Life {
     pub(super) fn dropped(&self) -> impl Iterator<Item = usize> {
         self.entries.iter().filter_map(|entry| match entry {
             Entry::Dropped(plant) => Some(*plant),
+            _ => None,
+        })
+    }
+
+    /// The process of the target's own, if it has one.
+    pub(super) fn started(&self) -> Option<u32> {
+        self.entries.iter().find_map(|entry| match entry {
+            Entry::Started(number) => Some(*number),
             _ => None,
         })
     }

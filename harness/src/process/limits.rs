@@ -51,9 +51,10 @@ impl Armed {
                 starve(limit.amount)?;
                 return Ok(None);
             }
-            ResourceKind::CgroupMemory | ResourceKind::Disk | ResourceKind::ReadOnly => {
-                return Ok(None);
-            }
+            ResourceKind::CgroupMemory
+            | ResourceKind::Disk
+            | ResourceKind::Quota
+            | ResourceKind::ReadOnly => return Ok(None),
         };
         let (before, hard) = getrlimit(resource)?;
         setrlimit(resource, amount.min(hard), hard)?;

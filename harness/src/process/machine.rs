@@ -1,9 +1,7 @@
 //! What this machine has for processes, and what it lacks.
 
-use std::fs;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio, id};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
@@ -11,11 +9,11 @@ use std::time::Duration;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 
-use super::small_disk;
-use crate::scenario::{Fault, ResourceKind, Scenario};
-
-/// Where control groups of memory are (version 1).
-const CGROUPS: &str = "/sys/fs/cgroup/memory";
+use super::cgroup::Cgroup;
+use super::plan::file_system;
+use super::small_disk::SmallDisk;
+use crate::scenario::{Fault, FileSystem, KillMoment, ResourceKind, Scenario};
+use crate::target;
 
 /// How often a try to mount is looked at, and how long it is left alone meanwhile.
 const TRIES: u32 = 1000;
@@ -28,12 +26,8 @@ pub enum Need {
     Cgroup,
     /// Mounting a file system from a file.
     LoopMount,
-}
-
-/// A control group of this process, removed with it.
-#[derive(Debug)]
-pub(super) struct Cgroup {
-    dir: PathBuf,
+    /// A file system that keeps to a quota, mounted from a file.
+    Quota,
 }
 
 impl Need {
@@ -41,30 +35,30 @@ impl Need {
     pub fn lacks(self) -> Option<String> {
         static CGROUP: OnceLock<Option<String>> = OnceLock::new();
         static LOOP_MOUNT: OnceLock<Option<String>> = OnceLock::new();
+        static QUOTA: OnceLock<Option<String>> = OnceLock::new();
         let known = match self {
             Self::Cgroup => CGROUP.get_or_init(|| {
                 let tried = Cgroup::make(1 << 30).map(drop);
                 why("no control group for memory", tried)
             }),
             Self::LoopMount => LOOP_MOUNT.get_or_init(|| {
-                why(
-                    "no file system can be mounted from a file",
-                    try_loop_mount(),
-                )
+                let tried = try_small_disk(FileSystem::Ext4);
+                why("no file system can be mounted from a file", tried)
+            }),
+            Self::Quota => QUOTA.get_or_init(|| {
+                let tried = try_small_disk(FileSystem::Btrfs);
+                why("no file system here keeps to a quota (btrfs)", tried)
             }),
         };
         known.clone()
     }
 
     fn of(what: ResourceKind) -> Option<Self> {
-        match what {
-            ResourceKind::Descriptors
-            | ResourceKind::FileSize
-            | ResourceKind::AddressSpace
-            | ResourceKind::Allocation
-            | ResourceKind::Processor => None,
-            ResourceKind::CgroupMemory => Some(Self::Cgroup),
-            ResourceKind::Disk | ResourceKind::ReadOnly => Some(Self::LoopMount),
+        match (what, file_system(what)) {
+            (ResourceKind::CgroupMemory, _) => Some(Self::Cgroup),
+            (ResourceKind::Quota, _) => Some(Self::Quota),
+            (_, Some(_)) => Some(Self::LoopMount),
+            (_, None) => None,
         }
     }
 }
@@ -75,8 +69,14 @@ fn why(what: &str, tried: io::Result<()>) -> Option<String> {
 
 /// Why a scenario of the plane cannot be run here on a target, if it can't.
 pub fn lacks(scenario: &Scenario, target: &str) -> Option<String> {
-    if target.starts_with("driver:") {
-        return Some("a driver has a process of its own, on the plane fuse".to_owned());
+    if target::is_process(target) {
+        if !scenario.faults.iter().all(strikes_any_process) || !scenario.plants.is_empty() {
+            let text = "a driver is only killed at any time: the calls of its process are not ours, on the plane fuse they are";
+            return Some(text.to_owned());
+        }
+    } else if !target::TARGETS.contains(&target) {
+        let text = "an engine that is code of a test has no program that could be started: it runs on the simulated disk";
+        return Some(text.to_owned());
     }
     let needs = scenario.faults.iter().flat_map(|fault| match fault {
         Fault::Resource(resource) => resource.what.as_slice(),
@@ -87,10 +87,18 @@ pub fn lacks(scenario: &Scenario, target: &str) -> Option<String> {
         .find_map(Need::lacks)
 }
 
+/// Whether a fault needs nothing but a process.
+fn strikes_any_process(fault: &Fault) -> bool {
+    match fault {
+        Fault::Kill(kill) => kill.at.as_slice() == [KillMoment::AnyTime],
+        _ => false,
+    }
+}
+
 /// In a process of its own: whoever mounts leaves the namespace of the others.
-fn try_loop_mount() -> io::Result<()> {
+fn try_small_disk(file_system: FileSystem) -> io::Result<()> {
     let mut child = Command::new(std::env::current_exe()?)
-        .args(["process-probe"])
+        .args(["process-probe", file_system.name()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -113,48 +121,34 @@ fn try_loop_mount() -> io::Result<()> {
     ))
 }
 
-/// Mounts a small file system where nobody sees it.
-pub fn probe() -> io::Result<()> {
+/// Mounts a small file system where nobody sees it, and fills it.
+pub fn probe(file_system: FileSystem) -> io::Result<()> {
     set_pdeathsig(Signal::SIGKILL)?;
     let dir = tempfile::tempdir()?;
-    let image = dir.path().join("image");
-    small_disk::make(&image)?;
+    let disk = SmallDisk {
+        file_system,
+        image: dir.path().join("image"),
+    };
+    disk.make()?;
     let at = dir.path().join("mount");
-    small_disk::mount_alone(&image, &at)?;
+    disk.mount_alone(&at)?;
+    disk.try_to_fill(&at)?;
     Ok(nix::mount::umount(&at)?)
 }
 
-impl Cgroup {
-    /// A group with this much memory.
-    pub(super) fn make(bytes: u64) -> io::Result<Self> {
-        let dir = Self::path();
-        match fs::create_dir(&dir) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            Ok(()) | Err(_) => {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_is_code_of_a_test_is_refused_by_name_and_targets_of_the_program_are_not() {
+        let text = include_str!("../../../scenarios/process/killed-at-any-time.toml");
+        let scenario = Scenario::parse("killed-at-any-time.toml", text).unwrap();
+        let why = lacks(&scenario, "engine-of-ones-own").unwrap();
+        assert!(why.contains("no program that could be started"), "{why}");
+        for target in target::TARGETS {
+            assert_eq!(lacks(&scenario, target), None, "{target}");
         }
-        let cgroup = Self { dir };
-        fs::write(cgroup.dir.join("memory.limit_in_bytes"), bytes.to_string())?;
-        // Not everywhere; what goes to a swap would not be missed.
-        let with_swap = cgroup.dir.join("memory.memsw.limit_in_bytes");
-        if with_swap.exists() {
-            fs::write(with_swap, bytes.to_string())?;
-        }
-        Ok(cgroup)
-    }
-
-    /// Where it is.
-    pub(super) fn path() -> PathBuf {
-        Path::new(CGROUPS).join(format!("chaos-{}", id()))
-    }
-
-    pub(super) fn add(&self, process: u32) -> io::Result<()> {
-        fs::write(self.dir.join("cgroup.procs"), process.to_string())
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        // Where a process is just ending the janitor tries again.
-        let _ = fs::remove_dir(&self.dir);
+        assert_eq!(lacks(&scenario, "driver:anything"), None);
     }
 }

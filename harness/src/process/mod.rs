@@ -24,6 +24,7 @@ mod host;
 mod limits;
 mod small_disk;
 
+mod cgroup;
 mod janitor;
 mod machine;
 

@@ -4,7 +4,7 @@ use super::host::Blow;
 use super::job::{End, Limit};
 use crate::batch::CaseId;
 use crate::rng::Rng;
-use crate::scenario::{Fault, Kill, KillMoment, Resource, ResourceKind, Scenario};
+use crate::scenario::{Fault, FileSystem, Kill, KillMoment, Resource, ResourceKind, Scenario};
 
 /// Memory of a control group, beside what it grows by from case to case.
 const CGROUP_BYTES: u64 = 24 << 20;
@@ -73,12 +73,24 @@ impl Plan {
         CaseId(format!("k{}", self.number))
     }
 
-    /// Whether it needs a file system of its own.
-    pub(super) fn has_small_disk(&self) -> bool {
-        let mut lives = self.lives.iter();
-        lives.any(|life| {
-            life.is_short_of(ResourceKind::Disk) || life.is_short_of(ResourceKind::ReadOnly)
-        })
+    /// The file system of its own that it needs, if it does.
+    pub(super) fn small_disk(&self) -> Option<FileSystem> {
+        let mut limits = self.lives.iter().filter_map(|life| life.limit);
+        limits.find_map(|limit| file_system(limit.what))
+    }
+}
+
+/// The file system on which a process can be short of this.
+pub(super) fn file_system(what: ResourceKind) -> Option<FileSystem> {
+    match what {
+        ResourceKind::Disk | ResourceKind::ReadOnly => Some(FileSystem::Ext4),
+        ResourceKind::Quota => Some(FileSystem::Btrfs),
+        ResourceKind::Descriptors
+        | ResourceKind::FileSize
+        | ResourceKind::AddressSpace
+        | ResourceKind::Allocation
+        | ResourceKind::CgroupMemory
+        | ResourceKind::Processor => None,
     }
 }
 
@@ -159,6 +171,7 @@ fn killed(
     let end = match (moment, place) {
         (KillMoment::Operation, _) => End::AtOperation(1 + rng.below(measure.operations.max(1))),
         (KillMoment::Stopped, _) => End::StopsAt(2 + rng.below(measure.operations.max(1))),
+        (KillMoment::Continued, _) => End::PausesAt(2 + rng.below(measure.operations.max(1))),
         (KillMoment::Failpoint, Some(place)) => End::AtFailpoint {
             name: place.to_owned(),
             hit: if rng.chance(0.5) { 1 } else { 1 + rng.below(4) },
@@ -201,7 +214,7 @@ fn shortage(
     match what {
         ResourceKind::Descriptors => one(point),
         ResourceKind::FileSize => one(share(measure.longest)),
-        ResourceKind::Disk => one(share(measure.bytes)),
+        ResourceKind::Disk | ResourceKind::Quota => one(share(measure.bytes)),
         // From a quarter of a mebibyte, in steps of a half and a third.
         ResourceKind::AddressSpace => one(((2 + point % 2) * MIB / 8) << (point / 2).min(20)),
         ResourceKind::CgroupMemory => one(CGROUP_BYTES + point * MIB),

@@ -133,13 +133,17 @@ impl Verdict {
 
     /// How the process ended.
     fn judge_way(&mut self, ended: &Ended, ordeal: &Ordeal) {
-        let is_to_die = !matches!(ordeal.end, End::Close | End::Leave);
+        let lives_on = matches!(ordeal.end, End::Close | End::Leave | End::PausesAt(_));
         let lacks_memory = ordeal.is_short_of(ResourceKind::AddressSpace);
         let has_failed = ended.life.failures().any(|(_, _, is_lifted)| !is_lifted);
         self.fired = ordeal.limit.is_some() && (has_failed || ended.life.fired() > 0);
+        if matches!(ordeal.end, End::PausesAt(_)) {
+            // Else it came to its end before.
+            self.fired = ended.rival.is_some();
+        }
         match ended.way {
             Way::Exit(0) => {}
-            Way::Signal(SIGKILL) if is_to_die || ordeal.is_short_of(ResourceKind::CgroupMemory) => {
+            Way::Signal(SIGKILL) if !lives_on || ordeal.is_short_of(ResourceKind::CgroupMemory) => {
                 self.fired = true;
             }
             Way::Signal(SIGABRT) if ordeal.is_short_of(ResourceKind::Allocation) => {

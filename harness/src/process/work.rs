@@ -39,7 +39,7 @@ impl Life {
             tables,
         };
         let worked = self.work(&mut open);
-        if self.can_still_read() && !self.is_short_of(ResourceKind::Disk) {
+        if self.can_still_read() {
             still_read(&mut open);
         }
         let noted = open.record.take();
@@ -52,15 +52,11 @@ impl Life {
         worked.map(|()| open)
     }
 
-    /// Whether reading needs nothing that the process lacks.
+    /// Whether reading needs nothing that the process lacks. Where that is space, it was read while it lacked.
     fn can_still_read(&self) -> bool {
-        [
-            ResourceKind::Disk,
-            ResourceKind::ReadOnly,
-            ResourceKind::FileSize,
-        ]
-        .into_iter()
-        .any(|what| self.is_short_of(what))
+        [ResourceKind::ReadOnly, ResourceKind::FileSize]
+            .into_iter()
+            .any(|what| self.is_short_of(what))
     }
 
     fn clients(&self, history: &History) -> Clients {
@@ -79,7 +75,7 @@ impl Life {
                 .collect(),
             roll_back: promises.roll_back(),
             levels: promises.levels().collect(),
-            disk_is_limited: self.is_short_of(ResourceKind::Disk)
+            disk_is_limited: self.is_short_of_space()
                 || self.job.options.contains_key("disk_bytes"),
         }
     }
@@ -114,7 +110,7 @@ impl Life {
     /// The transactions, and what befalls the process between them.
     fn work(&self, open: &mut Open) -> Option<()> {
         let transactions = self.job.transactions;
-        if self.is_short_of(ResourceKind::Disk) {
+        if self.is_short_of_space() {
             return self.work_on_a_full_disk(open);
         }
         if self.is_short_of(ResourceKind::ReadOnly) {
@@ -141,7 +137,7 @@ impl Life {
         let refused = open.record.count(Feature::FullDisks);
         say(&Entry::Fired(refused));
         still_read(open);
-        small_disk::give_back(&self.mount()).ok()?;
+        self.job.image.as_ref()?.give_back(&self.mount()).ok()?;
         say(&Entry::Lifted);
         worked?;
         ask(open, Clients::commit_one)

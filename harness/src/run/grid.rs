@@ -90,7 +90,8 @@ fn impossible_in_processes(check: CheckKind) -> Vec<(String, &'static str)> {
         CheckKind::Liveness => {
             let reason = "what lacks is there again for the next process only";
             let others = ResourceKind::ALL.into_iter();
-            let others = others.filter(|&what| what != ResourceKind::Disk);
+            let others =
+                others.filter(|what| !matches!(what, ResourceKind::Disk | ResourceKind::Quota));
             let others = others.map(|what| (format!("resource: {}", what.name()), reason));
             let kill = "nothing fails while the database is open";
             others.chain([("kill".to_owned(), kill)]).collect()
@@ -98,6 +99,7 @@ fn impossible_in_processes(check: CheckKind) -> Vec<(String, &'static str)> {
         CheckKind::ReadsGoOn => {
             let reads = [
                 ResourceKind::Disk,
+                ResourceKind::Quota,
                 ResourceKind::ReadOnly,
                 ResourceKind::FileSize,
             ];

@@ -42,6 +42,8 @@ pub enum KillMoment {
     AnyTime,
     /// It is stopped before one of its operations; another process then finds the database locked; then it is killed.
     Stopped,
+    /// As `stopped`, but then it goes on, to the end of its work.
+    Continued,
 }
 
 /// Something that a process needs runs out. Plane `process`.
@@ -73,6 +75,8 @@ pub enum ResourceKind {
     CgroupMemory,
     /// Space on a small file system (ext4 on a loop device): ENOSPC, until a file beside the database goes.
     Disk,
+    /// What a quota allows on a small file system (btrfs on a loop device): EDQUOT, until the quota is gone.
+    Quota,
     /// A file system that can be written: it becomes read-only at once, as after an error of its journal.
     ReadOnly,
     /// The processor: busy threads leave little of it. The process is killed at any time.
@@ -91,11 +95,12 @@ impl Kill {
 
 impl KillMoment {
     /// Every one.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Operation,
         Self::Failpoint,
         Self::AnyTime,
         Self::Stopped,
+        Self::Continued,
     ];
 
     /// The name used in files and reports.
@@ -105,19 +110,26 @@ impl KillMoment {
             Self::Failpoint => "failpoint",
             Self::AnyTime => "any-time",
             Self::Stopped => "stopped",
+            Self::Continued => "continued",
         }
     }
 }
 
 impl ResourceKind {
+    /// Whether it is space on a disk, which comes back.
+    pub fn is_space(self) -> bool {
+        matches!(self, Self::Disk | Self::Quota)
+    }
+
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Descriptors,
         Self::FileSize,
         Self::AddressSpace,
         Self::Allocation,
         Self::CgroupMemory,
         Self::Disk,
+        Self::Quota,
         Self::ReadOnly,
         Self::Processor,
     ];
@@ -131,6 +143,7 @@ impl ResourceKind {
             Self::Allocation => "allocation",
             Self::CgroupMemory => "cgroup-memory",
             Self::Disk => "disk",
+            Self::Quota => "quota",
             Self::ReadOnly => "read-only",
             Self::Processor => "processor",
         }

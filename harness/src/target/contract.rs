@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::Arc;
 
 use lightning_db::disk::Disk;
@@ -88,6 +89,17 @@ pub trait Target: Debug + Send + Sync {
         mode: Mode,
     ) -> Result<Box<dyn Session>, TargetError> {
         self.open(Arc::new(disk.clone()), options, mode)
+    }
+    /// For a target that is a process of its own ([`Target::is_a_process`]): opens the database that is all of a real directory. `started` is
+    /// told the number of the process, which leads a process group, before that knows of the directory.
+    fn open_directory(
+        &self,
+        _dir: &Path,
+        _options: &Options,
+        _mode: Mode,
+        _started: &mut dyn FnMut(u32),
+    ) -> Result<Box<dyn Session>, TargetError> {
+        Err(unsupported("a directory of a process's own"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The plane `process`: real processes end anywhere and are judged, planted bugs are seen, what is not there is said.
 
+mod drivers;
 mod nothing_stays;
 
 use std::fs;
@@ -137,8 +138,8 @@ fn faults_plants_and_workloads_of_other_planes_are_refused() {
     for (from, to, why) in [
         ("\"process\"\n", "\"sim\"\n", "a fault of another plane"),
         (
-            "\"any-time\", \"operation\"",
-            "\"failpoint\"",
+            "at = \"any-time\"",
+            "at = \"failpoint\"",
             "a failpoint without a name",
         ),
         (
@@ -161,4 +162,39 @@ fn faults_plants_and_workloads_of_other_planes_are_refused() {
         let error = refused(from, to);
         assert!(error.contains(why), "{error}");
     }
+}
+
+#[test]
+fn a_process_that_was_stopped_and_goes_on_is_judged_by_all_that_it_acknowledged() {
+    let place = Place::new();
+    let file = "scenarios/process/stopped-then-continued.toml";
+    let (code, text) = ended(&mut place.chaos(&["run", file]));
+    assert_eq!(code, Some(0), "{text}");
+    let report = place.report();
+    let fired = &report["scenarios"][0]["varieties"]["kill: continued"]["fired"];
+    assert!(fired.as_u64() > Some(12), "{report}");
+    let text = text_of("must-fail/killed-with-a-log-that-was-not-written.toml");
+    let text = text.replace("at = \"operation\"", "at = \"continued\"");
+    let file = place.scenario("lost.toml", &text.replace("runs = 4", "runs = 2"));
+    let (code, text) = ended(&mut place.chaos(&["run", &file]));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("caught by durability"), "{text}");
+}
+
+#[test]
+fn a_quota_that_is_used_up_is_a_full_disk_and_no_more() {
+    let place = Place::new();
+    let text = text_of("process/quota.toml").replace("points = 24", "points = 6");
+    let file = place.scenario("quota.toml", &text);
+    let (code, text) = ended(&mut place.chaos(&["run", &file]));
+    if text.contains("no file system here keeps to a quota") {
+        eprintln!("not run: {text}");
+        return;
+    }
+    assert_eq!(code, Some(0), "{text}");
+    let report = place.report();
+    let scenario = &report["scenarios"][0];
+    let number = |path: &str| scenario.pointer(path).and_then(serde_json::Value::as_u64);
+    assert!(number("/faults/resource/fired") >= Some(2), "{report}");
+    assert!(number("/checks/liveness/examined") >= Some(2), "{report}");
 }

@@ -102,6 +102,11 @@ impl Process {
         })
     }
 
+    /// Its number, which is that of its group.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks, and waits for the answer.
     pub(super) fn ask(
         &mut self,

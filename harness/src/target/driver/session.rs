@@ -34,7 +34,7 @@ pub(super) struct DriverSession {
     pub(super) wire: Arc<Wire>,
     /// Where the database is.
     pub(super) dir: PathBuf,
-    /// Keeps the disk there. After the process, which works on it.
+    /// Keeps the disk there, if it is a simulated one. After the process, which works on it.
     pub(super) attached: Option<Attached>,
     pub(super) keys: Keys,
     pub(super) transaction: Option<Buffered>,

@@ -1,6 +1,7 @@
 //! A driver as a target.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lightning_db::disk::Disk;
@@ -11,7 +12,7 @@ use super::idle;
 use super::process::{Process, Wait};
 use super::session::{DriverSession, Keys};
 use crate::fuse::Mount;
-use crate::sim::SimDisk;
+use crate::sim::{SimConfig, SimDisk};
 use crate::target::{
     Ability, Breakdown, BreakdownKind, ErrorKind, KnownOption, Mode, OptionError, Options,
     Promises, Session, Target, TargetError,
@@ -157,6 +158,25 @@ impl Target for Driver {
             Err(_) if session.breakdown().is_some() => Ok(session),
             opened => opened.map(|()| session as Box<dyn Session>),
         }
+    }
+
+    fn open_directory(
+        &self,
+        dir: &Path,
+        options: &Options,
+        mode: Mode,
+        started: &mut dyn FnMut(u32),
+    ) -> Result<Box<dyn Session>, TargetError> {
+        let (process, hello) = greeted(&self.command).map_err(TargetError::broken_down)?;
+        started(process.id());
+        // Nobody has this disk: the directory is the system's.
+        let nobodys = SimDisk::new(SimConfig::default());
+        let greeted = Ok((process, hello));
+        let session = DriverSession::new(&self.command, greeted, dir.to_owned(), nobodys);
+        let mut session = Box::new(session);
+        session.keys = Arc::clone(&self.keys);
+        session.open(options, mode)?;
+        Ok(session)
     }
 }
 
