@@ -1,6 +1,6 @@
 //! Shrinking what a run has found, once it is over.
 //!
-//! 1. Of a planted bug that was caught one finding is shrunk, the first of the check that was to catch it; of a scenario that failed the
+//! 1. Of a planted bug that was caught one finding is shrunk, of the check that was to catch it and with the earliest cut; of a scenario that failed the
 //!    first of each fingerprint, up to a bound.
 //! 2. Each shrunk case is written as text, read back and run once more: one that does not show its finding then is an error of the harness.
 
@@ -148,7 +148,12 @@ fn chosen(report: &ScenarioReport, target: &str) -> Vec<usize> {
     let is_patience =
         |found: &Finding| target::is_process(target) && found.check == CheckKind::NoHang.name();
     let findings = findings.filter(|(_, found)| !is_patience(found));
-    let places = findings.filter(is_asked).map(|(place, _)| place);
+    let mut asked: Vec<_> = findings.filter(is_asked).collect();
+    if is_caught {
+        // What an early cut shows needs few operations.
+        asked.sort_by_key(|(_, found)| (found.generation, found.crash_point));
+    }
+    let places = asked.into_iter().map(|(place, _)| place);
     places.take(most).collect()
 }
 
