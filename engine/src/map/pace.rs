@@ -14,7 +14,7 @@ use crate::sync::{Moment, now, sleep};
 /// takes.
 const PIECE_ALONE: u64 = 1 << 20;
 /// And after so many where somebody syncs the log meanwhile.
-const PIECE_IN_COMPANY: u64 = 128 << 10;
+const PIECE_IN_COMPANY: u64 = 64 << 10;
 /// The disk begins with them half-way then, so that less is left to be done while others wait.
 const BEGIN_IN_COMPANY: u64 = PIECE_IN_COMPANY / 2;
 /// Who syncs the log is thought to do so again until so many bytes are written.

@@ -267,5 +267,5 @@ fn pages_are_made_durable_in_small_pieces_while_somebody_syncs_the_log() {
     };
     assert_eq!(syncs_of(true), (1, 0));
     // Of 1 MiB, the disk begins with each half of a piece when it is there.
-    assert_eq!(syncs_of(false), (8, 16));
+    assert_eq!(syncs_of(false), (16, 32));
 }
