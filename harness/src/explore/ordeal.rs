@@ -341,14 +341,8 @@ impl Ordeal<'_, '_> {
             if !borne.hurts.is_empty() {
                 self.look_now_and_then()?;
             }
-            if borne.has_enough || self.has_enough(in_a_row) {
-                self.leave(self.endured.lives.len().is_multiple_of(2))?;
-                self.open()?;
-                clients = self.clients();
-                in_a_row = 0;
-            } else if in_a_row >= PATIENCE_WITHOUT_SPACE {
-                self.trial.disk().lift();
-            }
+            let has_enough = borne.has_enough || self.has_enough(in_a_row);
+            self.go_on_after(&mut clients, &mut in_a_row, has_enough)?;
         }
         Some(())
     }
@@ -390,14 +384,26 @@ impl Ordeal<'_, '_> {
             left = left.saturating_sub(done + 1);
             let is_excused = !(was_sound && self.failures().count == failed);
             self.bear(&error, is_excused)?;
-            if self.has_enough(in_a_row) {
-                self.leave(self.endured.lives.len().is_multiple_of(2))?;
-                self.open()?;
-                clients = self.clients();
-                in_a_row = 0;
-            } else if in_a_row >= PATIENCE_WITHOUT_SPACE {
-                self.trial.disk().lift();
-            }
+            let has_enough = self.has_enough(in_a_row);
+            self.go_on_after(&mut clients, &mut in_a_row, has_enough)?;
+        }
+        Some(())
+    }
+
+    /// After failures: in a session anew if that was enough, on sound storage if it lasted long.
+    fn go_on_after(
+        &mut self,
+        clients: &mut Clients,
+        in_a_row: &mut u32,
+        has_enough: bool,
+    ) -> Option<()> {
+        if has_enough {
+            self.leave(self.endured.lives.len().is_multiple_of(2))?;
+            self.open()?;
+            *clients = self.clients();
+            *in_a_row = 0;
+        } else if *in_a_row >= PATIENCE_WITHOUT_SPACE {
+            self.trial.disk().lift();
         }
         Some(())
     }

@@ -108,7 +108,8 @@ impl Ends {
     }
 }
 
-/// What is known of a finding. One that needs storage which no calibrated file system is, is a portability warning, whoever looked into it.
+/// What is known of a finding: what somebody found out who looked into it; else one that needs storage which no calibrated file system is, is a
+/// portability warning.
 pub(super) fn state_of(entry: &Entry, scenario: &str, finding: &Finding) -> Option<Check> {
     let checked = entry.checked(scenario, &finding.fingerprint);
     let checked = checked.map(|checked| checked.is);
